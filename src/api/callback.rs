@@ -1,0 +1,161 @@
+//! The platform's callbacks: check the signature, decrypt, store, answer. Nothing else happens before the answer.
+//!
+//! Every refusal looks the same from outside; the reason is in our log. The platform tries again on anything but
+//! 200, so 200 is said only of what is stored.
+
+use std::collections::HashMap;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::future::BoxFuture;
+
+use crate::app::App;
+use crate::auth::Policy;
+use crate::contacts::inbox::{self, Arrived};
+use crate::db::group::Group;
+use crate::directory;
+use crate::error::Error;
+use crate::ids::CorpId;
+use crate::routes::{Entry, Routes};
+use crate::time::{MINUTE_MS, Timestamp};
+use crate::wecom::callback::{MAX_BODY, encrypted_part};
+
+/// An older timestamp is worth a line in the log: a late repeat, or somebody playing one back. The inbox drops both.
+const OLD_MS: i64 = 10 * MINUTE_MS;
+
+#[derive(Clone)]
+pub struct CallbackState {
+    pub app: App,
+    pub inbox: Group<Arrived>,
+}
+
+/// The callback's own router, and its lines in the table of routes.
+pub fn router(app: App) -> (axum::Router, Vec<Entry>) {
+    let inbox = inbox::writer(app.db.clone(), app.ids.clone());
+    let (router, table) = routes().into_parts();
+    (router.with_state(CallbackState { app, inbox }), table)
+}
+
+pub fn routes() -> Routes<CallbackState> {
+    Routes::new(by_signature)
+        .get("/wecom/{corp}/callback", Policy::OwnProof, verify)
+        .post("/wecom/{corp}/callback", Policy::OwnProof, receive)
+}
+
+/// The signature is the proof, and each handler checks it first.
+fn by_signature(policy: Policy, request: Request, next: Next) -> BoxFuture<'static, Response> {
+    Box::pin(async move {
+        if policy == Policy::OwnProof {
+            next.run(request).await
+        } else {
+            refused()
+        }
+    })
+}
+
+/// Where a callback came in and what its address carries. Whatever cannot be read is refused like the rest.
+struct Call {
+    corpid: String,
+    query: HashMap<String, String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Call {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let query = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        match (path, query) {
+            (Ok(Path(corpid)), Ok(Query(query))) => Ok(Self { corpid, query }),
+            _ => Err(refuse("", "the address cannot be read")),
+        }
+    }
+}
+
+impl Call {
+    fn part(&self, name: &str) -> &str {
+        self.query.get(name).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// The platform asks whether this address is ours: the decrypted `echostr` is the answer, and nothing around it.
+async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
+    match open(&state.app, &call, call.part("echostr")).await {
+        Ok((_, plain)) => plain.into_response(),
+        Err(answer) => answer,
+    }
+}
+
+async fn receive(State(state): State<CallbackState>, call: Call, request: Request) -> Response {
+    let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
+        return refuse(&call.corpid, "the body is too large or broke off");
+    };
+    let encrypted = std::str::from_utf8(&body).ok().and_then(encrypted_part);
+    let Some(encrypted) = encrypted else {
+        return refuse(&call.corpid, "the body is no envelope");
+    };
+    let (corp, plain) = match open(&state.app, &call, &encrypted).await {
+        Ok(opened) => opened,
+        Err(answer) => return answer,
+    };
+    let received_at = state.app.now();
+    note_age(&call, received_at);
+    if plain.contains('\0') {
+        return refuse(&call.corpid, "the event holds a NUL, which no database text can");
+    }
+    let arrived = Arrived {
+        corp,
+        body: plain,
+        received_at,
+    };
+    if let Err(error) = state.inbox.store(arrived).await {
+        tracing::error!(corpid = call.corpid, %error, "a callback could not be stored; the platform will send it again");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    state.app.cache.ring().await;
+    StatusCode::OK.into_response()
+}
+
+/// Signature first, then decryption.
+async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String), Response> {
+    let corpid = call.corpid.as_str();
+    let (corp, crypto) = match directory::callback_crypto(app, corpid).await {
+        Ok(found) => found,
+        Err(Error::NotFound) => return Err(refuse(corpid, "no such corp")),
+        Err(error) => {
+            tracing::error!(corpid, %error, "the secrets of a callback could not be read");
+            return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
+        }
+    };
+    let (signature, timestamp, nonce) = (
+        call.part("msg_signature"),
+        call.part("timestamp"),
+        call.part("nonce"),
+    );
+    crypto
+        .open(signature, timestamp, nonce, encrypted)
+        .map(|plain| (corp, plain))
+        .map_err(|error| refuse(corpid, &error.to_string()))
+}
+
+fn note_age(call: &Call, now: Timestamp) {
+    let sent = call.part("timestamp").parse::<i64>().ok();
+    let age_ms = sent.map(|seconds| now.0.saturating_sub(seconds.saturating_mul(1_000)));
+    if age_ms.is_none_or(|age| age > OLD_MS) {
+        tracing::warn!(corpid = call.corpid, age_ms, "a callback came late");
+    }
+}
+
+fn refuse(corpid: &str, reason: &str) -> Response {
+    let corpid: String = corpid.chars().take(64).collect();
+    tracing::warn!(corpid, reason, "refused a callback");
+    refused()
+}
+
+fn refused() -> Response {
+    (StatusCode::FORBIDDEN, "refused\n").into_response()
+}

@@ -1,0 +1,346 @@
+//! Contacts, their timeline, and the tags on them.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{
+    AdditionalProperties, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type,
+};
+use utoipa::openapi::{RefOr, schema::SchemaType};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::Caller;
+use super::answer::{Answer, List};
+use super::idempotency::{Again, Posted};
+use super::input::{At, PageQuery, Query, whole};
+use super::problem::{Kind, Result};
+use crate::app::App;
+use crate::auth::Permission::{ContactsRead, ContactsWrite};
+use crate::auth::Policy::Can;
+use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, TagName};
+use crate::error::Error;
+use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::money::Fen;
+use crate::page::PageOf;
+use crate::routes::Routes;
+use crate::tags::{self, Marked};
+use crate::time::{Day, Timestamp};
+use crate::timeline::{self, Recorded};
+
+pub(super) fn routes() -> Routes<App> {
+    super::routes()
+        .get("/contacts", Can(ContactsRead), list)
+        .post("/contacts/tags", Can(ContactsWrite), mark_many)
+        .get("/contacts/{id}", Can(ContactsRead), show)
+        .get("/contacts/{id}/timeline", Can(ContactsRead), timeline)
+        .get("/contacts/{id}/tags", Can(ContactsRead), tags_of)
+        .post("/contacts/{id}/tags", Can(ContactsWrite), mark)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ContactQuery {
+    /// Part of a name or a remark. `name` means the same.
+    #[serde(alias = "name")]
+    search: Option<String>,
+    tag: Option<TagId>,
+    store: Option<StoreId>,
+    associate: Option<AssociateId>,
+    #[param(value_type = Option<String>, format = Date)]
+    added_from: Option<Day>,
+    #[param(value_type = Option<String>, format = Date)]
+    added_to: Option<Day>,
+    /// Last order on or after this day.
+    #[param(value_type = Option<String>, format = Date)]
+    ordered_from: Option<Day>,
+    #[param(value_type = Option<String>, format = Date)]
+    ordered_to: Option<Day>,
+    /// The platform's id of the contact.
+    external_userid: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
+    limit: Option<i64>,
+    after: Option<String>,
+}
+
+/// Contacts with a live follow in scope, last added first.
+#[utoipa::path(get, path = "/contacts", params(ContactQuery), responses((status = 200, body = List<ContactRow>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    me: Caller,
+    Query(query): Query<ContactQuery>,
+) -> Result<Json<List<ContactRow>>> {
+    let page = PageOf::new(query.limit, query.after)?;
+    let filter = ContactFilter {
+        search: query.search,
+        tag: query.tag,
+        store: query.store,
+        associate: query.associate,
+        added_from: query.added_from,
+        added_to: query.added_to,
+        ordered_from: query.ordered_from,
+        ordered_to: query.ordered_to,
+        external_userid: query.external_userid.map(ExternalUserId),
+        ..ContactFilter::default()
+    };
+    let contacts = contacts::list(&app.db, &me.scope, &filter, &page).await?;
+    Ok(Json(contacts.into()))
+}
+
+/// A contact and who follows them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Contact {
+    id: ContactId,
+    external_userid: String,
+    name: String,
+    avatar: String,
+    /// 0 unknown, 1 male, 2 female.
+    gender: i64,
+    birthday: Option<String>,
+    phone_last4: Option<String>,
+    opted_out: bool,
+    follows: Vec<Follow>,
+    /// Orders of the last 365 days, and their net amount.
+    orders_365: i64,
+    #[schema(value_type = i64)]
+    spent_365_fen: Fen,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_order_at: Option<Timestamp>,
+}
+
+/// One associate with one contact.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Follow {
+    id: FollowId,
+    associate_id: AssociateId,
+    associate_name: String,
+    store_id: Option<StoreId>,
+    store_name: Option<String>,
+    /// `active`, `lost`, `removed` or `transferred`.
+    state: String,
+    remark: String,
+    description: String,
+    /// The platform's `add_way`.
+    add_way: i64,
+    /// The platform's `state`: which QR code brought them.
+    channel: String,
+    #[schema(value_type = String, format = DateTime)]
+    added_at: Timestamp,
+    tags: Vec<TagName>,
+}
+
+impl From<ContactCard> for Contact {
+    fn from(card: ContactCard) -> Self {
+        Self {
+            id: card.id,
+            external_userid: card.external_userid,
+            name: card.name,
+            avatar: card.avatar,
+            gender: card.gender,
+            birthday: card.birthday,
+            phone_last4: card.phone_last4,
+            opted_out: card.opted_out,
+            follows: card.follows.into_iter().map(Follow::from).collect(),
+            orders_365: card.orders_365,
+            spent_365_fen: card.spent_365_fen,
+            last_order_at: card.last_order_at,
+        }
+    }
+}
+
+impl From<FollowRow> for Follow {
+    fn from(row: FollowRow) -> Self {
+        Self {
+            id: row.id,
+            associate_id: row.associate_id,
+            associate_name: row.associate_name,
+            store_id: row.store_id,
+            store_name: row.store_name,
+            state: row.state,
+            remark: row.remark,
+            description: row.description,
+            add_way: row.add_way,
+            channel: row.channel,
+            added_at: row.added_at,
+            tags: row.tags,
+        }
+    }
+}
+
+/// One contact.
+#[utoipa::path(get, path = "/contacts/{id}", params(("id" = ContactId, Path)),
+    responses((status = 200, body = Contact)))]
+pub(super) async fn show(State(app): State<App>, me: Caller, At(id): At<ContactId>) -> Result<Json<Contact>> {
+    let card = contacts::find(&app.db, &me.scope, id).await?;
+    Ok(Json(card.into()))
+}
+
+/// An entry of a timeline: `kind` decides which further fields there are.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct TimelineEntry(Recorded);
+
+impl PartialSchema for TimelineEntry {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let maybe = || Object::with_type(SchemaType::from_iter([Type::String, Type::Null]));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("id", text())
+            .required("id")
+            .property(
+                "at",
+                text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
+            )
+            .required("at")
+            .property("associate_id", maybe())
+            .property("associate_name", maybe())
+            .property(
+                "kind",
+                text().description(Some(
+                    "`added`, `lost`, `removed`, `transferred`, `welcomed`, `tagged`, `untagged`, `sent`, \
+                     `not_sent`, `liked`, `commented`, `clicked`, `ordered`, `refunded` or `noted`",
+                )),
+            )
+            .required("kind")
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .into()
+    }
+}
+
+impl ToSchema for TimelineEntry {}
+
+/// What happened to a contact, newest first.
+#[utoipa::path(get, path = "/contacts/{id}/timeline", params(("id" = ContactId, Path), PageQuery),
+    responses((status = 200, body = List<TimelineEntry>)))]
+pub(super) async fn timeline(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<TimelineEntry>>> {
+    let entries = timeline::of_contact(&app.db, &me.scope, id, &query.page()?).await?;
+    Ok(Json(entries.map(TimelineEntry).into()))
+}
+
+/// Tags on a contact's live follows in scope, each once.
+#[utoipa::path(get, path = "/contacts/{id}/tags", params(("id" = ContactId, Path)),
+    responses((status = 200, body = List<TagName>)))]
+pub(super) async fn tags_of(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+) -> Result<Json<List<TagName>>> {
+    Ok(Json(List::whole(live_tags(&app, &me, id).await?)))
+}
+
+async fn live_tags(app: &App, me: &Caller, id: ContactId) -> Result<Vec<TagName>> {
+    let card = contacts::find(&app.db, &me.scope, id).await?;
+    let live = card.follows.into_iter().filter(|follow| follow.state == "active");
+    let mut tags: Vec<TagName> = live.flat_map(|follow| follow.tags).collect();
+    tags.sort_by_key(|tag| tag.id);
+    tags.dedup_by_key(|tag| tag.id);
+    Ok(tags)
+}
+
+/// Tags to set and to take away, on every live follow in scope.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MarkBody {
+    #[serde(default)]
+    add: Vec<TagId>,
+    #[serde(default)]
+    remove: Vec<TagId>,
+}
+
+/// A marking and the tags after it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MarkAnswer {
+    contact_id: ContactId,
+    /// `marked` or `unchanged`.
+    result: String,
+    tags: Vec<TagName>,
+}
+
+/// Marks one contact, on the platform and here.
+#[utoipa::path(post, path = "/contacts/{id}/tags", params(("id" = ContactId, Path)), request_body = MarkBody,
+    responses((status = 200, body = MarkAnswer)))]
+pub(super) async fn mark(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+    posted: Posted<MarkBody>,
+) -> Result<Answer> {
+    let MarkBody { add, remove } = posted.body;
+    check_tags(&add, &remove)?;
+    let (inside, caller) = (app.clone(), me.clone());
+    let effect = async move {
+        let marked = tags::mark(&inside, &caller.act(&inside), &caller.scope, &[id], &add, &remove).await?;
+        let marked = marked.into_iter().next().ok_or(Error::NotFound)?;
+        refuse_unmarked(&marked)?;
+        Answer::ok(&MarkAnswer {
+            contact_id: id,
+            result: marked.result,
+            tags: live_tags(&inside, &caller, id).await?,
+        })
+    };
+    posted.once.run(&app, &me, Again::Safe, effect).await
+}
+
+fn refuse_unmarked(marked: &Marked) -> Result<()> {
+    let reason = marked.reason.as_deref().unwrap_or("it gave no reason");
+    match marked.result.as_str() {
+        "not_found" => Err(Error::NotFound.into()),
+        "failed" => Err(Kind::Platform.says(format!("the platform did not mark the contact: {reason}"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_tags(add: &[TagId], remove: &[TagId]) -> Result<()> {
+    if add.is_empty() && remove.is_empty() {
+        return Err(Error::invalid("/add", "name a tag to `add` or to `remove`").into());
+    }
+    Ok(())
+}
+
+/// Contacts to mark alike.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MarkManyBody {
+    /// 1 to 1,000.
+    contact_ids: Vec<ContactId>,
+    #[serde(default)]
+    add: Vec<TagId>,
+    #[serde(default)]
+    remove: Vec<TagId>,
+}
+
+/// Marks up to 1,000 contacts; one that is refused does not stop the others.
+#[utoipa::path(post, path = "/contacts/tags", request_body = MarkManyBody,
+    responses((status = 200, body = List<Marked>)))]
+pub(super) async fn mark_many(
+    State(app): State<App>,
+    me: Caller,
+    posted: Posted<MarkManyBody>,
+) -> Result<Answer> {
+    let body = posted.body;
+    check_tags(&body.add, &body.remove)?;
+    if body.contact_ids.is_empty() {
+        return Err(Error::invalid("/contact_ids", "name at least one contact").into());
+    }
+    let (inside, caller) = (app.clone(), me.clone());
+    let effect = async move {
+        let act = caller.act(&inside);
+        let marked = tags::mark(
+            &inside,
+            &act,
+            &caller.scope,
+            &body.contact_ids,
+            &body.add,
+            &body.remove,
+        )
+        .await?;
+        Answer::ok(&List::whole(marked))
+    };
+    posted.once.run(&app, &me, Again::Safe, effect).await
+}

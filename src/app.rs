@@ -1,0 +1,104 @@
+//! App: what the program holds, built once. Only handlers and jobs take it whole.
+
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::db::{Db, node};
+use crate::error::Result;
+use crate::ids::{CorpId, Ids};
+use crate::scope::{Act, Actor};
+use crate::seal::Sealer;
+use crate::time::{Clock, Timestamp};
+use crate::wecom::crypto::CallbackCrypto;
+use crate::wecom::{Client, Platform};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    pub db: Db,
+    pub cache: Cache,
+    pub clock: Clock,
+    pub ids: Ids,
+    pub sealer: Sealer,
+    pub wecom: Platform,
+    pub secrets: Secrets,
+    /// Rises at every stop: long-lived answers end when it is cancelled.
+    pub stopping: tokio_util::sync::CancellationToken,
+}
+
+/// What opened secrets make, kept in process for a minute, so a changed one is used soon.
+pub struct Secrets {
+    pub clients: moka::future::Cache<CorpId, Client>,
+    /// By corpid, as the callback's address has it.
+    pub callbacks: moka::future::Cache<String, (CorpId, CallbackCrypto)>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        const LIFE: std::time::Duration = std::time::Duration::from_secs(60);
+        Self {
+            clients: moka::future::Cache::builder()
+                .max_capacity(1_000)
+                .time_to_live(LIFE)
+                .build(),
+            callbacks: moka::future::Cache::builder()
+                .max_capacity(1_000)
+                .time_to_live(LIFE)
+                .build(),
+        }
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub fn new(config: Config, db: Db, cache: Cache, clock: Clock, ids: Ids) -> Self {
+        let sealer = Sealer::new(&config.master_key);
+        let wecom = Platform::new(&config.wecom_base_url, cache.clone());
+        Self(Arc::new(Parts {
+            config,
+            db,
+            cache,
+            clock,
+            ids,
+            sealer,
+            wecom,
+            secrets: Secrets::default(),
+            stopping: Default::default(),
+        }))
+    }
+
+    /// Connects everything the settings name and leases a node number. Does not migrate.
+    pub async fn connect(config: Config) -> Result<(Self, node::Node)> {
+        let db = Db::connect(&config.database_url).await?;
+        let cache = match &config.redis_url {
+            Some(url) => Cache::redis(url, "dianyu").await?,
+            None => Cache::memory(),
+        };
+        crate::db::migrate::up(&db, Clock::System.now()).await?;
+        let (node, ids) = node::lease(&db, Clock::System.now()).await?;
+        Ok((Self::new(config, db, cache, Clock::System, ids), node))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A change made now, by `by`.
+    pub fn act(&self, by: Actor) -> Act<'_> {
+        Act {
+            now: self.now(),
+            ids: &self.ids,
+            by,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A draft: written, changed, removed. What it says is checked here, whom it finds when it is scheduled.
+
+use chrono::NaiveDateTime;
+
+use super::store;
+use super::{Audience, Campaign, CampaignChange, CampaignState, NewCampaign};
+use crate::auth::audit;
+use crate::db::{Conn, Tx};
+use crate::directory::Corp;
+use crate::error::{Error, Problem, Result};
+use crate::ids::{CampaignId, SegmentId};
+use crate::links::content::Content;
+use crate::scope::{Act, Scope};
+use crate::segments::{self, Rule};
+use crate::time::zone;
+
+const MAX_NAME: usize = 60;
+const DEFAULT_LATE_AFTER_MINUTES: i64 = 30;
+const MAX_LATE_AFTER_MINUTES: i64 = 1_440;
+const MAX_HOLDOUT_PERCENT: i64 = 50;
+const MAX_PRIORITY: i64 = 100;
+
+pub async fn create(
+    tx: &Tx,
+    act: &Act<'_>,
+    scope: &Scope,
+    corp: &Corp,
+    new: NewCampaign,
+) -> Result<CampaignId> {
+    headquarters(scope)?;
+    let (segment_id, rule, audience_problems) = audience(tx, scope, new.audience).await?;
+    let draft = Draft {
+        name: new.name.trim().to_owned(),
+        segment_id,
+        rule,
+        content: new.content,
+        send_at: new.send_at,
+        zone: new.zone.unwrap_or_else(|| corp.zone.name().to_owned()),
+        deadline: new.deadline,
+        late_after_minutes: new.late_after_minutes.unwrap_or(DEFAULT_LATE_AFTER_MINUTES),
+        holdout_percent: new.holdout_percent.unwrap_or(0),
+        priority: new.priority.unwrap_or(0),
+    };
+    refuse_if(draft.problems(corp), audience_problems)?;
+    let id = CampaignId::new(act.ids, act.now);
+    store::insert_draft(tx, act, scope, id, &draft).await?;
+    note(tx, act, scope, "campaign.create", id, serde_json::json!({})).await?;
+    Ok(id)
+}
+
+/// An approval was for what the draft said before, so it goes.
+///
+/// # Errors
+/// `Conflict` unless it is a draft.
+pub async fn change(
+    tx: &Tx,
+    act: &Act<'_>,
+    scope: &Scope,
+    corp: &Corp,
+    id: CampaignId,
+    change: CampaignChange,
+) -> Result<()> {
+    headquarters(scope)?;
+    let old = store::find(tx, scope, id).await?;
+    editable(&old)?;
+    let (segment_id, rule, audience_problems) = match change.audience {
+        Some(new) => audience(tx, scope, new).await?,
+        None => (old.segment_id, old.rule, Vec::new()),
+    };
+    let draft = Draft {
+        name: change.name.map_or(old.name, |name| name.trim().to_owned()),
+        segment_id,
+        rule,
+        content: change.content.unwrap_or(old.content),
+        send_at: change.send_at.unwrap_or(old.send_at),
+        zone: change.zone.unwrap_or(old.zone),
+        deadline: change.deadline.unwrap_or(old.deadline),
+        late_after_minutes: change.late_after_minutes.unwrap_or(old.late_after_minutes),
+        holdout_percent: change.holdout_percent.unwrap_or(old.holdout_percent),
+        priority: change.priority.unwrap_or(old.priority),
+    };
+    refuse_if(draft.problems(corp), audience_problems)?;
+    if !store::change_draft(tx, scope, id, old.version, &draft, act.now).await? {
+        return Err(Error::conflict(format!(
+            "campaign `{id}` was changed just now; look again"
+        )));
+    }
+    Ok(())
+}
+
+/// Removes a draft.
+pub async fn delete(tx: &Tx, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
+    headquarters(scope)?;
+    editable(&store::find(tx, scope, id).await?)?;
+    if !store::delete_draft(tx, scope, id).await? {
+        return Err(Error::conflict(format!(
+            "campaign `{id}` is not a draft any more"
+        )));
+    }
+    note(tx, act, scope, "campaign.delete", id, serde_json::json!({})).await
+}
+
+/// Campaigns are headquarters': who sees a store may look and remind, not change.
+pub(super) fn headquarters(scope: &Scope) -> Result<()> {
+    if scope.is_whole() {
+        return Ok(());
+    }
+    Err(Error::Forbidden("campaigns are run by headquarters".into()))
+}
+
+pub(super) async fn note(
+    tx: &Tx,
+    act: &Act<'_>,
+    scope: &Scope,
+    action: &str,
+    id: CampaignId,
+    detail: serde_json::Value,
+) -> Result<()> {
+    audit::append(tx, act, scope.corp, action, &format!("campaign:{id}"), &detail).await
+}
+
+fn editable(campaign: &Campaign) -> Result<()> {
+    if campaign.state.can_edit() {
+        return Ok(());
+    }
+    let way_out = if campaign.state == CampaignState::Scheduled {
+        "call it off first"
+    } else {
+        "copy it to send again"
+    };
+    Err(Error::conflict(format!(
+        "campaign `{}` is {}; {way_out}",
+        campaign.name,
+        campaign.state.as_str()
+    )))
+}
+
+/// The rule to find people by, and the segment it was taken from.
+async fn audience(
+    conn: &impl Conn,
+    scope: &Scope,
+    audience: Audience,
+) -> Result<(Option<SegmentId>, Rule, Vec<Problem>)> {
+    match rule_of(conn, scope, &audience).await {
+        Ok(rule) => Ok((segment_of(&audience), rule, Vec::new())),
+        // Told together with what else is wrong.
+        Err(Error::Invalid(problems)) => Ok((None, Rule::All(Vec::new()), problems)),
+        Err(other) => Err(other),
+    }
+}
+
+fn segment_of(audience: &Audience) -> Option<SegmentId> {
+    match audience {
+        Audience::Segment(id) => Some(*id),
+        Audience::Rule(_) => None,
+    }
+}
+
+/// The rule of an audience, checked.
+pub(super) async fn rule_of(conn: &impl Conn, scope: &Scope, audience: &Audience) -> Result<Rule> {
+    match audience {
+        Audience::Segment(id) => match segments::find(conn, scope, *id).await {
+            Ok(segment) => Ok(segment.rule),
+            Err(Error::NotFound) => Err(Error::invalid(
+                "/audience/segment_id",
+                format!("there is no segment `{id}` in your reach"),
+            )),
+            Err(other) => Err(other),
+        },
+        Audience::Rule(rule) => {
+            segments::rule::check(conn, scope, rule, "/audience/rule").await?;
+            Ok(rule.clone())
+        }
+    }
+}
+
+fn refuse_if(mut problems: Vec<Problem>, more: Vec<Problem>) -> Result<()> {
+    problems.extend(more);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Invalid(problems))
+}
+
+/// A campaign as its writer left it.
+pub(super) struct Draft {
+    pub name: String,
+    pub segment_id: Option<SegmentId>,
+    pub rule: Rule,
+    pub content: Content,
+    pub send_at: Option<String>,
+    pub zone: String,
+    pub deadline: Option<String>,
+    pub late_after_minutes: i64,
+    pub holdout_percent: i64,
+    pub priority: i64,
+}
+
+impl Draft {
+    fn problems(&self, corp: &Corp) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut refuse = |at: &str, message: String| found.push(Problem::new(at, message));
+        let length = self.name.chars().count();
+        if length == 0 || length > MAX_NAME {
+            refuse(
+                "/name",
+                format!("a name has 1 to {MAX_NAME} characters, this one {length}"),
+            );
+        }
+        if zone(&self.zone).is_none() {
+            refuse(
+                "/zone",
+                format!("`{}` is not a zone such as `Asia/Shanghai`", self.zone),
+            );
+        }
+        let start = self.send_at.as_deref().map(wall_clock);
+        let end = self.deadline.as_deref().map(wall_clock);
+        for (at, text, time) in [
+            ("/send_at", &self.send_at, &start),
+            ("/deadline", &self.deadline, &end),
+        ] {
+            if let (Some(text), Some(None)) = (text, time) {
+                refuse(at, format!("`{text}` is not a time; write `2026-12-01T10:00`"));
+            }
+        }
+        if let (Some(Some(start)), Some(Some(end))) = (start, end)
+            && end <= start
+        {
+            refuse("/deadline", "the deadline is not after the start".to_owned());
+        }
+        for (at, value, least, most) in [
+            (
+                "/late_after_minutes",
+                self.late_after_minutes,
+                1,
+                MAX_LATE_AFTER_MINUTES,
+            ),
+            ("/holdout_percent", self.holdout_percent, 0, MAX_HOLDOUT_PERCENT),
+            ("/priority", self.priority, 0, MAX_PRIORITY),
+        ] {
+            if !(least..=most).contains(&value) {
+                refuse(at, format!("`{value}` is not between {least} and {most}"));
+            }
+        }
+        found.extend(self.content.problems("/content"));
+        found.extend(self.content.target_problems(&corp.link_hosts, "/content"));
+        found
+    }
+}
+
+/// Reads `2026-12-01T10:00`.
+pub fn wall_clock(text: &str) -> Option<NaiveDateTime> {
+    // chrono also reads one-digit months; the contract is sixteen characters.
+    if text.len() != 16 {
+        return None;
+    }
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok()
+}

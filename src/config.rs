@@ -1,0 +1,220 @@
+//! Settings: defaults in `config.toml` (embedded), a `config.toml` in the working directory over them, environment
+//! over both. Checked once, at start; a missing or wrong one is a sentence that names it and the way out.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("../config.toml");
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub database_url: String,
+    pub redis_url: Option<String>,
+    pub listen: SocketAddr,
+    /// Where people and the platform reach us, without a trailing slash.
+    pub public_url: String,
+    pub master_key: MasterKey,
+    pub wecom_base_url: String,
+    /// Pages of the platform that people open: OAuth and web login. On the real platform these are other hosts.
+    pub wecom_oauth_url: String,
+    pub wecom_login_url: String,
+    /// Where `/metrics` answers; absent: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    pub log: String,
+}
+
+/// The key that seals stored secrets.
+#[derive(Clone)]
+pub struct MasterKey(pub [u8; 32]);
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    database_url: Option<String>,
+    redis_url: Option<String>,
+    listen: Option<String>,
+    public_url: Option<String>,
+    master_key: Option<SecretString>,
+    wecom_base_url: Option<String>,
+    wecom_oauth_url: Option<String>,
+    wecom_login_url: Option<String>,
+    metrics_listen: Option<String>,
+    log: Option<String>,
+}
+
+impl Config {
+    /// Reads `config.toml` in the working directory, if there is one, and the environment.
+    pub fn load() -> Result<Self, String> {
+        let local = match std::fs::read_to_string("config.toml") {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(format!("`config.toml` cannot be read: {error}")),
+        };
+        Self::read(local.as_deref(), |name| {
+            std::env::var(name).ok().filter(|value| !value.is_empty())
+        })
+    }
+
+    /// The same from given parts: `environment` answers a variable's value.
+    pub fn read(local: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let defaults: File =
+            toml::from_str(DEFAULTS).map_err(|error| format!("built-in `config.toml`: {error}"))?;
+        let local: File = toml::from_str(local.unwrap_or_default())
+            .map_err(|error| format!("`config.toml`: {}", error.message()))?;
+        let pick = |name: &str, local: Option<String>, default: Option<String>| {
+            environment(&format!("DIANYU_{name}")).or(local).or(default)
+        };
+        let need = |name: &str, value: Option<String>| {
+            value.ok_or_else(|| format!("`DIANYU_{name}` is not set; see docs/operating.md"))
+        };
+        let address = |name: &str, text: String| {
+            text.parse::<SocketAddr>().map_err(|_| {
+                format!("`DIANYU_{name}` is `{text}`, not an address with a port such as `127.0.0.1:8080`")
+            })
+        };
+
+        let database_url = need(
+            "DATABASE_URL",
+            pick("DATABASE_URL", local.database_url, defaults.database_url),
+        )?;
+        if !["sqlite:", "postgres://", "postgresql://"]
+            .iter()
+            .any(|start| database_url.starts_with(start))
+        {
+            return Err("`DIANYU_DATABASE_URL` must start with `sqlite://` or `postgres://`".into());
+        }
+        let listen = address(
+            "LISTEN",
+            need("LISTEN", pick("LISTEN", local.listen, defaults.listen))?,
+        )?;
+        let public_url = pick("PUBLIC_URL", local.public_url, defaults.public_url)
+            .unwrap_or_else(|| format!("http://{listen}"))
+            .trim_end_matches('/')
+            .to_owned();
+        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+            return Err(format!(
+                "`DIANYU_PUBLIC_URL` is `{public_url}`; it must start with `https://`"
+            ));
+        }
+        let sealed = |secret: Option<SecretString>| secret.map(|secret| secret.expose_secret().to_owned());
+        let master_key = pick(
+            "MASTER_KEY",
+            sealed(local.master_key),
+            sealed(defaults.master_key),
+        );
+        let base = |name: &str, local, default| {
+            need(name, pick(name, local, default)).map(|url| url.trim_end_matches('/').to_owned())
+        };
+        Ok(Self {
+            database_url,
+            redis_url: pick("REDIS_URL", local.redis_url, defaults.redis_url),
+            listen,
+            public_url,
+            master_key: MasterKey::read(master_key.as_deref())?,
+            wecom_base_url: base("WECOM_BASE_URL", local.wecom_base_url, defaults.wecom_base_url)?,
+            wecom_oauth_url: base("WECOM_OAUTH_URL", local.wecom_oauth_url, defaults.wecom_oauth_url)?,
+            wecom_login_url: base("WECOM_LOGIN_URL", local.wecom_login_url, defaults.wecom_login_url)?,
+            metrics_listen: pick("METRICS_LISTEN", local.metrics_listen, defaults.metrics_listen)
+                .map(|text| address("METRICS_LISTEN", text))
+                .transpose()?,
+            log: pick("LOG", local.log, defaults.log).unwrap_or_else(|| "info".into()),
+        })
+    }
+
+    /// Whether people reach us over TLS: cookies are then marked so.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+impl MasterKey {
+    fn read(text: Option<&str>) -> Result<Self, String> {
+        let Some(text) = text else {
+            return Err(format!(
+                "`DIANYU_MASTER_KEY` is not set; it seals stored secrets. Keep one of your own, for example \
+                 DIANYU_MASTER_KEY={} (made just now, at random; `openssl rand -base64 32` makes another)",
+                Self::generate().to_base64()
+            ));
+        };
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text.trim())
+            .unwrap_or_default();
+        let key: [u8; 32] = bytes.try_into().map_err(|_| {
+            "`DIANYU_MASTER_KEY` must be 32 bytes in base64 (44 characters); make one with `openssl rand -base64 32`"
+        })?;
+        if key.iter().all(|byte| *byte == key[0]) {
+            return Err(
+                "`DIANYU_MASTER_KEY` is one byte repeated; make a random one with `openssl rand -base64 32`"
+                    .into(),
+            );
+        }
+        Ok(Self(key))
+    }
+
+    pub fn generate() -> Self {
+        let mut key = [0u8; 32];
+        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
+            .expect("the system gives random bytes");
+        Self(key)
+    }
+
+    pub fn to_base64(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &'static [(&'static str, &'static str)]) -> Result<Config, String> {
+        Config::read(None, |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const KEY: (&str, &str) = (
+        "DIANYU_MASTER_KEY",
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    );
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (pairs, named) in [
+            (&[][..], "DIANYU_MASTER_KEY"),
+            (&[("DIANYU_MASTER_KEY", "c2hvcnQ=")][..], "DIANYU_MASTER_KEY"),
+            (&[KEY, ("DIANYU_LISTEN", "8080")][..], "DIANYU_LISTEN"),
+            (
+                &[KEY, ("DIANYU_DATABASE_URL", "mysql://x")][..],
+                "DIANYU_DATABASE_URL",
+            ),
+            (
+                &[KEY, ("DIANYU_PUBLIC_URL", "crm.example.com")][..],
+                "DIANYU_PUBLIC_URL",
+            ),
+        ] {
+            let message = with(pairs).unwrap_err();
+            assert!(message.contains(named), "{message}");
+        }
+    }
+
+    #[test]
+    fn defaults_need_only_a_key() {
+        let config = with(&[KEY]).unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert!(config.redis_url.is_none());
+        assert!(!format!("{config:?}").contains("AAECAw"));
+    }
+}

@@ -1,0 +1,71 @@
+//! The end of a pair, as an event told it: by whom, and when. A fetch cannot say either.
+
+use chrono_tz::Tz;
+
+use super::model::{EndCause, Ending};
+use super::store::ledger;
+use crate::db::Tx;
+use crate::directory::{self, Corp};
+use crate::error::Result;
+use crate::ids::{ContactId, StoreId};
+use crate::scope::Act;
+use crate::tally::{self, Code, Tally};
+use crate::timeline::{self, Entry, News};
+
+/// Ends a pair as an event told; `false` when it changes nothing: the event is old, or heard before.
+pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending: &Ending) -> Result<bool> {
+    let Some(associate) = directory::associate_by_userid(tx, corp.id, &ending.userid).await? else {
+        return Ok(false);
+    };
+    let Some(kept) = ledger::pair(tx, corp.id, contact, associate.id).await? else {
+        return Ok(false);
+    };
+    let Some(mut period) = ledger::period_at(tx, corp.id, contact, associate.id, ending.at).await? else {
+        return Ok(false);
+    };
+    // The associate changed store after the end, before we heard of it: the stretch after the move takes the end.
+    if period.until_cause.as_deref() == Some("moved") {
+        let last = ledger::last_period(tx, corp.id, contact, associate.id).await?;
+        period = last.unwrap_or(period);
+    }
+    let is_open = period.until_at.is_none() && kept.is_live();
+    let is_guess = period.until_cause.as_deref() == Some("system");
+    if !is_open && !is_guess {
+        return Ok(false);
+    }
+    let at = ending.at.max(period.from_at);
+    let zone = zone_of(tx, corp, period.store_id).await?;
+    ledger::close_period(tx, corp.id, &period, at, at.day(zone), ending.cause.as_str()).await?;
+    // A guessed end of an earlier stretch leaves the pair as it is now.
+    if is_open || (!kept.is_live() && kept.ended_at == period.until_at) {
+        ledger::end_pair(tx, corp.id, kept.id, ending.cause.state(), at).await?;
+    }
+    let (code, entry) = match ending.cause {
+        EndCause::Contact => (Some(Code::LostRelations), Entry::Lost),
+        EndCause::Associate => (Some(Code::StaffRemoved), Entry::Removed),
+        EndCause::Transfer => (None, Entry::Transferred { to: None }),
+    };
+    let tally = code.map(|code| Tally {
+        store: period.store_id,
+        associate: Some(associate.id),
+        day: at.day(zone),
+        code,
+        value: 1,
+    });
+    tally::add(tx, corp.id, tally.as_slice()).await?;
+    let news = News {
+        contact,
+        associate: Some(associate.id),
+        store: period.store_id,
+        at,
+        entry,
+    };
+    timeline::append(tx, act, corp.id, zone, vec![news]).await?;
+    Ok(true)
+}
+
+pub(super) async fn zone_of(tx: &Tx, corp: &Corp, store: Option<StoreId>) -> Result<Tz> {
+    let Some(store) = store else { return Ok(corp.zone) };
+    let zones = directory::zones_of(tx, corp.id, &[store]).await?;
+    Ok(zones.get(&store).copied().unwrap_or(corp.zone))
+}

@@ -1,0 +1,90 @@
+//! What the pairs of a reading stand on: who the members are and where they belonged, our tags, what we hold.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono_tz::Tz;
+
+use super::mirror::Shown;
+use super::model::tag_ids;
+use super::store::ledger::{self, Kept, Person};
+use crate::db::Tx;
+use crate::directory::{self, Associate, Corp, Membership};
+use crate::error::Result;
+use crate::ids::{AssociateId, ContactId, ExternalUserId, StoreId, TagId, UserId};
+use crate::time::Timestamp;
+
+/// What the pairs of a reading stand on.
+pub(super) struct Ground {
+    pub associates: HashMap<UserId, Associate>,
+    pub memberships: HashMap<AssociateId, Vec<Membership>>,
+    pub zones: HashMap<StoreId, Tz>,
+    pub zone: Tz,
+    pub tags: HashMap<String, TagId>,
+    pub tag_names: HashMap<TagId, String>,
+    pub people: HashMap<ExternalUserId, Person>,
+    pub pairs: HashMap<(ContactId, AssociateId), Kept>,
+}
+
+impl Ground {
+    pub async fn of(tx: &Tx, corp: &Corp, shown: &[Shown<'_>]) -> Result<Self> {
+        let userids: BTreeSet<UserId> = shown.iter().map(|pair| pair.follow.userid.folded()).collect();
+        let userids: Vec<UserId> = userids.into_iter().collect();
+        let associates = directory::associates_by_userid(tx, corp.id, &userids).await?;
+        let ids: Vec<AssociateId> = associates.values().map(|associate| associate.id).collect();
+        let mut memberships: HashMap<AssociateId, Vec<Membership>> = HashMap::new();
+        for membership in directory::memberships(tx, corp.id, &ids).await? {
+            memberships
+                .entry(membership.associate_id)
+                .or_default()
+                .push(membership);
+        }
+        let stores: BTreeSet<StoreId> = memberships.values().flatten().map(|one| one.store_id).collect();
+        let stores: Vec<StoreId> = stores.into_iter().collect();
+        let shown_tags: BTreeSet<&str> = shown
+            .iter()
+            .flat_map(|pair| pair.follow.tag_ids.iter().map(String::as_str))
+            .collect();
+        let external: BTreeSet<&ExternalUserId> =
+            shown.iter().map(|pair| &pair.contact.external_userid).collect();
+        let external: Vec<ExternalUserId> = external.into_iter().cloned().collect();
+        let people = ledger::people(tx, corp.id, &external).await?;
+        let pairs = ledger::pairs_of(tx, corp.id, people.values().map(|person| person.id)).await?;
+        let tags = ledger::platform_tags(tx, corp.id, &shown_tags.into_iter().collect::<Vec<_>>()).await?;
+        let held = pairs.iter().flat_map(|kept| tag_ids(&kept.tags));
+        let tag_names = ledger::tag_names(tx, corp.id, tags.values().copied().chain(held)).await?;
+        Ok(Self {
+            zones: directory::zones_of(tx, corp.id, &stores).await?,
+            zone: corp.zone,
+            tags,
+            tag_names,
+            pairs: pairs
+                .into_iter()
+                .map(|kept| ((kept.contact_id, kept.associate_id), kept))
+                .collect(),
+            associates,
+            memberships,
+            people,
+        })
+    }
+
+    pub fn zone(&self, store: Option<StoreId>) -> Tz {
+        store
+            .and_then(|store| self.zones.get(&store).copied())
+            .unwrap_or(self.zone)
+    }
+
+    /// The store at an instant; before the first membership, the first.
+    pub fn store_at(&self, associate: &Associate, at: Timestamp) -> Option<StoreId> {
+        let memberships = self.memberships.get(&associate.id).map_or(&[][..], Vec::as_slice);
+        let then = memberships.iter().rev().find(|one| one.from_at <= at);
+        then.or(memberships.first())
+            .map(|one| one.store_id)
+            .or(associate.store_id)
+    }
+
+    /// Moves after an instant, oldest first.
+    pub fn moves_after(&self, associate: &Associate, at: Timestamp) -> impl Iterator<Item = &Membership> {
+        let memberships = self.memberships.get(&associate.id).map_or(&[][..], Vec::as_slice);
+        memberships.iter().filter(move |one| one.from_at > at)
+    }
+}

@@ -1,0 +1,442 @@
+//! Takes a reading's pairs in: what each one asks of us, and what follows from it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono_tz::Tz;
+
+use super::ground::Ground;
+use super::jobs::Recognised;
+use super::mirror::{Mirrored, Reading, Shown};
+use super::model::{cause_of, phone_digits, tag_ids, tag_list};
+use super::rehome::move_pair;
+use super::store::ledger::{self, Kept, Opening, Person, TagTurn};
+use crate::db::Tx;
+use crate::directory::Associate;
+use crate::error::Result;
+use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::queue::{self, Lane, NewJob};
+use crate::scope::Act;
+use crate::tally::{self, Code, Tally};
+use crate::time::{DAY_MS, Timestamp};
+use crate::timeline::{self, Entry, News};
+use crate::wecom::contact::FollowUser;
+
+/// A contact belongs to the associate who was first, for so long.
+const BINDING_MS: i64 = 30 * DAY_MS;
+
+/// A reading being taken in.
+pub(super) struct Work<'a> {
+    reading: &'a Reading<'a>,
+    ground: &'a Ground,
+    mirrored: Mirrored,
+    tallies: Vec<Tally>,
+    news: Vec<(Tz, News)>,
+    turns: Vec<TagTurn>,
+    seen: Vec<FollowId>,
+    /// People who came, or can now be told by another id.
+    recognised: Vec<ContactId>,
+}
+
+/// What a pair that is shown asks of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It began, for us, now.
+    Begin,
+    /// It ended and began again while we did not look.
+    Restart,
+    /// It ended, and began again later.
+    Again,
+    /// It ended for us; whether by mistake, its last period knows.
+    Ended,
+    Keep,
+    /// A later reading has spoken already.
+    Stale,
+}
+
+fn step(kept: Option<&Kept>, created: Timestamp, read_at: Timestamp) -> Step {
+    let Some(kept) = kept else { return Step::Begin };
+    if kept.seen_at > read_at {
+        return Step::Stale;
+    }
+    let is_newer = created > kept.added_at;
+    match (kept.is_live(), is_newer) {
+        (true, true) => Step::Restart,
+        (true, false) => Step::Keep,
+        (false, true) if kept.ended_at.is_none_or(|ended| created >= ended) => Step::Again,
+        (false, _) => Step::Ended,
+    }
+}
+
+impl<'a> Work<'a> {
+    pub fn on(reading: &'a Reading<'a>, ground: &'a Ground) -> Self {
+        Self {
+            reading,
+            ground,
+            mirrored: Mirrored::default(),
+            tallies: Vec::new(),
+            news: Vec::new(),
+            turns: Vec::new(),
+            seen: Vec::new(),
+            recognised: Vec::new(),
+        }
+    }
+
+    pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'_>]) -> Result<()> {
+        let mut people: HashMap<&ExternalUserId, ContactId> = HashMap::new();
+        // A cursor may repeat an item.
+        let mut taken: BTreeSet<(ContactId, AssociateId)> = BTreeSet::new();
+        for pair in shown {
+            let userid = pair.follow.userid.folded();
+            let Some(associate) = self.ground.associates.get(&userid) else {
+                self.mirrored.unknown_members.insert(userid);
+                continue;
+            };
+            let external = &pair.contact.external_userid;
+            let contact = match people.get(external) {
+                Some(contact) => *contact,
+                None => {
+                    let followers = shown
+                        .iter()
+                        .filter(|other| other.contact.external_userid == *external);
+                    let contact = self.person(tx, act, associate, pair, followers).await?;
+                    people.insert(external, contact);
+                    contact
+                }
+            };
+            if taken.insert((contact, associate.id)) {
+                self.pair(tx, act, contact, associate, pair.follow).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the person; answers our id.
+    async fn person<'s>(
+        &mut self,
+        tx: &Tx,
+        act: &Act<'_>,
+        associate: &Associate,
+        pair: &Shown<'_>,
+        followers: impl Iterator<Item = &'s Shown<'s>>,
+    ) -> Result<ContactId> {
+        let corp = self.reading.corp.id;
+        let kept = self.ground.people.get(&pair.contact.external_userid);
+        let phone = followers
+            .flat_map(|other| &other.follow.remark_mobiles)
+            .find_map(|mobile| phone_digits(mobile));
+        let person = Person {
+            id: kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id),
+            external_userid: pair.contact.external_userid.clone(),
+            unionid: pair
+                .contact
+                .unionid
+                .clone()
+                .filter(|unionid| !unionid.is_empty())
+                .or_else(|| kept.and_then(|kept| kept.unionid.clone())),
+            name: pair.contact.name.clone(),
+            avatar: pair.contact.avatar.clone(),
+            kind: pair.contact.kind,
+            gender: pair.contact.gender,
+            phone_blind: phone
+                .as_deref()
+                .map(|digits| self.reading.sealer.blind(corp, digits))
+                .or_else(|| kept.and_then(|kept| kept.phone_blind.clone())),
+            phone_last4: phone
+                .as_deref()
+                .map(|digits| digits[digits.len() - 4..].to_owned())
+                .or_else(|| kept.and_then(|kept| kept.phone_last4.clone())),
+        };
+        match kept {
+            None => {
+                self.recognised.push(person.id);
+                let home = self
+                    .ground
+                    .store_at(associate, Timestamp::from_seconds(pair.follow.createtime));
+                ledger::add_person(tx, corp, act.now, &person, home).await?;
+            }
+            Some(kept) if *kept != person => {
+                if (&kept.unionid, &kept.phone_blind) != (&person.unionid, &person.phone_blind) {
+                    self.recognised.push(person.id);
+                }
+                ledger::change_person(tx, corp, act.now, &person).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(person.id)
+    }
+
+    async fn pair(
+        &mut self,
+        tx: &Tx,
+        act: &Act<'_>,
+        contact: ContactId,
+        associate: &Associate,
+        follow: &FollowUser,
+    ) -> Result<()> {
+        let corp = self.reading.corp.id;
+        let kept = self.ground.pairs.get(&(contact, associate.id));
+        let created = Timestamp::from_seconds(follow.createtime);
+        let step = step(kept, created, self.reading.read_at);
+        if step == Step::Stale {
+            return Ok(());
+        }
+        let fresh = self.fresh(act, contact, associate, follow, kept);
+        if let Some(kept) = kept {
+            self.seen.push(kept.id);
+            if said(kept) != said(&fresh) {
+                ledger::change_pair(tx, corp, &fresh, &kept.tags).await?;
+                self.mirrored.changed += 1;
+            }
+        }
+        self.turn_tags(kept, &fresh);
+        match step {
+            Step::Begin | Step::Again => self.begin(tx, act, associate, &fresh, kept).await,
+            Step::Restart => {
+                if let Some(period) = ledger::last_period(tx, corp, contact, associate.id).await? {
+                    let at = created.max(period.from_at);
+                    let day = at.day(self.ground.zone(period.store_id));
+                    ledger::close_period(tx, corp, &period, at, day, "system").await?;
+                }
+                self.begin(tx, act, associate, &fresh, kept).await
+            }
+            Step::Ended => self.revive_if_only_absent(tx, &fresh).await,
+            Step::Keep | Step::Stale => Ok(()),
+        }
+    }
+
+    /// The pair as the platform has it now.
+    fn fresh(
+        &mut self,
+        act: &Act<'_>,
+        contact: ContactId,
+        associate: &Associate,
+        follow: &FollowUser,
+        kept: Option<&Kept>,
+    ) -> Kept {
+        let created = Timestamp::from_seconds(follow.createtime);
+        let known = follow.tag_ids.iter().filter_map(|id| self.ground.tags.get(id));
+        let tags: Vec<TagId> = known.copied().collect();
+        self.mirrored.has_unknown_tags |= tags.len() < follow.tag_ids.len();
+        Kept {
+            id: kept.map_or_else(|| FollowId::new(act.ids, act.now), |kept| kept.id),
+            contact_id: contact,
+            associate_id: associate.id,
+            store_id: self.ground.store_at(associate, created),
+            state: "active".into(),
+            remark: follow.remark.clone(),
+            description: follow.description.clone(),
+            add_way: follow.add_way,
+            channel: follow.state.clone(),
+            tags: tag_list(tags),
+            added_at: created,
+            ended_at: None,
+            seen_at: self.reading.read_at,
+        }
+    }
+
+    /// Opens a stretch in the store of that time, and carries it along wherever the associate has moved since.
+    async fn begin(
+        &mut self,
+        tx: &Tx,
+        act: &Act<'_>,
+        associate: &Associate,
+        fresh: &Kept,
+        kept: Option<&Kept>,
+    ) -> Result<()> {
+        let corp = self.reading.corp.id;
+        let zone = self.ground.zone(fresh.store_id);
+        let day = fresh.added_at.day(zone);
+        let cause = cause_of(fresh.add_way, false);
+        match kept {
+            None => ledger::add_pair(tx, corp, fresh, day).await?,
+            Some(kept) => {
+                let (store, from) = (fresh.store_id, fresh.added_at);
+                ledger::revive_pair(tx, corp, kept.id, kept.added_at, store, from, day).await?;
+            }
+        }
+        let opening = Opening {
+            contact: fresh.contact_id,
+            associate: associate.id,
+            store: fresh.store_id,
+            from_at: fresh.added_at,
+            from_day: day,
+            cause,
+        };
+        ledger::open_periods(tx, act.ids, act.now, corp, vec![opening]).await?;
+        let until = fresh.added_at.plus_ms(BINDING_MS);
+        ledger::bind(tx, corp, fresh.contact_id, associate.id, fresh.added_at, until).await?;
+        self.tallies.push(Tally {
+            store: fresh.store_id,
+            associate: Some(associate.id),
+            day,
+            code: Code::NewRelations,
+            value: 1,
+        });
+        self.tell(fresh, fresh.store_id, fresh.added_at, added(cause, fresh));
+        for moved in self.ground.moves_after(associate, fresh.added_at) {
+            let zones = (zone, self.ground.zone(Some(moved.store_id)));
+            move_pair(tx, act, corp, fresh, moved.store_id, moved.from_at, zones).await?;
+        }
+        self.mirrored.changed += 1;
+        Ok(())
+    }
+
+    /// A pair that we closed because a reading did not show it is back, and never ended.
+    async fn revive_if_only_absent(&mut self, tx: &Tx, fresh: &Kept) -> Result<()> {
+        let corp = self.reading.corp.id;
+        let last = ledger::last_period(tx, corp, fresh.contact_id, fresh.associate_id).await?;
+        let Some(last) = last.filter(|last| last.until_cause.as_deref() == Some("system")) else {
+            return Ok(());
+        };
+        let kept = &self.ground.pairs[&(fresh.contact_id, fresh.associate_id)];
+        let day = kept.added_at.day(self.ground.zone(last.store_id));
+        ledger::reopen_period(tx, corp, last.id).await?;
+        ledger::revive_pair(
+            tx,
+            corp,
+            kept.id,
+            kept.added_at,
+            last.store_id,
+            kept.added_at,
+            day,
+        )
+        .await?;
+        self.mirrored.changed += 1;
+        Ok(())
+    }
+
+    fn turn_tags(&mut self, kept: Option<&Kept>, fresh: &Kept) {
+        let old: BTreeSet<TagId> = kept
+            .map(|kept| tag_ids(&kept.tags))
+            .into_iter()
+            .flatten()
+            .collect();
+        let new: BTreeSet<TagId> = tag_ids(&fresh.tags).into_iter().collect();
+        let set = new.difference(&old).map(|tag| (*tag, true));
+        for (tag, added) in set.chain(old.difference(&new).map(|tag| (*tag, false))) {
+            self.turns.push(TagTurn {
+                contact: fresh.contact_id,
+                associate: fresh.associate_id,
+                tag,
+                added,
+            });
+            // Tags a pair came with are its state, not its story.
+            if let (Some(_), Some(name)) = (kept, self.ground.tag_names.get(&tag)) {
+                let entry = tag_entry(tag, name, added);
+                let store = kept.map_or(fresh.store_id, |kept| kept.store_id);
+                self.tell(fresh, store, self.reading.read_at, entry);
+            }
+        }
+    }
+
+    fn tell(&mut self, pair: &Kept, store: Option<StoreId>, at: Timestamp, entry: Entry) {
+        let news = News {
+            contact: pair.contact_id,
+            associate: Some(pair.associate_id),
+            store,
+            at,
+            entry,
+        };
+        self.news.push((self.ground.zone(store), news));
+    }
+
+    pub async fn finish(self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {
+        let corp = self.reading.corp.id;
+        ledger::seen(tx, corp, &self.seen, self.reading.read_at).await?;
+        ledger::note_tags(tx, act, corp, "platform", self.turns).await?;
+        tally::add(tx, corp, &self.tallies).await?;
+        let mut by_zone: HashMap<Tz, Vec<News>> = HashMap::new();
+        for (zone, news) in self.news {
+            by_zone.entry(zone).or_default().push(news);
+        }
+        for (zone, news) in by_zone {
+            timeline::append(tx, act, corp, zone, news).await?;
+        }
+        if !self.recognised.is_empty() {
+            let payload = queue::payload(&Recognised {
+                contacts: self.recognised,
+            });
+            let news = NewJob {
+                corp,
+                kind: Recognised::NAME,
+                payload,
+                lane: Lane::Normal,
+                run_at: act.now,
+                unique_key: None,
+            };
+            queue::enqueue(tx, act.ids, act.now, news).await?;
+        }
+        Ok(self.mirrored)
+    }
+}
+
+fn said(pair: &Kept) -> (&str, &str, i64, &str, &str) {
+    (
+        &pair.remark,
+        &pair.description,
+        pair.add_way,
+        &pair.channel,
+        &pair.tags,
+    )
+}
+
+fn added(cause: &str, pair: &Kept) -> Entry {
+    Entry::Added {
+        cause: cause.to_owned(),
+        channel: pair.channel.clone(),
+    }
+}
+
+pub(super) fn tag_entry(tag_id: TagId, name: &str, added: bool) -> Entry {
+    let name = name.to_owned();
+    if added {
+        Entry::Tagged { tag_id, name }
+    } else {
+        Entry::Untagged { tag_id, name }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(state: &str, added: i64, ended: Option<i64>, seen: i64) -> Kept {
+        Kept {
+            id: FollowId(1),
+            contact_id: ContactId(1),
+            associate_id: AssociateId(1),
+            store_id: None,
+            state: state.into(),
+            remark: String::new(),
+            description: String::new(),
+            add_way: 1,
+            channel: String::new(),
+            tags: " ".into(),
+            added_at: Timestamp(added),
+            ended_at: ended.map(Timestamp),
+            seen_at: Timestamp(seen),
+        }
+    }
+
+    #[test]
+    fn a_shown_pair_begins_again_only_when_it_is_newer_than_its_end() {
+        let cases = [
+            (None, 10, Step::Begin),
+            (Some(kept("active", 10, None, 50)), 10, Step::Keep),
+            (Some(kept("active", 10, None, 50)), 9, Step::Keep),
+            (Some(kept("active", 10, None, 50)), 20, Step::Restart),
+            (Some(kept("lost", 10, Some(30), 50)), 10, Step::Ended),
+            (Some(kept("lost", 10, Some(30), 50)), 20, Step::Ended),
+            (Some(kept("lost", 10, Some(30), 50)), 30, Step::Again),
+            (Some(kept("removed", 10, Some(10), 50)), 10, Step::Ended),
+            (Some(kept("active", 10, None, 101)), 20, Step::Stale),
+        ];
+        for (kept, created, expected) in cases {
+            assert_eq!(
+                step(kept.as_ref(), Timestamp(created), Timestamp(100)),
+                expected,
+                "{kept:?} {created}"
+            );
+        }
+    }
+}

@@ -1,0 +1,568 @@
+//! Statements that write contacts, pairs, periods, bindings and the history of tags.
+
+use std::collections::HashMap;
+
+use sea_orm::FromQueryResult;
+
+use crate::args;
+use crate::db::{self, Conn, Filter, Tx, id_list};
+use crate::error::{Error, Result};
+use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, Ids, StoreId, TagId};
+use crate::scope::Act;
+use crate::time::{Day, Timestamp};
+
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Person {
+    pub id: ContactId,
+    pub external_userid: ExternalUserId,
+    pub unionid: Option<String>,
+    pub name: String,
+    pub avatar: String,
+    pub kind: i64,
+    pub gender: i64,
+    pub phone_blind: Option<String>,
+    pub phone_last4: Option<String>,
+}
+
+/// A pair as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Kept {
+    pub id: FollowId,
+    pub contact_id: ContactId,
+    pub associate_id: AssociateId,
+    pub store_id: Option<StoreId>,
+    pub state: String,
+    pub remark: String,
+    pub description: String,
+    pub add_way: i64,
+    pub channel: String,
+    pub tags: String,
+    pub added_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub seen_at: Timestamp,
+}
+
+impl Kept {
+    pub fn is_live(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// One stretch of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Period {
+    pub id: i64,
+    pub store_id: Option<StoreId>,
+    pub from_at: Timestamp,
+    pub until_at: Option<Timestamp>,
+    pub until_cause: Option<String>,
+}
+
+const PERSON: &str =
+    "select id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4 from contact";
+const KEPT: &str =
+    "select id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags,
+                      added_at, ended_at, seen_at from follow";
+const PERIOD: &str = "select id, store_id, from_at, until_at, until_cause from follow_period
+                      where corp_id = $1 and contact_id = $2 and associate_id = $3";
+
+/// People by the platform's ids, at most a few hundred at once.
+pub async fn people(
+    tx: &Tx,
+    corp: CorpId,
+    external: &[ExternalUserId],
+) -> Result<HashMap<ExternalUserId, Person>> {
+    if external.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut filter = Filter::new("corp_id", corp);
+    let places: Vec<String> = external.iter().map(|id| filter.arg(id.clone())).collect();
+    filter.and_sql(&format!("external_userid in ({})", places.join(", ")));
+    let rows: Vec<Person> = db::all(tx, &format!("{PERSON} where {}", filter.sql()), filter.args).await?;
+    Ok(rows
+        .into_iter()
+        .map(|person| (person.external_userid.clone(), person))
+        .collect())
+}
+
+pub async fn add_person(
+    tx: &Tx,
+    corp: CorpId,
+    now: Timestamp,
+    person: &Person,
+    home: Option<StoreId>,
+) -> Result<()> {
+    db::run(
+        tx,
+        "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
+           phone_last4, home_store_id, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+        args![
+            corp,
+            person.id,
+            person.external_userid.clone(),
+            person.unionid.clone(),
+            person.name.clone(),
+            person.avatar.clone(),
+            person.kind,
+            person.gender,
+            person.phone_blind.clone(),
+            person.phone_last4.clone(),
+            home,
+            now
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Person) -> Result<()> {
+    db::run(
+        tx,
+        "update contact set unionid = $3, name = $4, avatar = $5, kind = $6, gender = $7, phone_blind = $8,
+           phone_last4 = $9, updated_at = $10
+         where corp_id = $1 and id = $2",
+        args![
+            corp,
+            person.id,
+            person.unionid.clone(),
+            person.name.clone(),
+            person.avatar.clone(),
+            person.kind,
+            person.gender,
+            person.phone_blind.clone(),
+            person.phone_last4.clone(),
+            now
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Every pair of these contacts, live or not.
+pub async fn pairs_of(
+    tx: &Tx,
+    corp: CorpId,
+    contacts: impl IntoIterator<Item = ContactId>,
+) -> Result<Vec<Kept>> {
+    let ids = id_list(contacts.into_iter().map(|contact| contact.0));
+    let sql = format!(
+        "{KEPT} where corp_id = $1 and {}",
+        tx.backend().in_ids("contact_id", "$2")
+    );
+    db::all(tx, &sql, args![corp, ids]).await
+}
+
+pub async fn pair(tx: &Tx, corp: CorpId, contact: ContactId, associate: AssociateId) -> Result<Option<Kept>> {
+    let sql = format!("{KEPT} where corp_id = $1 and contact_id = $2 and associate_id = $3");
+    db::first(tx, &sql, args![corp, contact, associate]).await
+}
+
+/// Live pairs of associates that a reading begun at `read_at` should have shown and did not. Pairs younger than
+/// `settled` are left alone: the platform's reads lag behind an add.
+pub async fn unshown(
+    conn: &impl Conn,
+    corp: CorpId,
+    associates: &[AssociateId],
+    read_at: Timestamp,
+    settled: Timestamp,
+) -> Result<Vec<Kept>> {
+    let ids = id_list(associates.iter().map(|associate| associate.0));
+    let sql = format!(
+        "{KEPT} where corp_id = $1 and {} and state = 'active' and seen_at < $3 and added_at <= $4",
+        conn.backend().in_ids("associate_id", "$2")
+    );
+    db::all(conn, &sql, args![corp, ids, read_at, settled]).await
+}
+
+pub async fn add_pair(tx: &Tx, corp: CorpId, kept: &Kept, added_day: Day) -> Result<()> {
+    db::run(
+        tx,
+        "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
+           channel, tags, added_at, added_day, ended_at, seen_at)
+         values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, null, $13)",
+        args![
+            corp,
+            kept.id,
+            kept.contact_id,
+            kept.associate_id,
+            kept.store_id,
+            kept.remark.clone(),
+            kept.description.clone(),
+            kept.add_way,
+            kept.channel.clone(),
+            kept.tags.clone(),
+            kept.added_at,
+            added_day,
+            kept.seen_at
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What the platform says of a pair, without its beginning and end.
+pub async fn change_pair(tx: &Tx, corp: CorpId, kept: &Kept, old_tags: &str) -> Result<()> {
+    let changed = db::run(
+        tx,
+        "update follow set remark = $3, description = $4, add_way = $5, channel = $6, tags = $7
+         where corp_id = $1 and id = $2 and tags = $8",
+        args![
+            corp,
+            kept.id,
+            kept.remark.clone(),
+            kept.description.clone(),
+            kept.add_way,
+            kept.channel.clone(),
+            kept.tags.clone(),
+            old_tags
+        ],
+    )
+    .await?;
+    settled(changed)
+}
+
+/// The pair is live from `added_at`, in this store; it stood since `was_added_at`.
+pub async fn revive_pair(
+    tx: &Tx,
+    corp: CorpId,
+    id: FollowId,
+    was_added_at: Timestamp,
+    store: Option<StoreId>,
+    added_at: Timestamp,
+    added_day: Day,
+) -> Result<()> {
+    let revived = db::run(
+        tx,
+        "update follow set state = 'active', store_id = $3, added_at = $4, added_day = $5, ended_at = null
+         where corp_id = $1 and id = $2 and added_at = $6",
+        args![corp, id, store, added_at, added_day, was_added_at],
+    )
+    .await?;
+    settled(revived)
+}
+
+pub async fn end_pair(tx: &Tx, corp: CorpId, id: FollowId, state: &str, at: Timestamp) -> Result<()> {
+    db::run(
+        tx,
+        "update follow set state = $3, ended_at = $4 where corp_id = $1 and id = $2",
+        args![corp, id, state, at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes that a reading begun at `read_at` showed these pairs.
+pub async fn seen(tx: &Tx, corp: CorpId, pairs: &[FollowId], read_at: Timestamp) -> Result<()> {
+    let ids = id_list(pairs.iter().map(|pair| pair.0));
+    let sql = format!(
+        "update follow set seen_at = $3 where corp_id = $1 and {} and seen_at < $3",
+        tx.backend().in_ids("id", "$2")
+    );
+    db::run(tx, &sql, args![corp, ids, read_at]).await?;
+    Ok(())
+}
+
+/// A period to open.
+pub struct Opening {
+    pub contact: ContactId,
+    pub associate: AssociateId,
+    pub store: Option<StoreId>,
+    pub from_at: Timestamp,
+    pub from_day: Day,
+    pub cause: &'static str,
+}
+
+pub async fn open_periods(
+    tx: &Tx,
+    ids: &Ids,
+    now: Timestamp,
+    corp: CorpId,
+    openings: Vec<Opening>,
+) -> Result<()> {
+    let rows = openings
+        .into_iter()
+        .map(|opening| {
+            args![
+                corp,
+                FollowId::new(ids, now),
+                opening.contact,
+                opening.associate,
+                opening.store,
+                opening.from_at,
+                opening.from_day,
+                opening.cause
+            ]
+        })
+        .collect();
+    let head = "insert into follow_period (corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause)";
+    db::insert_many(tx, head, rows, "").await?;
+    Ok(())
+}
+
+/// Ends a period, or says anew when and why it ended, if it still stands as it was read.
+///
+/// # Errors
+/// `Conflict` when somebody else ended it meanwhile: reading anew tells how.
+pub async fn close_period(
+    tx: &Tx,
+    corp: CorpId,
+    period: &Period,
+    at: Timestamp,
+    day: Day,
+    cause: &str,
+) -> Result<()> {
+    let closed = db::run(
+        tx,
+        "update follow_period set until_at = $3, until_day = $4, until_cause = $5
+         where corp_id = $1 and id = $2 and coalesce(until_cause, '') = $6",
+        args![
+            corp,
+            period.id,
+            at,
+            day,
+            cause,
+            period.until_cause.clone().unwrap_or_default()
+        ],
+    )
+    .await?;
+    settled(closed)
+}
+
+/// A pair that changed between our look and our write is looked at again, by trying the job again.
+fn settled(changed: u64) -> Result<()> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::conflict("the pair changed meanwhile; look again"))
+    }
+}
+
+/// Takes the end of a period back.
+pub async fn reopen_period(tx: &Tx, corp: CorpId, period: i64) -> Result<()> {
+    let reopened = db::run(
+        tx,
+        "update follow_period set until_at = null, until_day = null, until_cause = null
+         where corp_id = $1 and id = $2 and until_cause = 'system'",
+        args![corp, period],
+    )
+    .await?;
+    settled(reopened)
+}
+
+pub async fn last_period(
+    tx: &Tx,
+    corp: CorpId,
+    contact: ContactId,
+    associate: AssociateId,
+) -> Result<Option<Period>> {
+    let sql = format!("{PERIOD} order by from_at desc, id desc limit 1");
+    db::first(tx, &sql, args![corp, contact, associate]).await
+}
+
+/// The stretch an instant belongs to: the last that began by then.
+pub async fn period_at(
+    tx: &Tx,
+    corp: CorpId,
+    contact: ContactId,
+    associate: AssociateId,
+    at: Timestamp,
+) -> Result<Option<Period>> {
+    let sql = format!("{PERIOD} and from_at <= $4 order by from_at desc, id desc limit 1");
+    db::first(tx, &sql, args![corp, contact, associate, at]).await
+}
+
+/// Binds a contact who belongs to nobody yet.
+pub async fn bind(
+    tx: &Tx,
+    corp: CorpId,
+    contact: ContactId,
+    associate: AssociateId,
+    from_at: Timestamp,
+    until_at: Timestamp,
+) -> Result<()> {
+    db::run(
+        tx,
+        "insert into binding (corp_id, contact_id, from_at, associate_id, until_at)
+         select cast($1 as bigint), cast($2 as bigint), cast($3 as bigint), cast($4 as bigint), cast($5 as bigint)
+         where not exists (select 1 from binding b where b.corp_id = $1 and b.contact_id = $2)",
+        args![corp, contact, from_at, associate, until_at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// A tag set or taken.
+pub struct TagTurn {
+    pub contact: ContactId,
+    pub associate: AssociateId,
+    pub tag: TagId,
+    pub added: bool,
+}
+
+/// Appends to the history of tags. Source: platform, operator, api, rule.
+pub async fn note_tags(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    source: &str,
+    turns: Vec<TagTurn>,
+) -> Result<()> {
+    let rows = turns
+        .into_iter()
+        .map(|turn| {
+            args![
+                corp,
+                FollowId::new(act.ids, act.now),
+                turn.contact,
+                turn.associate,
+                turn.tag,
+                turn.added,
+                source,
+                act.by.to_string(),
+                act.now
+            ]
+        })
+        .collect();
+    let head =
+        "insert into tag_change (corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at)";
+    db::insert_many(tx, head, rows, "").await?;
+    Ok(())
+}
+
+/// Names of our tags, deleted ones too: for the history.
+pub async fn tag_names(
+    conn: &impl Conn,
+    corp: CorpId,
+    tags: impl IntoIterator<Item = TagId>,
+) -> Result<HashMap<TagId, String>> {
+    let ids: std::collections::BTreeSet<i64> = tags.into_iter().map(|tag| tag.0).collect();
+    let sql = format!(
+        "select id, name from tag where corp_id = $1 and {}",
+        conn.backend().in_ids("id", "$2")
+    );
+    let rows = db::rows(conn, &sql, args![corp, id_list(ids)]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
+}
+
+/// Our tags by the platform's ids: the crossing of a reading to our words.
+pub async fn platform_tags(tx: &Tx, corp: CorpId, platform_ids: &[&str]) -> Result<HashMap<String, TagId>> {
+    let mut found = HashMap::new();
+    for chunk in platform_ids.chunks(500) {
+        let mut filter = Filter::new("corp_id", corp);
+        let places: Vec<String> = chunk.iter().map(|id| filter.arg(*id)).collect();
+        filter.and_sql(&format!("platform_id in ({})", places.join(", ")));
+        let sql = format!(
+            "select platform_id, id from tag where {} and deleted_at is null",
+            filter.sql()
+        );
+        for row in &db::rows(tx, &sql, filter.args).await? {
+            found.insert(db::column(row, 0)?, db::column(row, 1)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Pairs that carry a tag, live or not.
+pub async fn carrying(tx: &Tx, corp: CorpId, tag: TagId) -> Result<Vec<Kept>> {
+    let sql = format!("{KEPT} where corp_id = $1 and tags like $2");
+    db::all(tx, &sql, args![corp, format!("% {tag} %")]).await
+}
+
+/// Seen now, too: a reading begun before this change does not undo it.
+pub async fn set_tags(tx: &Tx, corp: CorpId, kept: &Kept, list: &str, now: Timestamp) -> Result<()> {
+    let sql = "update follow set tags = $3, seen_at = $4 where corp_id = $1 and id = $2 and tags = $5";
+    let changed = db::run(tx, sql, args![corp, kept.id, list, now, kept.tags.clone()]).await?;
+    settled(changed)
+}
+
+/// Pairs of an associate that are not in their store.
+#[derive(FromQueryResult)]
+pub struct Misplaced {
+    pub associate_id: AssociateId,
+    pub from_store: Option<StoreId>,
+    pub to_store: StoreId,
+}
+
+/// Which associates' live pairs stand in another store than theirs, of associates `a` that `whom` leaves.
+pub async fn misplaced(conn: &impl Conn, whom: Filter) -> Result<Vec<Misplaced>> {
+    let sql = format!(
+        "select distinct f.associate_id, f.store_id as from_store, a.store_id as to_store
+         from associate a join follow f on f.corp_id = a.corp_id and f.associate_id = a.id and f.state = 'active'
+         where {} and a.store_id is not null and (f.store_id is null or f.store_id <> a.store_id)",
+        whom.sql()
+    );
+    db::all(conn, &sql, whom.args).await
+}
+
+/// Closes the open periods of an associate's live pairs in a store; answers whose they were.
+pub async fn close_moved(
+    tx: &Tx,
+    corp: CorpId,
+    associate: AssociateId,
+    from: Option<StoreId>,
+    at: Timestamp,
+    day: Day,
+) -> Result<Vec<ContactId>> {
+    db::scalars(
+        tx,
+        "update follow_period set until_at = $4, until_day = $5, until_cause = 'moved'
+         where corp_id = $1 and associate_id = $2 and until_at is null
+           and contact_id in (select contact_id from follow where corp_id = $1 and associate_id = $2
+             and state = 'active' and coalesce(store_id, 0) = coalesce(cast($3 as bigint), 0))
+         returning contact_id",
+        args![corp, associate, from, at, day],
+    )
+    .await
+}
+
+/// Puts an associate's live pairs with these contacts into a store.
+pub async fn move_pairs(
+    tx: &Tx,
+    corp: CorpId,
+    associate: AssociateId,
+    contacts: &[ContactId],
+    to: StoreId,
+) -> Result<u64> {
+    let wanted = tx.backend().in_ids("contact_id", "$3");
+    let moved = format!(
+        "update follow set store_id = $4 where corp_id = $1 and associate_id = $2 and {wanted} and state = 'active'"
+    );
+    let ids = id_list(contacts.iter().map(|contact| contact.0));
+    db::run(tx, &moved, args![corp, associate, ids, to]).await
+}
+
+/// Puts a pair into a store.
+pub async fn set_store(tx: &Tx, corp: CorpId, pair: FollowId, to: StoreId) -> Result<()> {
+    let sql = "update follow set store_id = $3 where corp_id = $1 and id = $2";
+    db::run(tx, sql, args![corp, pair, to]).await?;
+    Ok(())
+}
+
+/// Writes the remark, the description, or both. Seen now, too.
+pub async fn set_remark(
+    tx: &Tx,
+    corp: CorpId,
+    pair: FollowId,
+    remark: Option<&str>,
+    description: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    db::run(
+        tx,
+        "update follow set remark = coalesce(cast($3 as text), remark),
+           description = coalesce(cast($4 as text), description), seen_at = $5
+         where corp_id = $1 and id = $2",
+        args![
+            corp,
+            pair,
+            remark.map(str::to_owned),
+            description.map(str::to_owned),
+            now
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The only place that names a backend: each real difference is one function.
+
+use sea_orm::DbBackend;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl Backend {
+    pub(super) fn of(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// Ends a select inside a claim: workers step over rows that another is claiming. SQLite has one writer.
+    pub fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " for update skip locked",
+        }
+    }
+
+    /// `column` is one of the ids in the argument at `place`, a JSON list from [`super::id_list`]. One bind
+    /// whatever the number of ids.
+    pub fn in_ids(self, column: &str, place: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} in (select value from json_each({place}))"),
+            Self::Postgres => format!(
+                "{column} in (select cast(value as bigint) from json_array_elements_text(cast({place} as json)))"
+            ),
+        }
+    }
+
+    /// The place of the `n`th value of a long row list. SQLite looks named places up one by one, which makes a
+    /// statement with thousands of them slow to read; bare `?` are counted.
+    pub(super) fn write_place(self, sql: &mut String, n: usize) {
+        match self {
+            Self::Sqlite => sql.push('?'),
+            Self::Postgres => {
+                sql.push('$');
+                sql.push_str(&n.to_string());
+            }
+        }
+    }
+
+    /// Milliseconds since 1970 on the database's own clock: what leases are judged by.
+    pub fn now_ms(self) -> &'static str {
+        match self {
+            Self::Sqlite => "cast(unixepoch('subsec') * 1000 as bigint)",
+            Self::Postgres => "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+        }
+    }
+
+    /// Held until the transaction ends, so that instances that start together migrate one after another.
+    pub(super) fn migration_lock(self) -> Option<&'static str> {
+        match self {
+            // `begin immediate` is the lock.
+            Self::Sqlite => None,
+            Self::Postgres => Some("select pg_advisory_xact_lock(7310982345)"),
+        }
+    }
+}

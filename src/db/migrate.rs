@@ -1,0 +1,88 @@
+//! The list of migrations, in order. Each file is one step that both databases read, and never changes once shipped.
+
+use super::{Conn, Db, run, scalars};
+use crate::args;
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_floor", include_str!("../../migrations/0001_floor.sql")),
+    (
+        "0002_directory",
+        include_str!("../../migrations/0002_directory.sql"),
+    ),
+    (
+        "0003_contacts",
+        include_str!("../../migrations/0003_contacts.sql"),
+    ),
+    (
+        "0004_campaigns",
+        include_str!("../../migrations/0004_campaigns.sql"),
+    ),
+    ("0005_orders", include_str!("../../migrations/0005_orders.sql")),
+];
+
+/// Applies what is missing and answers its names. Each migration stands or falls whole.
+pub async fn up(db: &Db, now: Timestamp) -> Result<Vec<&'static str>> {
+    db.execute_unprepared(
+        "create table if not exists migration (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+    )
+    .await
+    .or_else(ignore_race)?;
+    let mut applied = Vec::new();
+    for (name, sql) in MIGRATIONS {
+        let tx = db.begin().await?;
+        if let Some(lock) = tx.backend().migration_lock() {
+            run(&tx, lock, args![]).await?;
+        }
+        let known: Vec<String> =
+            scalars(&tx, "select name from migration where name = $1", args![*name]).await?;
+        if known.is_empty() {
+            for statement in statements(sql) {
+                run(&tx, statement, args![])
+                    .await
+                    .map_err(|error| Error::internal(format!("migration `{name}`: {error}: {statement}")))?;
+            }
+            run(
+                &tx,
+                "insert into migration (name, applied_at) values ($1, $2)",
+                args![*name, now],
+            )
+            .await?;
+            applied.push(*name);
+        }
+        tx.commit().await?;
+    }
+    Ok(applied)
+}
+
+/// Names of migrations this program knows that the database lacks.
+pub async fn missing(db: &Db) -> Result<Vec<&'static str>> {
+    let known: Vec<String> = scalars(db, "select name from migration", args![])
+        .await
+        .unwrap_or_default();
+    Ok(MIGRATIONS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !known.iter().any(|have| have == name))
+        .collect())
+}
+
+/// Two instances may both find the table missing; whoever comes second may go on.
+fn ignore_race(error: Error) -> Result<()> {
+    let text = error.to_string();
+    if text.contains("already exists") || text.contains("duplicate key") {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// A statement ends with `;` at the end of a line; comments start a line.
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(";\n").map(str::trim).filter(|statement| {
+        statement
+            .lines()
+            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"))
+    })
+}

@@ -1,0 +1,357 @@
+//! The database: connect, transactions, a few ways to run a statement.
+//!
+//! One SQL text serves both backends: `$1` placeholders, `BIGINT`, `TEXT`, `BOOLEAN`, `on conflict … do update`.
+//! What really differs is a named function in [`dialect`]. Reads take `&impl Conn`; what must stand or fall
+//! together takes `&Tx`.
+
+pub mod dialect;
+pub mod group;
+pub mod migrate;
+pub mod node;
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, FromQueryResult,
+    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, TryGetable, Value,
+};
+
+use crate::error::{Error, Result};
+
+pub use dialect::Backend;
+
+/// Statement arguments: `args![corp, name, now]`.
+#[macro_export]
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$(sea_orm::Value::from($value)),*] };
+}
+
+/// Rows that one statement may carry. SQLite binds at most 32,766 values.
+const MAX_BINDS: usize = 32_000;
+
+/// The whole database. On SQLite reads have their own connections and there is one writer, so a write waits
+/// in line instead of failing; on PostgreSQL both are one pool.
+#[derive(Clone)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
+pub struct Tx {
+    inner: DatabaseTransaction,
+}
+
+/// Whatever can run a statement: the database or a transaction.
+pub trait Conn: Sync {
+    type Raw: ConnectionTrait;
+    fn raw(&self) -> &Self::Raw;
+
+    fn backend(&self) -> Backend {
+        Backend::of(self.raw().get_database_backend())
+    }
+}
+
+impl Conn for Db {
+    type Raw = DatabaseConnection;
+    fn raw(&self) -> &DatabaseConnection {
+        &self.read
+    }
+}
+
+impl Conn for Tx {
+    type Raw = DatabaseTransaction;
+    fn raw(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+impl Db {
+    /// Opens `sqlite://path`, `sqlite::memory:` or `postgres://…`.
+    ///
+    /// # Errors
+    /// Names the setting and what the database said; never the password.
+    pub async fn connect(url: &str) -> Result<Self> {
+        if url.starts_with("sqlite:") {
+            Self::connect_sqlite(url).await
+        } else {
+            Self::connect_postgres(url, None).await
+        }
+    }
+
+    async fn connect_sqlite(url: &str) -> Result<Self> {
+        let memory = url.contains(":memory:");
+        let options = |connections: u32| {
+            let mut options = ConnectOptions::new(url);
+            options
+                .max_connections(connections)
+                .min_connections(1)
+                .sqlx_logging(false)
+                .record_stmt_in_spans(false);
+            options
+                .test_before_acquire(false)
+                .acquire_timeout(Duration::from_secs(30));
+            options.map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .busy_timeout(Duration::from_secs(10))
+                    .foreign_keys(true)
+                    .pragma("journal_mode", "WAL")
+                    // An acknowledged callback or click must outlive a power cut, so every commit is synced.
+                    .pragma("synchronous", "FULL")
+                    .pragma("cache_size", "-32768")
+                    .pragma("temp_store", "memory")
+                    .pragma("mmap_size", "268435456")
+            });
+            options
+        };
+        let write = Database::connect(options(1))
+            .await
+            .map_err(|error| unreachable_database(&error))?;
+        // Each connection to `:memory:` is a database of its own.
+        let read = if memory {
+            write.clone()
+        } else {
+            Database::connect(options(6)).await?
+        };
+        Ok(Self { read, write })
+    }
+
+    /// `schema` is searched first, and made if it is not there: the tests give each world its own.
+    pub async fn connect_postgres(url: &str, schema: Option<&str>) -> Result<Self> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(if schema.is_some() { 6 } else { 20 })
+            .min_connections(1)
+            .sqlx_logging(false)
+            .record_stmt_in_spans(false)
+            .connect_timeout(Duration::from_secs(5))
+            .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire_if_idle_for(Duration::from_secs(30));
+        if let Some(schema) = schema {
+            options.set_schema_search_path(schema.to_owned());
+        }
+        let pool = Database::connect(options)
+            .await
+            .map_err(|error| unreachable_database(&error))?;
+        if let Some(schema) = schema {
+            pool.execute_unprepared(&format!("create schema if not exists \"{schema}\""))
+                .await?;
+        }
+        Ok(Self {
+            read: pool.clone(),
+            write: pool,
+        })
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx> {
+        let options = TransactionOptions {
+            // A deferred transaction that reads first and writes later fails at once when another wrote between.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that opens a write transaction"
+        )]
+        let inner = self.write.begin_with_options(options).await?;
+        Ok(Tx { inner })
+    }
+
+    /// Fails when the database does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.read.execute_unprepared("select 1").await?;
+        Ok(())
+    }
+
+    /// Runs a statement outside any transaction, on the writing connection.
+    pub(crate) async fn execute_unprepared(&self, sql: &str) -> Result<()> {
+        self.write.execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    pub async fn close(self) {
+        let _ = self.read.close().await;
+        let _ = self.write.close().await;
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+fn unreachable_database(error: &sea_orm::DbErr) -> Error {
+    Error::internal(format!(
+        "the database does not answer ({error}); check `DIANYU_DATABASE_URL` and that the server runs"
+    ))
+}
+
+fn statement(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(conn.raw().get_database_backend(), sql, args)
+}
+
+/// Every row.
+pub async fn all<T: FromQueryResult>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<Vec<T>> {
+    let rows = conn.raw().query_all_raw(statement(conn, sql, args)).await?;
+    rows.iter()
+        .map(|row| Ok(T::from_query_result(row, "")?))
+        .collect()
+}
+
+/// The first row, if there is one.
+pub async fn first<T: FromQueryResult>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<Option<T>> {
+    let row = conn.raw().query_one_raw(statement(conn, sql, args)).await?;
+    row.map(|row| Ok(T::from_query_result(&row, "")?)).transpose()
+}
+
+/// The first row, or [`Error::NotFound`].
+pub async fn find<T: FromQueryResult>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<T> {
+    first(conn, sql, args).await?.ok_or(Error::NotFound)
+}
+
+/// Every row as plain rows, for tuples: read them with [`column`].
+pub async fn rows(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<Vec<QueryResult>> {
+    Ok(conn.raw().query_all_raw(statement(conn, sql, args)).await?)
+}
+
+/// A column of a row, by position from 0.
+pub fn column<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T> {
+    Ok(row.try_get_by_index(index)?)
+}
+
+/// The first column of the first row, if there is a row.
+pub async fn scalar<T: TryGetable>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<Option<T>> {
+    let row = conn.raw().query_one_raw(statement(conn, sql, args)).await?;
+    row.map(|row| column(&row, 0)).transpose()
+}
+
+/// The first column of every row.
+pub async fn scalars<T: TryGetable>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<Vec<T>> {
+    rows(conn, sql, args)
+        .await?
+        .iter()
+        .map(|row| column(row, 0))
+        .collect()
+}
+
+/// A count: `select count(*) …`; 0 when there is no row.
+pub async fn count(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<i64> {
+    Ok(scalar::<i64>(conn, sql, args).await?.unwrap_or(0))
+}
+
+/// Runs a change and answers how many rows it touched.
+pub async fn run(tx: &Tx, sql: &str, args: Vec<Value>) -> Result<u64> {
+    Ok(tx
+        .inner
+        .execute_raw(statement(tx, sql, args))
+        .await?
+        .rows_affected())
+}
+
+/// Inserts many rows: `head` is `insert into t (a, b)`, `tail` what follows the values (`on conflict do nothing`).
+/// Answers how many rows were touched. Rows must all have the same width.
+pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<u64> {
+    let Some(width) = rows.first().map(Vec::len) else {
+        return Ok(0);
+    };
+    let per_statement = (MAX_BINDS / width).clamp(1, 1_000);
+    let mut touched = 0;
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk: Vec<Vec<Value>> = rows.by_ref().take(per_statement).collect();
+        let mut sql = String::with_capacity(head.len() + tail.len() + chunk.len() * width * 7);
+        sql.push_str(head);
+        sql.push_str(" values ");
+        for row in 0..chunk.len() {
+            sql.push_str(if row == 0 { "(" } else { ",(" });
+            for cell in 0..width {
+                if cell > 0 {
+                    sql.push(',');
+                }
+                tx.backend().write_place(&mut sql, row * width + cell + 1);
+            }
+            sql.push(')');
+        }
+        sql.push(' ');
+        sql.push_str(tail);
+        touched += run(tx, &sql, chunk.into_iter().flatten().collect()).await?;
+    }
+    Ok(touched)
+}
+
+/// A list of ids as one argument, for [`dialect::in_ids`].
+pub fn id_list(ids: impl IntoIterator<Item = i64>) -> String {
+    let mut text = String::from("[");
+    for (index, id) in ids.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&id.to_string());
+    }
+    text.push(']');
+    text
+}
+
+/// A `where` that grows: conditions joined by `and`, with their arguments numbered as they come.
+///
+/// ```text
+/// let mut filter = Filter::new("f.corp_id", corp);
+/// filter.and("f.store_id = {}", store);
+/// let sql = format!("select … where {}", filter.sql());
+/// ```
+pub struct Filter {
+    sql: String,
+    pub args: Vec<Value>,
+}
+
+impl Filter {
+    /// Starts with `column = value`: the corp, nearly always.
+    pub fn new(column: &str, value: impl Into<Value>) -> Self {
+        Self {
+            sql: format!("{column} = $1"),
+            args: vec![value.into()],
+        }
+    }
+
+    /// Adds a condition; `{}` in it stands for the value.
+    pub fn and(&mut self, condition: &str, value: impl Into<Value>) -> &mut Self {
+        let place = self.arg(value);
+        self.and_sql(&condition.replace("{}", &place))
+    }
+
+    /// Adds a condition that holds no value, or whose places were made with [`Filter::arg`].
+    pub fn and_sql(&mut self, condition: &str) -> &mut Self {
+        self.sql.push_str(" and ");
+        self.sql.push_str(condition);
+        self
+    }
+
+    /// Adds a value and answers its place, `$7`.
+    pub fn arg(&mut self, value: impl Into<Value>) -> String {
+        self.args.push(value.into());
+        format!("${}", self.args.len())
+    }
+
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+/// Escapes `%`, `_` and `\` for a `like … escape '\'` pattern.
+pub fn like_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}

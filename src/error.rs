@@ -1,0 +1,141 @@
+//! The one error of the house. No HTTP in it: `web` and `api` each turn it into their own answer.
+
+use std::fmt;
+
+/// A field that was refused, named by its JSON pointer (`/audience/rule/all/1/tag`) or form field.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    pub pointer: String,
+    pub message: String,
+}
+
+impl Problem {
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What the platform said when it refused, or that it did not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformFault {
+    /// The platform's errcode; `None` when nothing readable came back (time-out, reset, HTML, 5xx).
+    pub code: Option<i64>,
+    /// Safe to log: never holds a URL, a token or a body.
+    pub message: String,
+    pub advice: Advice,
+}
+
+/// What a caller should do about a platform fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Try again after this many milliseconds.
+    Retry { after_ms: i64 },
+    /// Final for this item: mark it and go on.
+    Drop,
+    /// Configuration or permission: only an administrator can mend it.
+    TellAdmin,
+    /// Our request is wrong.
+    Bug,
+    /// It may or may not have happened; find out before trying again.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub enum Error {
+    /// Not there, or not for this caller: the two read the same on purpose.
+    NotFound,
+    /// The input is refused; nothing was changed.
+    Invalid(Vec<Problem>),
+    /// The state does not allow it, or somebody else was first.
+    Conflict(String),
+    /// Signed in, but this role may not do this at all.
+    Forbidden(String),
+    SignedOut,
+    /// Too many tries; come back after this many seconds.
+    TooMany {
+        retry_after_s: u64,
+    },
+    Platform(PlatformFault),
+    Internal(anyhow::Error),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// One refused field.
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Problem::new(pointer, message)])
+    }
+
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::Conflict(message.into())
+    }
+
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self::Internal(anyhow::anyhow!("{message}"))
+    }
+
+    /// Turns a unique violation at this statement into a refused field; leaves other errors alone.
+    pub fn on_conflict(self, pointer: &str, message: impl Into<String>) -> Self {
+        if self.is_unique_violation() {
+            Self::invalid(pointer, message)
+        } else {
+            self
+        }
+    }
+
+    pub fn is_unique_violation(&self) -> bool {
+        let Self::Internal(inner) = self else { return false };
+        let Some(db) = inner.downcast_ref::<sea_orm::DbErr>() else {
+            return false;
+        };
+        matches!(db.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => write!(f, "not found"),
+            Self::Invalid(problems) => {
+                write!(f, "refused")?;
+                for problem in problems {
+                    write!(f, "; {}: {}", problem.pointer, problem.message)?;
+                }
+                Ok(())
+            }
+            Self::Conflict(why) => write!(f, "conflict: {why}"),
+            Self::Forbidden(why) => write!(f, "forbidden: {why}"),
+            Self::SignedOut => write!(f, "signed out"),
+            Self::TooMany { retry_after_s } => write!(f, "too many tries; try again in {retry_after_s} s"),
+            Self::Platform(fault) => match fault.code {
+                Some(code) => write!(f, "platform refused with {code}: {}", fault.message),
+                None => write!(f, "platform gave no readable answer: {}", fault.message),
+            },
+            Self::Internal(inner) => write!(f, "{inner:#}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -1,0 +1,47 @@
+//! What a job is: a small struct of ids, a name, and a `run` that calls one verb. Safe to run twice.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::ids::{CorpId, Ids};
+use crate::queue::{self, Lane, NewJob};
+use crate::time::Timestamp;
+
+/// A kind of job. Written in the transaction of the fact that needs it, with [`enqueue`].
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// `contacts.fetch`: the domain and a verb; never changed once shipped.
+    const NAME: &'static str;
+    const LANE: Lane;
+
+    /// While a job with this key waits, another is not added.
+    fn key(&self) -> Option<String> {
+        None
+    }
+
+    /// `Ok` when done. A platform fault says by its advice whether it is tried again; other errors are, with
+    /// growing pauses, until the queue sets the job aside. `attempt` counts from 1.
+    fn run(self, app: &App, corp: CorpId, attempt: i64) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Writes a job, due at `run_at`. `false`: one with its key waits already.
+pub async fn enqueue<J: Job>(
+    tx: &Tx,
+    ids: &Ids,
+    now: Timestamp,
+    corp: CorpId,
+    job: &J,
+    run_at: Timestamp,
+) -> Result<bool> {
+    let new = NewJob {
+        corp,
+        kind: J::NAME,
+        payload: queue::payload(job),
+        lane: J::LANE,
+        run_at,
+        unique_key: job.key(),
+    };
+    queue::enqueue(tx, ids, now, new).await
+}

@@ -1,0 +1,81 @@
+//! `dianyu`: reads the command line and runs one command.
+
+#![forbid(unsafe_code)]
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+
+use commands::{api_key, audit, corp, demo, metrics, migrate, operator, sandbox, serve, sync};
+
+/// 店语: customer engagement for retail chains on WeCom.
+#[derive(Parser)]
+#[command(name = "dianyu", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a chain with a past and a present: simulator, seeded world, live activity.
+    Demo(demo::Args),
+    /// Serve pages, API, callbacks, redirects and background jobs.
+    Serve(serve::Args),
+    /// Apply migrations and stop.
+    Migrate,
+    /// Start the simulator of the platform alone.
+    Sandbox(sandbox::Args),
+    /// Connect a corp of the platform.
+    #[command(subcommand)]
+    Corp(corp::Command),
+    /// Add somebody who signs in.
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// Add a key for the API.
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
+    /// Pull directory, tags and contacts from the platform, now.
+    Sync(sync::Args),
+    /// Check the audit chain.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Recount stored figures from raw rows.
+    #[command(subcommand)]
+    Metrics(metrics::Command),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    // The only failure is a provider that is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("dianyu: the runtime does not start: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dianyu: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Migrate => migrate::run().await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Corp(command) => corp::run(command).await,
+        Command::Operator(command) => operator::run(command).await,
+        Command::ApiKey(command) => api_key::run(command).await,
+        Command::Sync(args) => sync::run(args).await,
+        Command::Audit(command) => audit::run(command).await,
+        Command::Metrics(command) => metrics::run(command).await,
+    }
+}

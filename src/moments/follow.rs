@@ -1,0 +1,300 @@
+//! Follows a part on the platform: from job to task, who published, who sees it, who liked and commented.
+
+use std::collections::HashSet;
+
+use super::jobs::Follow;
+use super::post::{self, JOB_PAUSE_MS};
+use super::store::{self, Part, Task};
+use crate::app::App;
+use crate::campaigns;
+use crate::db::Tx;
+use crate::directory;
+use crate::error::{Advice, Error, Result};
+use crate::ids::{AssociateId, ContactId, CorpId, MomentId, UserId};
+use crate::job::enqueue;
+use crate::scope::{Act, Actor};
+use crate::tally::{self, Code, Tally};
+use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
+use crate::timeline::{self, Entry, News};
+use crate::wecom::Client;
+use crate::wecom::moment::{Interactions, MomentJob};
+
+/// How long a moment is followed; whoever has not published by then is stopped.
+const FOLLOW_MS: i64 = 3 * DAY_MS;
+/// The platform forgets a job after so long. path/95094 (read 2026-11-22).
+const JOB_LIFE_MS: i64 = DAY_MS;
+/// Published posts that one run reads, and how often each at most.
+const PER_RUN: i64 = 100;
+const READ_PAUSE_MS: i64 = MINUTE_MS;
+
+/// Looks at one part, writes down what is new, and comes back.
+pub async fn follow(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()> {
+    let part = match store::find_part(&app.db, corp, id, n).await {
+        Err(Error::NotFound) => return Ok(()),
+        found => found?,
+    };
+    let platform = directory::platform(app, corp).await?;
+    match (part.state.as_str(), &part.jobid, &part.platform_id) {
+        ("creating", Some(jobid), _) => {
+            let job = platform.moment_job(jobid).await?;
+            let tx = app.db.begin().await?;
+            record_job(&tx, &app.act(Actor::System), corp, &part, job).await?;
+            tx.commit().await
+        }
+        ("created", _, Some(platform_id)) => {
+            look(app, &platform, corp, &part, platform_id).await?;
+            let tx = app.db.begin().await?;
+            come_back(&tx, &app.act(Actor::System), corp, &part).await?;
+            tx.commit().await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes down how far the platform's job has come.
+pub async fn record_job(tx: &Tx, act: &Act<'_>, corp: CorpId, part: &Part, job: MomentJob) -> Result<()> {
+    match job {
+        MomentJob::Running => {
+            let since = part.call_started_at.unwrap_or(act.now);
+            if act.now.0 - since.0 > JOB_LIFE_MS {
+                return post::fail(tx, corp, part, "the platform did not finish its job").await;
+            }
+            let due = act.now.plus_ms(JOB_PAUSE_MS);
+            let job = Follow {
+                moment: part.moment_id,
+                n: part.n,
+            };
+            enqueue(tx, act.ids, act.now, corp, &job, due).await?;
+            Ok(())
+        }
+        MomentJob::Failed { code, message } => {
+            post::fail(tx, corp, part, &format!("{code}: {message}")).await
+        }
+        MomentJob::Done {
+            moment_id,
+            invalid_senders,
+        } => record_created(tx, act, corp, part, &moment_id, &invalid_senders).await,
+    }
+}
+
+async fn record_created(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    part: &Part,
+    platform_id: &str,
+    invalid: &[UserId],
+) -> Result<()> {
+    if !store::set_created(tx, corp, part, platform_id, act.now).await? {
+        return Ok(());
+    }
+    let invalid: Vec<AssociateId> = store::senders_of(tx, corp, part)
+        .await?
+        .into_iter()
+        .filter(|sender| invalid.iter().any(|userid| userid.folded() == sender.userid))
+        .map(|sender| sender.associate_id)
+        .collect();
+    store::move_tasks(tx, corp, part, "planned", "failed", Some(&invalid)).await?;
+    let tasked = store::move_tasks(tx, corp, part, "planned", "tasked", None).await?;
+    let ids: Vec<AssociateId> = tasked.iter().map(|task| task.associate_id).collect();
+    store::set_due(tx, corp, part, &ids, act.now).await?;
+    tally::add(tx, corp, &tallies(part, &tasked, act.now, Code::MomentsDue)).await?;
+    store::settle(tx, corp, part.moment_id).await?;
+    let next = Follow {
+        moment: part.moment_id,
+        n: part.n,
+    };
+    enqueue(tx, act.ids, act.now, corp, &next, act.now.plus_ms(JOB_PAUSE_MS)).await?;
+    if part.moment_state == "cancelled" {
+        let stop = super::jobs::Stop {
+            moment: part.moment_id,
+            n: part.n,
+        };
+        enqueue(tx, act.ids, act.now, corp, &stop, act.now).await?;
+    }
+    Ok(())
+}
+
+fn tallies(part: &Part, tasks: &[Task], at: Timestamp, code: Code) -> Vec<Tally> {
+    let day = at.day(part.tz());
+    tasks
+        .iter()
+        .map(|task| Tally {
+            store: task.store_id,
+            associate: Some(task.associate_id),
+            day,
+            code,
+            value: 1,
+        })
+        .collect()
+}
+
+async fn look(app: &App, platform: &Client, corp: CorpId, part: &Part, platform_id: &str) -> Result<()> {
+    let published = members(platform, platform_id).await?;
+    let tx = app.db.begin().await?;
+    record_published(&tx, &app.act(Actor::System), corp, part, &published).await?;
+    tx.commit().await?;
+    let before = app.now().plus_ms(-READ_PAUSE_MS);
+    for task in store::tasks_to_read(&app.db, corp, part, before, PER_RUN).await? {
+        let visible = visible(platform, platform_id, &task.userid).await?;
+        let interactions = platform.moment_interactions(platform_id, &task.userid).await?;
+        let tx = app.db.begin().await?;
+        record_read(
+            &tx,
+            &app.act(Actor::System),
+            corp,
+            part,
+            &task,
+            visible,
+            &interactions,
+        )
+        .await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Who has published, folded.
+async fn members(platform: &Client, platform_id: &str) -> Result<Vec<UserId>> {
+    let mut published = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = platform.moment_members(platform_id, cursor.as_deref()).await?;
+        let done = page.items.into_iter().filter(|member| member.published);
+        published.extend(done.map(|member| member.userid.folded()));
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(published),
+        }
+    }
+}
+
+async fn visible(platform: &Client, platform_id: &str, userid: &UserId) -> Result<i64> {
+    let mut count = 0;
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = platform
+            .moment_visible(platform_id, userid, cursor.as_deref())
+            .await?;
+        count += page.items.len() as i64;
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(count),
+        }
+    }
+}
+
+/// Writes down who has published. The platform does not say when: it is when we saw it.
+pub async fn record_published(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    part: &Part,
+    published: &[UserId],
+) -> Result<()> {
+    let done: Vec<AssociateId> = store::senders_of(tx, corp, part)
+        .await?
+        .into_iter()
+        .filter(|sender| published.contains(&sender.userid))
+        .map(|sender| sender.associate_id)
+        .collect();
+    let mut tasks = store::move_tasks(tx, corp, part, "tasked", "published", Some(&done)).await?;
+    // Stopped too late: it is out all the same.
+    let late = store::stopped(tx, corp, part, &done).await?;
+    tasks.extend(store::move_tasks(tx, corp, part, "cancelled", "published", Some(&late)).await?);
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<AssociateId> = tasks.iter().map(|task| task.associate_id).collect();
+    store::set_published(tx, corp, part, &ids, act.now).await?;
+    let due_at = part.created_at.unwrap_or(act.now);
+    tally::add(tx, corp, &tallies(part, &tasks, due_at, Code::MomentsPublished)).await
+}
+
+/// Writes down who sees a published post, and what they did. Reading the same again changes nothing.
+pub async fn record_read(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    part: &Part,
+    task: &Task,
+    visible: i64,
+    interactions: &Interactions,
+) -> Result<()> {
+    store::set_read(tx, corp, part.moment_id, task.associate_id, visible, act.now).await?;
+    let known: HashSet<(ContactId, String, Timestamp)> =
+        store::interactions(tx, corp, part.moment_id, task.associate_id).await?;
+    let likes = interactions.likes.iter().map(|(who, at)| (who, "like", *at));
+    let comments = interactions
+        .comments
+        .iter()
+        .map(|(who, at)| (who, "comment", *at));
+    let named: Vec<_> = likes.chain(comments).collect();
+    let contacts = store::contacts_named(tx, corp, named.iter().map(|(who, ..)| *who)).await?;
+    let mut fresh: Vec<(ContactId, &str, Timestamp)> = named
+        .into_iter()
+        .filter_map(|(who, kind, at)| Some((*contacts.get(who)?, kind, at)))
+        .filter(|(contact, kind, at)| !known.contains(&(*contact, (*kind).to_owned(), *at)))
+        .collect();
+    fresh.sort_unstable();
+    fresh.dedup();
+    store::add_interactions(tx, corp, part.moment_id, task.associate_id, &fresh).await?;
+    let news = fresh.into_iter().map(|(contact, kind, at)| News {
+        contact,
+        associate: Some(task.associate_id),
+        store: task.store_id,
+        at,
+        entry: match kind {
+            "like" => Entry::Liked {
+                moment_id: part.moment_id,
+            },
+            _ => Entry::Commented {
+                moment_id: part.moment_id,
+            },
+        },
+    });
+    timeline::append(tx, act, corp, part.tz(), news.collect()).await
+}
+
+/// Sets the next look; after three days the last one was it.
+pub async fn come_back(tx: &Tx, act: &Act<'_>, corp: CorpId, part: &Part) -> Result<()> {
+    let since = part.created_at.unwrap_or(act.now);
+    let (moment, n) = (part.moment_id, part.n);
+    if act.now.0 - since.0 < FOLLOW_MS {
+        let due = campaigns::next_look(since, act.now);
+        enqueue(tx, act.ids, act.now, corp, &Follow { moment, n }, due).await?;
+        return Ok(());
+    }
+    let closed = store::close_tasks(tx, corp, moment, Some(n), "cancelled").await?;
+    if closed > 0 {
+        enqueue(
+            tx,
+            act.ids,
+            act.now,
+            corp,
+            &super::jobs::Stop { moment, n },
+            act.now,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Stops members who have not published.
+pub async fn stop(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()> {
+    let part = match store::find_part(&app.db, corp, id, n).await {
+        Err(Error::NotFound) => return Ok(()),
+        found => found?,
+    };
+    let Some(platform_id) = &part.platform_id else {
+        return Ok(());
+    };
+    let platform = directory::platform(app, corp).await?;
+    match platform.cancel_moment(platform_id).await {
+        Err(Error::Platform(fault)) if !matches!(fault.advice, Advice::Retry { .. }) => {
+            tracing::warn!(moment.id = %id, error = fault.message, "a moment could not be stopped");
+            Ok(())
+        }
+        stopped => stopped,
+    }
+}

@@ -1,0 +1,105 @@
+//! Lists by key: `?limit=&after=` in, rows and the next cursor out. A deeper page costs what the first does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+pub const DEFAULT_LIMIT: i64 = 50;
+pub const MAX_LIMIT: i64 = 200;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageOf {
+    limit: i64,
+    after: Option<String>,
+}
+
+impl PageOf {
+    /// # Errors
+    /// When the limit is not 1–200.
+    pub fn new(limit: Option<i64>, after: Option<String>) -> Result<Self> {
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(Error::invalid(
+                "/limit",
+                format!("`{limit}` is not between 1 and {MAX_LIMIT}"),
+            ));
+        }
+        Ok(Self {
+            limit,
+            after: after.filter(|after| !after.is_empty()),
+        })
+    }
+
+    pub fn first(limit: i64) -> Self {
+        Self { limit, after: None }
+    }
+
+    pub fn limit(&self) -> i64 {
+        self.limit
+    }
+
+    /// The sort key to go on after: what [`Page::cut`] put into the cursor.
+    ///
+    /// # Errors
+    /// When the cursor was not made by us, or by another list.
+    pub fn after<K: for<'de> Deserialize<'de>>(&self) -> Result<Option<K>> {
+        let Some(cursor) = &self.after else {
+            return Ok(None);
+        };
+        let key = BASE64
+            .decode(cursor)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        key.map(Some).ok_or_else(|| {
+            Error::invalid(
+                "/after",
+                "this cursor is not of this list; start from the first page",
+            )
+        })
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// From rows read with `limit + 1`: the extra one only tells that there is more.
+    pub fn cut<K: Serialize>(mut rows: Vec<T>, page: &PageOf, key: impl Fn(&T) -> K) -> Self {
+        let more = rows.len() as i64 > page.limit;
+        rows.truncate(page.limit as usize);
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| BASE64.encode(serde_json::to_vec(&key(row)).expect("a sort key is plain data")));
+        Self { items: rows, next }
+    }
+
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            next: self.next,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_to_the_next_row() {
+        let page = PageOf::new(Some(2), None).unwrap();
+        let cut = Page::cut(vec![1i64, 2, 3], &page, |row| *row);
+        assert_eq!(cut.items, [1, 2]);
+        let next = PageOf::new(Some(2), cut.next).unwrap();
+        assert_eq!(next.after::<i64>().unwrap(), Some(2));
+        assert!(next.after::<(String, i64)>().is_err());
+        assert!(PageOf::new(Some(0), None).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! Departments, members, and what the app sends to members.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::gate::{Answer, Api, Call, Refusal};
+use super::world::{Corp, Department, Member, Notice};
+
+pub const APIS: &[Api] = &[
+    Api::get("department/list", departments).listing(&["department"]),
+    Api::get("user/list", members).listing(&["userlist"]),
+    Api::get("user/simplelist", member_names).listing(&["userlist"]),
+    Api::get("user/get", member),
+    Api::get("externalcontact/get_follow_user_list", follow_users).listing(&["follow_user"]),
+    Api::post("message/send", send),
+];
+
+/// Notices kept a member.
+const NOTICES_KEPT: usize = 50;
+
+fn departments(call: &mut Call<'_>) -> Answer {
+    let root = match call.parameter("id") {
+        None => None,
+        Some(id) => Some(department_id(call.corp, id)?),
+    };
+    let departments: Vec<Value> = call
+        .corp
+        .departments
+        .values()
+        .filter(|department| root.is_none_or(|root| is_below(call.corp, department.id, root)))
+        .map(department_json)
+        .collect();
+    Ok(json!({"department": departments}))
+}
+
+fn department_id(corp: &Corp, id: &str) -> Result<i64, Refusal> {
+    id.parse()
+        .ok()
+        .filter(|id| corp.departments.contains_key(id))
+        .ok_or_else(|| Refusal::new(60003))
+}
+
+/// Whether a department is another one or somewhere under it.
+pub fn is_below(corp: &Corp, mut id: i64, root: i64) -> bool {
+    // Deep enough for any chain of command, and it ends even where the seed makes a ring.
+    for _ in 0..32 {
+        if id == root {
+            return true;
+        }
+        match corp.departments.get(&id) {
+            Some(department) => id = department.parentid,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn department_json(department: &Department) -> Value {
+    json!({"id": department.id, "name": department.name, "name_en": "", "department_leader": [],
+        "parentid": department.parentid, "order": department.order})
+}
+
+fn in_department<'a>(call: &Call<'a>, corp: &'a Corp) -> Result<impl Iterator<Item = &'a Member>, Refusal> {
+    let id = call
+        .parameter("department_id")
+        .ok_or_else(|| Refusal::field("department_id", "is missing"))?;
+    let id = department_id(corp, id)?;
+    Ok(corp
+        .members
+        .values()
+        .filter(move |member| member.status != 5 && member.department.contains(&id)))
+}
+
+fn members(call: &mut Call<'_>) -> Answer {
+    let list: Vec<Value> = in_department(call, &*call.corp)?.map(member_json).collect();
+    Ok(json!({"userlist": list}))
+}
+
+fn member_names(call: &mut Call<'_>) -> Answer {
+    let list: Vec<Value> = in_department(call, &*call.corp)?
+        .map(|member| json!({"userid": member.userid, "name": member.name, "department": member.department}))
+        .collect();
+    Ok(json!({"userlist": list}))
+}
+
+fn member(call: &mut Call<'_>) -> Answer {
+    let userid = call
+        .parameter("userid")
+        .ok_or_else(|| Refusal::said(41009, "userid missing"))?;
+    call.corp
+        .members
+        .get(&userid.to_lowercase())
+        .filter(|member| member.status != 5)
+        .map(member_json)
+        .ok_or_else(|| Refusal::new(60111))
+}
+
+fn member_json(member: &Member) -> Value {
+    let leads: Vec<i64> = member
+        .department
+        .iter()
+        .map(|_| i64::from(member.is_leader))
+        .collect();
+    json!({"userid": member.userid, "name": member.name, "department": member.department,
+        "order": vec![0; member.department.len()], "position": member.position, "is_leader_in_dept": leads,
+        "direct_leader": [], "telephone": "", "alias": "", "status": member.status,
+        "main_department": member.department.first(), "extattr": {"attrs": []}})
+}
+
+fn follow_users(call: &mut Call<'_>) -> Answer {
+    let list: Vec<&str> = call
+        .corp
+        .members
+        .values()
+        .filter(|member| member.status != 5 && !member.is_unconfigured)
+        .map(|member| member.userid.as_str())
+        .collect();
+    Ok(json!({"follow_user": list}))
+}
+
+fn send(call: &mut Call<'_>) -> Answer {
+    if call.number("agentid")? != Some(call.corp.app.agent_id) {
+        return Err(Refusal::new(301002));
+    }
+    let asked = call.optional_text("touser")?.unwrap_or_default();
+    let (known, unknown) = receivers(call.corp, asked);
+    if known.is_empty() {
+        return Err(Refusal::new(81013));
+    }
+    let msgid = call.corp.new_id("SimMsg", 32);
+    for key in known {
+        let notices = call.corp.notices.entry(key).or_default();
+        notices.push_back(Notice {
+            at: call.now,
+            msgid: msgid.clone(),
+            body: call.body.clone(),
+        });
+        if notices.len() > NOTICES_KEPT {
+            notices.pop_front();
+        }
+    }
+    Ok(
+        json!({"invaliduser": unknown.join("|"), "invalidparty": "", "invalidtag": "", "unlicenseduser": "", "msgid": msgid}),
+    )
+}
+
+/// Members by key, and those nobody knows, in lower case as the platform answers them.
+fn receivers(corp: &Corp, asked: &str) -> (HashSet<String>, Vec<String>) {
+    let is_there = |key: &String| corp.members.get(key).is_some_and(|member| member.status == 1);
+    if asked == "@all" {
+        return (
+            corp.members.keys().filter(|key| is_there(key)).cloned().collect(),
+            Vec::new(),
+        );
+    }
+    let (known, unknown): (Vec<String>, Vec<String>) = asked
+        .split('|')
+        .filter(|userid| !userid.is_empty())
+        .map(str::to_lowercase)
+        .partition(is_there);
+    (known.into_iter().collect(), unknown)
+}

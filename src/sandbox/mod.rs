@@ -1,0 +1,48 @@
+//! The platform, simulated: same paths, same JSON, same callbacks, a world you can seed.
+//!
+//! [`Sandbox`] answers what [`crate::wecom`] asks, over HTTP, and plays the people the platform stands between: they
+//! scan, confirm, publish, like, leave. Calls through the API emit nothing; acts of people send encrypted callbacks.
+//!
+//! | Address | What |
+//! | --- | --- |
+//! | `/cgi-bin/…` | the platform's calls: [`gate`], then a file per area |
+//! | `/connect/oauth2/authorize`, `/wwlogin/sso/login` | sign-in pages: [`login`] |
+//! | `/control/…` | acts of people, clock, faults, ledger: [`control`] |
+//! | `/phone/{corpid}/{id}` | a customer's or a member's phone: [`phone`] |
+//! | `/shop/{corpid}` | the mini-store: [`shop`] |
+
+pub mod acts;
+mod broadcasts;
+mod callbacks;
+mod contacts;
+pub mod control;
+mod directory;
+pub mod faults;
+mod gate;
+mod html;
+mod journal;
+pub mod life;
+mod login;
+mod media;
+mod message;
+mod moments;
+mod phone;
+mod relations;
+mod server;
+pub mod shop;
+mod tags;
+mod token;
+pub mod world;
+
+pub use acts::Act;
+pub use broadcasts::Confirmed;
+pub use callbacks::Delivery;
+pub use faults::{Fault, Knobs, Plan};
+pub use gate::LedgerEntry;
+pub use life::{LifeOptions, live};
+pub use server::{CorpSeed, Sandbox, SandboxOptions};
+pub use shop::{MiniStore, Product};
+pub use world::{Customer, Department, Member, QuotaMode, Relation, Standing, Tag, TagGroup};
+
+#[cfg(test)]
+mod tests;

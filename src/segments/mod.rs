@@ -1,0 +1,10 @@
+//! Segments 人群: saved rules over contacts. A segment is a question, never a list.
+
+pub mod model;
+mod preview;
+pub mod rule;
+mod store;
+
+pub use model::*;
+pub use preview::*;
+pub use store::*;

@@ -1,0 +1,125 @@
+//! Whether every id in a rule is the corp's, and in the caller's reach.
+
+use std::collections::HashSet;
+
+use crate::db::{self, Backend, Conn, Filter};
+use crate::error::{Error, Problem, Result};
+use crate::scope::{Reach, Scope};
+use crate::segments::Rule;
+use crate::segments::store::known;
+
+/// Checks that every id in the rule is the corp's and in scope.
+pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Result<()> {
+    let mut named = Vec::new();
+    collect(rule, at, &mut named);
+    let mut problems = Vec::new();
+    for kind in [Kind::Tag, Kind::Store, Kind::Region, Kind::Associate, Kind::Link] {
+        let ids: HashSet<i64> = named
+            .iter()
+            .filter(|(of, ..)| *of == kind)
+            .map(|(_, id, _)| *id)
+            .collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let known = known(conn, scope, kind, &ids).await?;
+        let unknown = named
+            .iter()
+            .filter(|(of, id, _)| *of == kind && !known.contains(id));
+        problems.extend(unknown.map(|(_, id, at)| {
+            Problem::new(at, format!("there is no {} `{id}` in your reach", kind.word()))
+        }));
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(problems))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::segments) enum Kind {
+    Tag,
+    Store,
+    Region,
+    Associate,
+    Link,
+}
+
+impl Kind {
+    /// What it is called, here and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Store => "store",
+            Self::Region => "region",
+            Self::Associate => "associate",
+            Self::Link => "link",
+        }
+    }
+
+    /// Leaves those that the scope may name, of rows `t`.
+    pub fn narrow(self, filter: &mut Filter, backend: Backend, scope: &Scope) {
+        match (self, &scope.reach) {
+            (Self::Tag, _) => {
+                filter.and_sql("t.deleted_at is null");
+            }
+            (_, Reach::Whole) => {}
+            (Self::Link, _) => scope.narrow(filter, backend, "t"),
+            (Self::Store, Reach::Stores(stores)) => {
+                let place = filter.arg(db::id_list(stores.iter().map(|store| store.0)));
+                filter.and_sql(&backend.in_ids("t.id", &place));
+            }
+            (Self::Region, Reach::Stores(stores)) => {
+                let place = filter.arg(db::id_list(stores.iter().map(|store| store.0)));
+                let own = backend.in_ids("s.id", &place);
+                filter.and_sql(&format!(
+                    "exists (select 1 from store s where s.corp_id = $1 and s.region_id = t.id and {own})"
+                ));
+            }
+            (Self::Associate, Reach::Stores(stores)) => {
+                let place = filter.arg(db::id_list(stores.iter().map(|store| store.0)));
+                filter.and_sql(&backend.in_ids("t.store_id", &place));
+            }
+            (Self::Associate, Reach::Own(associate)) => {
+                filter.and("t.id = {}", *associate);
+            }
+            (Self::Store | Self::Region, Reach::Own(_)) => {
+                filter.and_sql("1 = 0");
+            }
+        }
+    }
+}
+
+fn collect(rule: &Rule, at: &str, named: &mut Vec<(Kind, i64, String)>) {
+    match rule {
+        Rule::All(parts) => each(parts, &format!("{at}/all"), named),
+        Rule::Any(parts) => each(parts, &format!("{at}/any"), named),
+        Rule::Not(part) => collect(part, &format!("{at}/not"), named),
+        Rule::Tag(id) => named.push((Kind::Tag, id.0, format!("{at}/tag"))),
+        Rule::Store(id) => named.push((Kind::Store, id.0, format!("{at}/store"))),
+        Rule::Region(id) => named.push((Kind::Region, id.0, format!("{at}/region"))),
+        Rule::Associate(id) => named.push((Kind::Associate, id.0, format!("{at}/associate"))),
+        Rule::Clicked(clicked) => {
+            named.extend(
+                clicked
+                    .link
+                    .map(|link| (Kind::Link, link.0, format!("{at}/clicked/link"))),
+            );
+        }
+        Rule::Channel(_)
+        | Rule::Added(_)
+        | Rule::Ordered(_)
+        | Rule::Messaged(_)
+        | Rule::Stage(_)
+        | Rule::Rfm(_)
+        | Rule::Gender(_)
+        | Rule::Birthday(_) => {}
+    }
+}
+
+fn each(parts: &[Rule], at: &str, named: &mut Vec<(Kind, i64, String)>) {
+    for (index, part) in parts.iter().enumerate() {
+        collect(part, &format!("{at}/{index}"), named);
+    }
+}

@@ -1,0 +1,105 @@
+//! Statements on `timeline`.
+
+use sea_orm::FromQueryResult;
+
+use super::{Entry, News, Recorded};
+use crate::args;
+use crate::db::{self, Conn, Filter, Tx};
+use crate::error::{Error, Result};
+use crate::ids::{AssociateId, ContactId, CorpId, TimelineId};
+use crate::page::{Page, PageOf};
+use crate::scope::{Act, Reach, Scope};
+use crate::time::Timestamp;
+
+/// Appends entries. `zone` decides their day.
+pub async fn append(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    zone: chrono_tz::Tz,
+    news: Vec<News>,
+) -> Result<()> {
+    let mut rows = Vec::with_capacity(news.len());
+    for news in news {
+        let detail = serde_json::to_string(&news.entry)?;
+        rows.push(args![
+            corp,
+            TimelineId::new(act.ids, act.now),
+            news.contact,
+            news.associate,
+            news.store,
+            news.at,
+            news.at.day(zone),
+            news.entry.kind(),
+            detail
+        ]);
+    }
+    let head =
+        "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail)";
+    db::insert_many(tx, head, rows, "").await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: TimelineId,
+    at: Timestamp,
+    associate_id: Option<AssociateId>,
+    associate_name: Option<String>,
+    detail: String,
+}
+
+/// A contact's entries, newest first, as far as the scope reaches: the contact must be in scope, and an
+/// associate does not see what happened between the contact and another associate (orders are shown).
+pub async fn of_contact(
+    conn: &impl Conn,
+    scope: &Scope,
+    contact: ContactId,
+    page: &PageOf,
+) -> Result<Page<Recorded>> {
+    let after = page.after::<(Timestamp, TimelineId)>()?;
+    let mut filter = Filter::new("t.corp_id", scope.corp);
+    filter.and("t.contact_id = {}", contact);
+    in_scope(conn, scope, contact).await?;
+    if let Reach::Own(associate) = scope.reach {
+        filter.and(
+            "(t.associate_id is null or t.associate_id = {} or t.kind in ('ordered', 'refunded'))",
+            associate,
+        );
+    }
+    if let Some((at, id)) = after {
+        let (at, id) = (filter.arg(at), filter.arg(id));
+        filter.and_sql(&format!("(t.at < {at} or (t.at = {at} and t.id < {id}))"));
+    }
+    let limit = filter.arg(page.limit() + 1);
+    let sql = format!(
+        "select t.id, t.at, t.associate_id, a.name as associate_name, t.detail
+         from timeline t left join associate a on a.corp_id = t.corp_id and a.id = t.associate_id
+         where {} order by t.at desc, t.id desc limit {limit}",
+        filter.sql()
+    );
+    let rows: Vec<Row> = db::all(conn, &sql, filter.args).await?;
+    let entries = rows.into_iter().map(recorded).collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(entries, page, |entry| (entry.at, entry.id)))
+}
+
+async fn in_scope(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<()> {
+    let mut filter = Filter::new("c.corp_id", scope.corp);
+    filter.and("c.id = {}", contact);
+    scope.narrow_contacts(&mut filter, conn.backend(), "c.id");
+    let sql = format!("select count(*) from contact c where {}", filter.sql());
+    match db::count(conn, &sql, filter.args).await? {
+        0 => Err(Error::NotFound),
+        _ => Ok(()),
+    }
+}
+
+fn recorded(row: Row) -> Result<Recorded> {
+    Ok(Recorded {
+        id: row.id,
+        at: row.at,
+        associate_id: row.associate_id,
+        associate_name: row.associate_name,
+        entry: serde_json::from_str::<Entry>(&row.detail)?,
+    })
+}

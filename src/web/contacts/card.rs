@@ -1,0 +1,234 @@
+//! One customer: what just happened and what to mind, tags, facts, notes, timeline.
+
+use askama::Template;
+use askama::filters::Safe;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::story::{self, Line};
+use crate::app::App;
+use crate::auth::{Operator, Permission};
+use crate::contacts::{self, ContactCard, FollowRow, TagName, cause_of};
+use crate::error::Error;
+use crate::ids::{ContactId, TagId};
+use crate::money::Fen;
+use crate::page::{Page, PageOf};
+use crate::tags::{self, TagGroup};
+use crate::timeline::{self, Recorded};
+use crate::web::shell::{FieldProblem, problems};
+use crate::web::{Form, Path, Query, Result, Shell, Show, figures, format};
+
+const ENTRIES: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "contacts/show.html")]
+pub struct ContactPage {
+    pub shell: Shell,
+    pub card: ContactCard,
+    pub timeline: Page<Recorded>,
+    /// Further back in the timeline: the answer above is left out.
+    pub is_older: bool,
+    pub tag_groups: Vec<TagGroup>,
+    pub problems: Vec<FieldProblem>,
+    /// What was typed and refused.
+    pub note: String,
+}
+
+#[derive(Deserialize)]
+pub struct Since {
+    after: Option<String>,
+}
+
+pub async fn show(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Query(since): Query<Since>,
+) -> Result<Show<ContactPage>> {
+    Ok(Show(page(&app, shell, &me, id, since.after).await?))
+}
+
+async fn page(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    id: ContactId,
+    after: Option<String>,
+) -> Result<ContactPage> {
+    let is_older = after.is_some();
+    let card = contacts::find(&app.db, &me.scope, id).await?;
+    let page = PageOf::new(Some(ENTRIES), after)?;
+    let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
+    let tag_groups = tags::groups(&app.db, &me.scope).await?;
+    Ok(ContactPage {
+        shell,
+        card,
+        timeline,
+        is_older,
+        tag_groups,
+        problems: Vec::new(),
+        note: String::new(),
+    })
+}
+
+impl ContactPage {
+    fn answer(&self) -> Safe<String> {
+        story::answer(&self.shell, &self.card, &self.timeline.items)
+    }
+
+    fn mind(&self) -> Option<&str> {
+        story::last_note(&self.timeline.items)
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        self.timeline
+            .items
+            .iter()
+            .map(|recorded| story::line(&self.shell, recorded))
+            .collect()
+    }
+
+    fn live(&self) -> Vec<&FollowRow> {
+        self.card
+            .follows
+            .iter()
+            .filter(|follow| follow.state == "active")
+            .collect()
+    }
+
+    /// The caller's own relationship, whose remark they may write.
+    fn mine(&self) -> Option<&FollowRow> {
+        let associate = self.shell.me.as_ref()?.associate?;
+        self.live()
+            .into_iter()
+            .find(|follow| follow.associate_id == associate)
+    }
+
+    /// What to call the person: the caller's remark, else the name.
+    fn known_as(&self) -> &str {
+        match self.mine() {
+            Some(follow) if !follow.remark.is_empty() => &follow.remark,
+            _ => &self.card.name,
+        }
+    }
+
+    /// Tags of the live relationships, each once.
+    fn tags(&self) -> Vec<&TagName> {
+        let mut tags: Vec<&TagName> = self.live().into_iter().flat_map(|follow| &follow.tags).collect();
+        tags.sort_by_key(|tag| tag.id);
+        tags.dedup_by_key(|tag| tag.id);
+        tags
+    }
+
+    fn may_write(&self) -> bool {
+        self.shell.may(Permission::ContactsWrite) && !self.live().is_empty()
+    }
+
+    /// Average order value.
+    fn average(&self) -> String {
+        match self.card.orders_365 {
+            0 => format::NONE.into(),
+            orders => figures::yuan(Fen(self.card.spent_365_fen.0 / orders)),
+        }
+    }
+
+    fn way(&self, follow: &FollowRow) -> String {
+        story::way(&self.shell, cause_of(follow.add_way, false), &follow.channel)
+    }
+
+    fn older(&self) -> Option<String> {
+        let next = self.timeline.next.as_deref()?;
+        Some(format!(
+            "/contacts/{}?after={}",
+            self.card.id,
+            self.shell.encode(next)
+        ))
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Note {
+    text: String,
+}
+
+/// Keeps a sentence about the customer. One that is refused comes back as typed.
+pub async fn note(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Form(form): Form<Note>,
+) -> Result<Response> {
+    let act = app.act(me.actor());
+    match contacts::note(&app, &act, &me.scope, id, form.text.trim()).await {
+        Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
+        Err(error) => refused(&app, shell, &me, id, error, form.text).await,
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Remark {
+    remark: String,
+    description: String,
+}
+
+/// Names the customer as the associate knows them, in the platform's app too.
+pub async fn remark(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Form(form): Form<Remark>,
+) -> Result<Response> {
+    let act = app.act(me.actor());
+    let (remark, description) = (form.remark.trim(), form.description.trim());
+    match contacts::remark(&app, &act, &me.scope, id, Some(remark), Some(description)).await {
+        Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-remarked", &[])),
+        Err(error) => refused(&app, shell, &me, id, error, String::new()).await,
+    }
+}
+
+async fn refused(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    id: ContactId,
+    error: Error,
+    note: String,
+) -> Result<Response> {
+    let problems = problems(error)?;
+    let mut page = page(app, shell.clone(), me, id, None).await?;
+    page.problems = problems;
+    page.note = note;
+    Ok(shell.refused(Show(page)).into_response())
+}
+
+#[derive(Deserialize)]
+pub struct Tagging {
+    #[serde(default)]
+    add: Vec<TagId>,
+    #[serde(default)]
+    remove: Vec<TagId>,
+}
+
+pub async fn tag(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Form(form): Form<Tagging>,
+) -> Result<Response> {
+    let act = app.act(me.actor());
+    let marked = tags::mark(&app, &act, &me.scope, &[id], &form.add, &form.remove).await?;
+    let is_done = marked
+        .iter()
+        .all(|one| matches!(one.result.as_str(), "marked" | "unchanged"));
+    let key = if is_done {
+        "toast-tags-changed"
+    } else {
+        "toast-tags-not-changed"
+    };
+    Ok(shell.go_saying(&format!("/contacts/{id}"), key, &[]))
+}

@@ -1,0 +1,223 @@
+//! Invented customers for the tests of these pages.
+
+use super::card::ContactPage;
+use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
+use crate::ids::{
+    AssociateId, CampaignId, ClickId, ContactId, FollowId, LinkId, OrderId, StoreId, TagGroupId, TagId,
+    TimelineId,
+};
+use crate::money::Fen;
+use crate::page::Page;
+use crate::tags::{Tag, TagGroup};
+use crate::time::{DAY_MS, HOUR_MS};
+use crate::timeline::{Entry, Recorded};
+use crate::web::Shell;
+use crate::web::samples::NOW;
+use crate::web::shell::FieldProblem;
+
+pub fn tag_groups() -> Vec<TagGroup> {
+    let group = |id: i64, name: &str, tags: &[(i64, &str)]| TagGroup {
+        id: TagGroupId(id),
+        name: name.into(),
+        sort: id,
+        tags: tags
+            .iter()
+            .map(|(tag, name)| Tag {
+                id: TagId(*tag),
+                group_id: TagGroupId(id),
+                name: (*name).into(),
+                sort: *tag,
+                contacts: 63,
+            })
+            .collect(),
+    };
+    vec![
+        group(90, "会员", &[(901, "金卡"), (902, "银卡")]),
+        group(
+            91,
+            "喜好",
+            &[(911, "爱买连衣裙"), (912, "通勤风"), (913, "小个子")],
+        ),
+    ]
+}
+
+fn tag(id: i64, name: &str) -> TagName {
+    TagName {
+        id: TagId(id),
+        name: name.into(),
+        group_name: "喜好".into(),
+    }
+}
+
+pub fn rows() -> Vec<ContactRow> {
+    let row =
+        |number: i64, name: &str, remark: &str, tags: &[&str], spent: i64, bought: Option<i64>| ContactRow {
+            id: ContactId(100 + number),
+            external_userid: format!("wmSim{number}"),
+            name: name.into(),
+            avatar: String::new(),
+            gender: 2,
+            remark: remark.into(),
+            associate_id: AssociateId(31),
+            associate_name: "林晓雯".into(),
+            store_id: Some(StoreId(21)),
+            store_name: Some("静安嘉里店".into()),
+            added_at: NOW.plus_ms(-number * 40 * DAY_MS),
+            tags: tags.iter().zip(911..).map(|(name, id)| tag(id, name)).collect(),
+            last_order_at: bought.map(|days| NOW.plus_ms(-days * DAY_MS)),
+            spent_365_fen: Fen::yuan(spent),
+        };
+    vec![
+        row(1, "小鹿Deer", "王莉", &["金卡", "爱买连衣裙"], 12_860, Some(3)),
+        row(2, "Yinuo", "赵一诺", &["金卡", "通勤风"], 9_420, Some(12)),
+        row(3, "阿珊", "黄珊", &["银卡", "高意向"], 3_180, Some(41)),
+        row(
+            4,
+            "HeYT",
+            "何雨桐",
+            &["沉睡", "M 码", "不要短款", "11 月去北方", "通勤风"],
+            6_250,
+            Some(62),
+        ),
+        row(5, "静水流深", "", &["金卡", "生日 11/25"], 15_030, Some(6)),
+        row(6, "<b>Mandy</b> 孙", "孙婷", &[], 0, None),
+    ]
+}
+
+pub fn card() -> ContactCard {
+    let follow = |associate: i64, name: &str, remark: &str, tags: Vec<TagName>| FollowRow {
+        id: FollowId(associate),
+        associate_id: AssociateId(associate),
+        associate_name: name.into(),
+        store_id: Some(StoreId(21)),
+        store_name: Some("静安嘉里店".into()),
+        state: "active".into(),
+        remark: remark.into(),
+        description: "月底去哈尔滨，要厚的".into(),
+        add_way: 1,
+        channel: "收银台".into(),
+        added_at: NOW.plus_ms(-625 * DAY_MS),
+        tags,
+    };
+    let tags = ["爱买连衣裙", "通勤风", "M 码", "不要短款"];
+    let tags = tags.iter().zip(911..).map(|(name, id)| tag(id, name)).collect();
+    ContactCard {
+        id: ContactId(101),
+        external_userid: "wmSim101".into(),
+        name: "小鹿Deer".into(),
+        avatar: String::new(),
+        gender: 2,
+        birthday: Some("06-18".into()),
+        phone_last4: Some("6027".into()),
+        opted_out: false,
+        follows: vec![follow(31, "林晓雯", "王莉", tags)],
+        orders_365: 14,
+        spent_365_fen: Fen::yuan(12_860),
+        last_order_at: Some(NOW.plus_ms(-4 * DAY_MS)),
+    }
+}
+
+pub fn timeline() -> Vec<Recorded> {
+    let recorded = |hours: i64, by: Option<&str>, entry: Entry| Recorded {
+        id: TimelineId(hours),
+        at: NOW.plus_ms(-hours * HOUR_MS),
+        associate_id: by.map(|_| AssociateId(31)),
+        associate_name: by.map(str::to_owned),
+        entry,
+    };
+    let title = "加绒灯芯绒连衣裙".to_owned();
+    let ordered = Entry::Ordered {
+        order_id: OrderId(1),
+        order_no: "A1".into(),
+        paid_fen: Fen::yuan(1_298),
+        items: 2,
+        first_item: "针织开衫".into(),
+    };
+    vec![
+        recorded(
+            0,
+            None,
+            Entry::Clicked {
+                click_id: ClickId(1),
+                link_id: LinkId(1),
+                title,
+            },
+        ),
+        recorded(
+            70,
+            Some("林晓雯"),
+            Entry::Sent {
+                campaign_id: CampaignId(71),
+                name: "初雪穿搭".into(),
+            },
+        ),
+        recorded(96, Some("林晓雯"), ordered),
+        recorded(
+            264,
+            Some("林晓雯"),
+            Entry::Noted {
+                text: "月底去哈尔滨，要厚的。别推荐短款。".into(),
+            },
+        ),
+        recorded(
+            270,
+            Some("林晓雯"),
+            Entry::Tagged {
+                tag_id: TagId(911),
+                name: "爱买连衣裙".into(),
+            },
+        ),
+        recorded(
+            15_000,
+            Some("林晓雯"),
+            Entry::Added {
+                cause: "scan".into(),
+                channel: "收银台".into(),
+            },
+        ),
+    ]
+}
+
+impl ContactPage {
+    pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
+        let page = |card: ContactCard, items: Vec<Recorded>, next: Option<&str>| Self {
+            shell: Shell {
+                address: "/contacts/101".into(),
+                ..shell.clone()
+            },
+            card,
+            timeline: Page {
+                items,
+                next: next.map(str::to_owned),
+            },
+            is_older: false,
+            tag_groups: tag_groups(),
+            problems: Vec::new(),
+            note: String::new(),
+        };
+        let nobody = ContactCard {
+            name: "<script>alert(1)</script>".into(),
+            follows: Vec::new(),
+            birthday: None,
+            phone_last4: None,
+            orders_365: 0,
+            spent_365_fen: Fen::ZERO,
+            last_order_at: None,
+            opted_out: true,
+            ..card()
+        };
+        let long: Vec<_> = timeline().iter().cycle().take(20).cloned().collect();
+        let mut wrong = page(card(), timeline(), None);
+        wrong.problems = vec![FieldProblem {
+            field: "text".into(),
+            message: "500 字以内".into(),
+        }];
+        wrong.note = "很长的备注".into();
+        vec![
+            ("typical", page(card(), timeline(), None)),
+            ("empty", page(nobody, vec![], None)),
+            ("crowded", page(card(), long, Some("WzFd"))),
+            ("refused", wrong),
+        ]
+    }
+}

@@ -1,0 +1,119 @@
+//! What handlers read from a request. A form is only read when it proves that our own page sent it.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
+
+use super::{Fault, Shell};
+use crate::app::App;
+use crate::auth::Operator;
+use crate::error::Error;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A posted form whose `csrf` field fits the session. Fields may repeat into a `Vec`; others may not.
+pub struct Form<T>(pub T);
+
+#[derive(Deserialize)]
+struct Proof {
+    #[serde(default)]
+    csrf: String,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let expected = request
+            .extensions()
+            .get::<Shell>()
+            .map(|shell| shell.csrf.clone());
+        let expected = expected.filter(|csrf| !csrf.is_empty()).ok_or_else(stale)?;
+        let is_form = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == FORM));
+        if !is_form {
+            return Err(Error::invalid("/", "this address takes a form").into());
+        }
+        let body = Bytes::from_request(request, app)
+            .await
+            .map_err(|_| Error::invalid("/", "the form is too long"))?;
+        let proof: Proof = read(&body).await?;
+        if !bool::from(proof.csrf.as_bytes().ct_eq(expected.as_bytes())) {
+            return Err(stale());
+        }
+        Ok(Self(read(&body).await?))
+    }
+}
+
+fn stale() -> Fault {
+    Error::Forbidden(
+        "the page was open too long or came from elsewhere; go back, reload it and try again".into(),
+    )
+    .into()
+}
+
+async fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
+    let request = Request::post("/")
+        .header(CONTENT_TYPE, FORM)
+        .body(Body::from(body.clone()))
+        .map_err(Error::internal)?;
+    match axum_extra::extract::Form::<T>::from_request(request, &()).await {
+        Ok(axum_extra::extract::Form(form)) => Ok(form),
+        Err(error) => Err(Error::invalid("/", error.to_string()).into()),
+    }
+}
+
+/// The query of an address.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        match axum_extra::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum_extra::extract::Query(query)) => Ok(Self(query)),
+            Err(error) => Err(Error::invalid("/", error.to_string()).into()),
+        }
+    }
+}
+
+/// The variable parts of an address. One that does not read is an address that is not there.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(_) => Err(Error::NotFound.into()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let shell = parts.extensions.get::<Shell>();
+        shell
+            .and_then(|shell| shell.me.clone())
+            .ok_or_else(|| Error::SignedOut.into())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shell {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let shell = parts.extensions.get::<Shell>().cloned();
+        shell.ok_or_else(|| Error::internal("a page outside the session layer").into())
+    }
+}

@@ -1,0 +1,166 @@
+//! Texts in two languages: one Fluent file each, embedded; zh-CN first, en beside it.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use serde::{Deserialize, Serialize};
+
+use super::format;
+use crate::metrics::Lang;
+
+const ZH: &str = include_str!("../../locales/zh-CN.ftl");
+const EN: &str = include_str!("../../locales/en.ftl");
+
+static ZH_BUNDLE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle("zh-CN", ZH));
+static EN_BUNDLE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle("en", EN));
+
+fn bundle(name: &str, text: &str) -> FluentBundle<FluentResource> {
+    let mut bundle = FluentBundle::new_concurrent(vec![name.parse().expect("a language tag")]);
+    bundle.set_use_isolating(false);
+    bundle.set_formatter(Some(|value, _| match value {
+        FluentValue::Number(number) => Some(format::count(number.value as i64)),
+        _ => None,
+    }));
+    let resource = FluentResource::try_new(text.to_owned());
+    let resource = resource.unwrap_or_else(|(_, errors)| panic!("locales/{name}.ftl: {errors:?}"));
+    if let Err(errors) = bundle.add_resource(resource) {
+        panic!("locales/{name}.ftl: {errors:?}");
+    }
+    bundle
+}
+
+/// A value put into a text: a number (chosen by for plurals, shown with separators) or a word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Arg {
+    Number(i64),
+    Word(String),
+}
+
+impl From<i64> for Arg {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<usize> for Arg {
+    fn from(number: usize) -> Self {
+        Self::Number(number as i64)
+    }
+}
+
+impl From<String> for Arg {
+    fn from(word: String) -> Self {
+        Self::Word(word)
+    }
+}
+
+impl From<&str> for Arg {
+    fn from(word: &str) -> Self {
+        Self::Word(word.to_owned())
+    }
+}
+
+/// Templates give values by reference, loops by reference to one.
+impl<T: Into<Arg> + Clone> From<&T> for Arg {
+    fn from(value: &T) -> Self {
+        value.clone().into()
+    }
+}
+
+/// The text of a key. A key that is not there shows as `⟦key⟧`; a test finds it before a reader does.
+pub fn text(lang: Lang, key: &str, args: &[(&str, Arg)]) -> String {
+    let bundle = match lang {
+        Lang::Zh => &ZH_BUNDLE,
+        Lang::En => &EN_BUNDLE,
+    };
+    let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
+        return format!("⟦{key}⟧");
+    };
+    let mut given = FluentArgs::new();
+    for (name, value) in args {
+        match value {
+            Arg::Number(number) => given.set(*name, *number),
+            Arg::Word(word) => given.set(*name, word.as_str()),
+        }
+    }
+    let mut errors = Vec::new();
+    bundle
+        .format_pattern(pattern, Some(&given), &mut errors)
+        .into_owned()
+}
+
+/// `zh` or `en` as the cookie and the address write them.
+pub fn parse(text: &str) -> Option<Lang> {
+    match text {
+        "zh" => Some(Lang::Zh),
+        "en" => Some(Lang::En),
+        _ => None,
+    }
+}
+
+pub fn code(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Zh => "zh",
+        Lang::En => "en",
+    }
+}
+
+/// The first language of ours that a browser asks for.
+pub fn accepted(header: &str) -> Option<Lang> {
+    header.split(',').find_map(|tag| {
+        let tag = tag.trim().to_ascii_lowercase();
+        parse(tag.get(..2)?)
+    })
+}
+
+/// The keys of a language, in order, for the test that both have the same.
+pub fn keys(lang: Lang) -> Vec<&'static str> {
+    let text = match lang {
+        Lang::Zh => ZH,
+        Lang::En => EN,
+    };
+    text.lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+        .filter_map(|line| line.split_once('=').map(|(key, _)| key.trim()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_the_same_keys_once() {
+        let (zh, en) = (keys(Lang::Zh), keys(Lang::En));
+        for key in &zh {
+            assert!(en.contains(key), "en.ftl lacks `{key}`");
+        }
+        for key in &en {
+            assert!(zh.contains(key), "zh-CN.ftl lacks `{key}`");
+        }
+        let mut once = zh.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), zh.len());
+    }
+
+    #[test]
+    fn numbers_have_separators_and_missing_keys_show() {
+        assert!(text(Lang::Zh, "toast-tagged", &[("count", 3282i64.into())]).contains("3,282"));
+        assert_eq!(text(Lang::En, "no-such-key", &[]), "⟦no-such-key⟧");
+    }
+
+    #[test]
+    fn a_browsers_first_known_language_is_taken() {
+        for (header, lang) in [
+            ("en-GB,en;q=0.9,zh;q=0.5", Some(Lang::En)),
+            ("fr, zh-CN;q=0.8", Some(Lang::Zh)),
+            ("de", None),
+            ("", None),
+        ] {
+            assert_eq!(accepted(header), lang, "{header}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The builder's page: rows of the form, the sentence above, the count beside.
+
+use askama::Template;
+
+use super::form::{self, Kind, Reading, Row};
+use super::words::{Names, sentence};
+use crate::ids::SegmentId;
+use crate::segments::{Preview, Rule};
+use crate::web::Shell;
+use crate::web::figures as say;
+use crate::web::shell::FieldProblem;
+
+/// A choice of a select.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub value: String,
+    pub word: String,
+    pub is_chosen: bool,
+}
+
+/// How a row's value is given.
+pub enum Value {
+    /// By groups with a name; an empty name is no group.
+    Choices(Vec<(String, Vec<Choice>)>),
+    /// A word, with the label over its field.
+    Text(String),
+    /// Three lowest scores: label, field name, choices.
+    Scores(Vec<(String, &'static str, Vec<Choice>)>),
+    None,
+}
+
+pub struct RowView {
+    pub place: usize,
+    pub row: Row,
+    pub kinds: Vec<Choice>,
+    pub value: Value,
+    pub problem: Option<String>,
+}
+
+impl RowView {
+    fn is_scores(&self) -> bool {
+        self.row.kind == Kind::Rfm
+    }
+
+    fn has_days(&self) -> bool {
+        self.row.kind.has_days()
+    }
+
+    fn has_times(&self) -> bool {
+        self.row.kind.has_times()
+    }
+
+    fn has_amount(&self) -> bool {
+        self.row.kind == Kind::Ordered
+    }
+}
+
+pub struct GroupView {
+    pub number: usize,
+    pub rows: Vec<RowView>,
+    /// How many remain after it.
+    pub remaining: Option<String>,
+}
+
+/// How many the rule finds: also answered alone, for the script that counts while one types.
+#[derive(Template)]
+#[template(path = "segments/count.html")]
+pub struct Count {
+    pub shell: Shell,
+    /// `None` while there is no rule.
+    pub count: Option<String>,
+    pub as_of: String,
+    pub sample: String,
+}
+
+impl askama::filters::HtmlSafe for Count {}
+
+impl Count {
+    pub fn new(shell: &Shell, preview: Option<&Preview>) -> Self {
+        let names = |preview: &Preview| {
+            let names: Vec<&str> = preview.sample.iter().map(|person| person.name.as_str()).collect();
+            names.join(&shell.t("say-and"))
+        };
+        Self {
+            count: preview.map(|preview| say::count(preview.count)),
+            as_of: preview
+                .map(|preview| shell.when(&preview.as_of))
+                .unwrap_or_default(),
+            sample: preview.map(names).unwrap_or_default(),
+            shell: shell.clone(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "segments/builder.html")]
+pub struct BuilderPage {
+    pub shell: Shell,
+    pub problems: Vec<FieldProblem>,
+    pub id: Option<SegmentId>,
+    pub name: String,
+    pub answer: String,
+    pub groups: Vec<GroupView>,
+    /// The rule as JSON, where it is deeper than the form.
+    pub deep: Option<String>,
+    pub count: Count,
+    pub action: String,
+    /// The address that holds the rule.
+    pub share: String,
+}
+
+/// What the builder shows: typed rows, or a rule without rows.
+pub enum Asked {
+    Rows(Vec<Row>),
+    Deep(Rule),
+}
+
+impl BuilderPage {
+    pub fn new(
+        shell: Shell,
+        id: Option<SegmentId>,
+        name: String,
+        asked: Asked,
+        names: &Names,
+        preview: Option<&Preview>,
+        problems: Vec<FieldProblem>,
+    ) -> Self {
+        let (rows, deep, reading) = match asked {
+            Asked::Rows(rows) => {
+                let reading = form::read(&rows);
+                (rows, None, reading)
+            }
+            Asked::Deep(rule) => (Vec::new(), Some(rule), Reading::default()),
+        };
+        let rule = deep.as_ref().or(reading.rule.as_ref());
+        let rule_json = rule.map(|rule| serde_json::to_string(rule).expect("a rule is plain data"));
+        let share = rule_json
+            .as_deref()
+            .map(|json| format!("/segments/new?rule={}", shell.encode(json)));
+        Self {
+            answer: answer(rule, names, preview, &shell),
+            groups: groups(&rows, &reading, names, preview, &shell),
+            deep: rule_json.filter(|_| deep.is_some()),
+            count: Count::new(&shell, preview),
+            action: id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}")),
+            share: share.unwrap_or_default(),
+            problems,
+            id,
+            name,
+            shell,
+        }
+    }
+
+    fn has_problem(&self, field: &str) -> bool {
+        self.problems.iter().any(|problem| problem.field == field)
+    }
+}
+
+fn answer(rule: Option<&Rule>, names: &Names, preview: Option<&Preview>, shell: &Shell) -> String {
+    let (Some(rule), Some(preview)) = (rule, preview) else {
+        return shell.t("segment-answer-empty");
+    };
+    let said = sentence(rule, names, shell);
+    let key = if preview.count == 0 {
+        "segment-answer-nobody"
+    } else {
+        "segment-answer"
+    };
+    shell.with(key, &[("rule", &said), ("count", &say::count(preview.count))])
+}
+
+fn groups(
+    rows: &[Row],
+    reading: &Reading,
+    names: &Names,
+    preview: Option<&Preview>,
+    shell: &Shell,
+) -> Vec<GroupView> {
+    let mut groups: Vec<GroupView> = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        let view = row_view(place, row, reading, names, shell);
+        match groups.iter_mut().find(|group| group.number == row.group) {
+            Some(group) => group.rows.push(view),
+            None => groups.push(GroupView {
+                number: row.group,
+                rows: vec![view],
+                remaining: remaining(row.group, reading, preview, shell),
+            }),
+        }
+    }
+    groups
+}
+
+/// Steps of the preview are the complete groups, in order.
+fn remaining(group: usize, reading: &Reading, preview: Option<&Preview>, shell: &Shell) -> Option<String> {
+    let step = reading.groups.iter().position(|number| *number == group)?;
+    let left = preview?.steps.get(step)?.remaining;
+    Some(shell.with("segment-remaining", &[("count", &say::count(left))]))
+}
+
+fn row_view(place: usize, row: &Row, reading: &Reading, names: &Names, shell: &Shell) -> RowView {
+    let kind = |kind: Kind| Choice {
+        value: kind.as_str().to_owned(),
+        word: shell.t(&format!("kind-{}", kind.as_str())),
+        is_chosen: kind == row.kind,
+    };
+    let pointer = format!("rows/{place}");
+    let problem = reading.problems.iter().find(|problem| problem.pointer == pointer);
+    RowView {
+        place,
+        kinds: Kind::ALL.into_iter().map(kind).collect(),
+        value: value(row, names, shell),
+        problem: problem.map(|problem| shell.t(&format!("segment-row-{}", problem.message))),
+        row: row.clone(),
+    }
+}
+
+fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
+    let choice = |value: String, word: &str| Choice {
+        is_chosen: value == row.value,
+        value,
+        word: word.to_owned(),
+    };
+    let flat = |choices: Vec<Choice>| Value::Choices(vec![(String::new(), choices)]);
+    let worded = |prefix: &str, words: &[&str]| {
+        let choices = words
+            .iter()
+            .map(|word| choice((*word).to_owned(), &shell.t(&format!("{prefix}-{word}"))));
+        flat(choices.collect())
+    };
+    match row.kind {
+        Kind::Tag => Value::Choices(
+            names
+                .tags
+                .iter()
+                .map(|group| {
+                    let tags = group.tags.iter().map(|tag| choice(tag.id.to_string(), &tag.name));
+                    (group.name.clone(), tags.collect())
+                })
+                .collect(),
+        ),
+        Kind::Region => flat(
+            names
+                .regions
+                .iter()
+                .map(|region| choice(region.id.to_string(), &region.name))
+                .collect(),
+        ),
+        Kind::Store => flat(
+            names
+                .stores
+                .iter()
+                .map(|store| choice(store.id.to_string(), &store.name))
+                .collect(),
+        ),
+        Kind::Associate => flat(
+            names
+                .associates
+                .iter()
+                .map(|associate| choice(associate.id.to_string(), &associate.name))
+                .collect(),
+        ),
+        Kind::Stage => worded("stage", &form::STAGES.map(|(word, _)| word)),
+        Kind::Gender => worded("gender", &form::GENDERS.map(|(word, _)| word)),
+        Kind::Channel => Value::Text(shell.t("field-channel")),
+        Kind::Ordered => Value::Text(shell.t("field-category")),
+        Kind::Rfm => Value::Scores(scores(row, shell)),
+        Kind::Added | Kind::Clicked | Kind::MessagedAtMost | Kind::MessagedAtLeast | Kind::Birthday => {
+            Value::None
+        }
+    }
+}
+
+fn scores(row: &Row, shell: &Shell) -> Vec<(String, &'static str, Vec<Choice>)> {
+    let choices = |typed: &str| {
+        let score = |score: i64| Choice {
+            value: score.to_string(),
+            word: score.to_string(),
+            is_chosen: typed == score.to_string(),
+        };
+        (1..=5).map(score).collect::<Vec<_>>()
+    };
+    vec![
+        (shell.t("field-r"), "value", choices(&row.value)),
+        (shell.t("field-f"), "times", choices(&row.times)),
+        (shell.t("field-m"), "amount", choices(&row.amount)),
+    ]
+}

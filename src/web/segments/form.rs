@@ -1,0 +1,439 @@
+//! The rule as rows of a form: groups that must all hold, in each group rows of which one is enough.
+//!
+//! The rows stand in the address and in the form under the same names, so a page can be shared, reloaded and sent
+//! back with everything typed. A deeper tree, as a program may write it, has no rows: it is shown, not edited.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Problem;
+use crate::segments::Rule;
+
+pub use super::leaf::{CHOOSE, DAYS, GENDERS, NUMBER, STAGES};
+use super::leaf::{leaf, row};
+
+/// More rows than this are not taken from a form.
+pub const MAX_ROWS: usize = 30;
+
+/// What a row asks. The order is that of the select.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    #[default]
+    Tag,
+    Region,
+    Store,
+    Associate,
+    Channel,
+    Added,
+    Ordered,
+    Clicked,
+    MessagedAtMost,
+    MessagedAtLeast,
+    Stage,
+    Rfm,
+    Gender,
+    Birthday,
+}
+
+impl Kind {
+    pub const ALL: [Self; 14] = [
+        Self::Tag,
+        Self::Region,
+        Self::Store,
+        Self::Associate,
+        Self::Channel,
+        Self::Added,
+        Self::Ordered,
+        Self::Clicked,
+        Self::MessagedAtMost,
+        Self::MessagedAtLeast,
+        Self::Stage,
+        Self::Rfm,
+        Self::Gender,
+        Self::Birthday,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Region => "region",
+            Self::Store => "store",
+            Self::Associate => "associate",
+            Self::Channel => "channel",
+            Self::Added => "added",
+            Self::Ordered => "ordered",
+            Self::Clicked => "clicked",
+            Self::MessagedAtMost => "messaged-at-most",
+            Self::MessagedAtLeast => "messaged-at-least",
+            Self::Stage => "stage",
+            Self::Rfm => "rfm",
+            Self::Gender => "gender",
+            Self::Birthday => "birthday",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Asks for a number of days.
+    pub fn has_days(self) -> bool {
+        use Kind::*;
+        matches!(
+            self,
+            Added | Ordered | Clicked | MessagedAtMost | MessagedAtLeast | Birthday
+        )
+    }
+
+    pub fn has_times(self) -> bool {
+        matches!(self, Self::Ordered | Self::MessagedAtMost | Self::MessagedAtLeast)
+    }
+}
+
+/// One row as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    pub group: usize,
+    pub kind: Kind,
+    pub is_not: bool,
+    /// An id, a word or a category, by kind.
+    pub value: String,
+    pub days: String,
+    /// Times; for scores the lowest frequency.
+    pub times: String,
+    /// Yuan; for scores the lowest amount.
+    pub amount: String,
+}
+
+/// The form's fields, and the address's: lists side by side, one entry a row.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fields {
+    /// The button that was pressed.
+    #[serde(rename = "do")]
+    pub action: String,
+    /// A rule as JSON: a shared address, or one deeper than the form.
+    pub rule: String,
+    pub name: String,
+    pub group: Vec<String>,
+    pub kind: Vec<String>,
+    pub op: Vec<String>,
+    pub value: Vec<String>,
+    pub days: Vec<String>,
+    pub times: Vec<String>,
+    pub amount: Vec<String>,
+}
+
+impl Fields {
+    pub fn rows(&self) -> Vec<Row> {
+        let text = |list: &[String], index: usize| {
+            list.get(index)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let kinds = self.kind.iter().enumerate().take(MAX_ROWS);
+        kinds
+            .map(|(index, kind)| Row {
+                group: text(&self.group, index).parse().unwrap_or(0),
+                kind: Kind::parse(kind).unwrap_or_default(),
+                is_not: text(&self.op, index) == "not",
+                value: text(&self.value, index),
+                days: text(&self.days, index),
+                times: text(&self.times, index),
+                amount: text(&self.amount, index),
+            })
+            .collect()
+    }
+
+    /// Name and value of every field, for an address.
+    pub fn pairs(name: &str, rows: &[Row]) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        if !name.is_empty() {
+            pairs.push(("name", name.to_owned()));
+        }
+        for row in rows {
+            pairs.extend([
+                ("group", row.group.to_string()),
+                ("kind", row.kind.as_str().to_owned()),
+                ("op", if row.is_not { "not" } else { "is" }.to_owned()),
+                ("value", row.value.clone()),
+                ("days", row.days.clone()),
+                ("times", row.times.clone()),
+                ("amount", row.amount.clone()),
+            ]);
+        }
+        pairs
+    }
+}
+
+/// What a button of the builder does to the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit {
+    /// A new group with one row: it must hold too.
+    Add,
+    /// A row in this group: it may hold instead.
+    AddTo(usize),
+    /// Takes the row at this place away.
+    Remove(usize),
+}
+
+impl Edit {
+    /// `add`, `add-2`, `remove-0`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once('-') {
+            None if text == "add" => Some(Self::Add),
+            Some(("add", group)) => group.parse().ok().map(Self::AddTo),
+            Some(("remove", place)) => place.parse().ok().map(Self::Remove),
+            _ => None,
+        }
+    }
+
+    pub fn apply(self, rows: &mut Vec<Row>) {
+        let is_full = rows.len() >= MAX_ROWS;
+        match self {
+            Self::Remove(place) if place < rows.len() => {
+                rows.remove(place);
+            }
+            Self::Add if !is_full => {
+                let group = rows.iter().map(|row| row.group + 1).max().unwrap_or(0);
+                rows.push(Row {
+                    group,
+                    ..Row::default()
+                });
+            }
+            Self::AddTo(group) if !is_full => {
+                let place = rows
+                    .iter()
+                    .rposition(|row| row.group == group)
+                    .map_or(rows.len(), |at| at + 1);
+                rows.insert(
+                    place,
+                    Row {
+                        group,
+                        ..Row::default()
+                    },
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the rows mean so far, and what keeps some from meaning anything.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// `None` while no row is complete.
+    pub rule: Option<Rule>,
+    /// For each group of the rule, in order: the group's number in the form.
+    pub groups: Vec<usize>,
+    /// By row: `rows/2`.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads rows; incomplete ones are left out and named.
+pub fn read(rows: &[Row]) -> Reading {
+    let mut reading = Reading::default();
+    let mut groups: Vec<(usize, Vec<Rule>)> = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        match leaf(row) {
+            Err(message) => reading
+                .problems
+                .push(Problem::new(format!("rows/{place}"), message)),
+            Ok(leaf) => {
+                let rule = if row.is_not {
+                    Rule::Not(Box::new(leaf))
+                } else {
+                    leaf
+                };
+                match groups.iter_mut().find(|(group, _)| *group == row.group) {
+                    Some((_, rules)) => rules.push(rule),
+                    None => groups.push((row.group, vec![rule])),
+                }
+            }
+        }
+    }
+    reading.groups = groups.iter().map(|(group, _)| *group).collect();
+    let all: Vec<Rule> = groups.into_iter().map(|(_, rules)| any(rules)).collect();
+    reading.rule = (!all.is_empty()).then_some(Rule::All(all));
+    reading
+}
+
+fn any(mut rules: Vec<Rule>) -> Rule {
+    if rules.len() == 1 {
+        rules.remove(0)
+    } else {
+        Rule::Any(rules)
+    }
+}
+
+/// The rule as rows; `None` when it is deeper than the form.
+pub fn rows(rule: &Rule) -> Option<Vec<Row>> {
+    let one = std::slice::from_ref(rule);
+    let groups = if let Rule::All(groups) = rule {
+        groups.as_slice()
+    } else {
+        one
+    };
+    let mut rows = Vec::new();
+    for (group, rule) in groups.iter().enumerate() {
+        let one = std::slice::from_ref(rule);
+        let leaves = if let Rule::Any(leaves) = rule {
+            leaves.as_slice()
+        } else {
+            one
+        };
+        for leaf in leaves {
+            let (is_not, leaf) = if let Rule::Not(inner) = leaf {
+                (true, &**inner)
+            } else {
+                (false, leaf)
+            };
+            rows.push(Row {
+                group,
+                is_not,
+                ..row(leaf)?
+            });
+        }
+    }
+    (rows.len() <= MAX_ROWS).then_some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{LinkId, StoreId, TagId};
+    use crate::segments::{Clicked, Gender, Messaged, Ordered, Rfm, Stage, Within};
+
+    fn every_leaf() -> Vec<Rule> {
+        vec![
+            Rule::Tag(TagId(7)),
+            Rule::Store(StoreId(21)),
+            Rule::Channel("till".into()),
+            Rule::Added(Within { within_days: 90 }),
+            Rule::Ordered(Ordered {
+                within_days: 90,
+                at_least: Some(2),
+                category: Some("连衣裙".into()),
+                net_fen_at_least: Some(50_000),
+            }),
+            Rule::Clicked(Clicked {
+                within_days: 7,
+                link: Some(LinkId(9)),
+            }),
+            Rule::Messaged(Messaged {
+                within_days: 30,
+                at_most: Some(3),
+                at_least: None,
+            }),
+            Rule::Stage(Stage::Cooling),
+            Rule::Gender(Gender::Female),
+            Rule::Birthday(Within { within_days: 7 }),
+            Rule::Rfm(Rfm {
+                r: vec![4, 5],
+                f: vec![],
+                m: vec![5],
+            }),
+        ]
+    }
+
+    #[test]
+    fn rules_come_back_from_their_rows() {
+        let rule = Rule::All(vec![
+            Rule::Any(every_leaf()),
+            Rule::Not(Box::new(Rule::Tag(TagId(8)))),
+            Rule::Any(vec![
+                Rule::Tag(TagId(1)),
+                Rule::Not(Box::new(Rule::Tag(TagId(2)))),
+            ]),
+        ]);
+        let rows = rows(&rule).unwrap();
+        let reading = read(&rows);
+        assert_eq!(reading.rule, Some(rule));
+        assert_eq!((reading.groups, reading.problems), (vec![0, 1, 2], vec![]));
+    }
+
+    #[test]
+    fn rows_survive_the_address() {
+        let rows = rows(&Rule::Any(every_leaf())).unwrap();
+        let mut fields = Fields::default();
+        for (name, value) in Fields::pairs("gold", &rows) {
+            match name {
+                "name" => fields.name = value,
+                "group" => fields.group.push(value),
+                "kind" => fields.kind.push(value),
+                "op" => fields.op.push(value),
+                "value" => fields.value.push(value),
+                "days" => fields.days.push(value),
+                "times" => fields.times.push(value),
+                _ => fields.amount.push(value),
+            }
+        }
+        assert_eq!((fields.name.as_str(), fields.rows()), ("gold", rows));
+    }
+
+    #[test]
+    fn incomplete_rows_are_named_and_left_out() {
+        let rows = [
+            Row::default(),
+            Row {
+                kind: Kind::Added,
+                days: "0".into(),
+                ..Row::default()
+            },
+            Row {
+                kind: Kind::Ordered,
+                days: "9".into(),
+                times: "x".into(),
+                ..Row::default()
+            },
+            Row {
+                kind: Kind::Stage,
+                value: "new".into(),
+                group: 4,
+                ..Row::default()
+            },
+        ];
+        let reading = read(&rows);
+        let named: Vec<_> = reading
+            .problems
+            .iter()
+            .map(|p| (p.pointer.as_str(), p.message.as_str()))
+            .collect();
+        assert_eq!(named, [("rows/0", CHOOSE), ("rows/1", DAYS), ("rows/2", NUMBER)]);
+        assert_eq!(
+            (reading.rule, reading.groups),
+            (Some(Rule::All(vec![Rule::Stage(Stage::New)])), vec![4])
+        );
+        assert_eq!(read(&[]).rule, None);
+    }
+
+    #[test]
+    fn buttons_add_and_remove_rows() {
+        let mut rows = vec![
+            Row::default(),
+            Row {
+                group: 1,
+                ..Row::default()
+            },
+        ];
+        Edit::parse("add-0").unwrap().apply(&mut rows);
+        Edit::parse("add").unwrap().apply(&mut rows);
+        Edit::parse("remove-0").unwrap().apply(&mut rows);
+        Edit::Remove(99).apply(&mut rows);
+        assert_eq!(rows.iter().map(|row| row.group).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!((Edit::parse("count"), Edit::parse("remove-x")), (None, None));
+    }
+
+    #[test]
+    fn deeper_trees_have_no_rows() {
+        let deep = Rule::All(vec![Rule::Any(vec![Rule::All(vec![Rule::Tag(TagId(1))])])]);
+        assert_eq!(rows(&deep), None);
+        assert_eq!(
+            rows(&Rule::Rfm(Rfm {
+                r: vec![1, 5],
+                f: vec![],
+                m: vec![]
+            })),
+            None
+        );
+    }
+}

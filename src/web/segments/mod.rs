@@ -1,0 +1,270 @@
+//! Segments: the list, and the builder of rules.
+
+mod builder;
+pub mod form;
+mod leaf;
+mod list;
+mod sample;
+pub mod words;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::shell::{FieldProblem, problems};
+use super::{Form, Path, Query, Result, Shell, Show, session};
+use crate::app::App;
+use crate::auth::{Operator, Permission, Policy};
+use crate::error::Error;
+use crate::ids::SegmentId;
+use crate::page::PageOf;
+use crate::routes::Routes;
+use crate::segments::{self, Preview, Rule, rule};
+use crate::{directory, tags};
+
+pub use builder::{Asked, BuilderPage, Count};
+use form::{Edit, Fields, Row};
+pub use list::SegmentsPage;
+pub(super) use sample::{names as sample_names, rule as sample_rule};
+use words::Names;
+
+/// Associates in the select; a chain's thousands are found by store instead.
+const ASSOCIATES: i64 = 200;
+
+pub fn routes() -> Routes<App> {
+    Routes::new(session::guard)
+        .get("/segments", Policy::Can(Permission::SegmentsRead), list::show)
+        .get("/segments/new", Policy::Can(Permission::SegmentsRead), begin)
+        .post("/segments/new", Policy::Can(Permission::SegmentsWrite), create)
+        .post("/segments/preview", Policy::Can(Permission::SegmentsRead), count)
+        .get("/segments/{id}", Policy::Can(Permission::SegmentsRead), show)
+        .post("/segments/{id}", Policy::Can(Permission::SegmentsWrite), change)
+}
+
+async fn begin(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Query(fields): Query<Fields>,
+) -> Result<Show<BuilderPage>> {
+    let asked = if !fields.rule.is_empty() {
+        asked(parse(&fields.rule)?)
+    } else if fields.kind.is_empty() {
+        Asked::Rows(vec![Row::default()])
+    } else {
+        Asked::Rows(fields.rows())
+    };
+    builder(&app, shell, &me, None, fields.name, asked, Vec::new()).await
+}
+
+async fn show(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<SegmentId>,
+    Query(fields): Query<Fields>,
+) -> Result<Show<BuilderPage>> {
+    let segment = segments::find(&app.db, &me.scope, id).await?;
+    let (name, asked) = if fields.kind.is_empty() {
+        (segment.name, asked(segment.rule))
+    } else {
+        (fields.name.clone(), Asked::Rows(fields.rows()))
+    };
+    builder(&app, shell, &me, Some(id), name, asked, Vec::new()).await
+}
+
+async fn create(app: State<App>, shell: Shell, me: Operator, Form(fields): Form<Fields>) -> Result<Response> {
+    press(&app, shell, &me, None, fields).await
+}
+
+async fn change(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<SegmentId>,
+    Form(fields): Form<Fields>,
+) -> Result<Response> {
+    if fields.action == "delete" {
+        let tx = app.db.begin().await?;
+        segments::delete(&tx, &app.act(me.actor()), &me.scope, id).await?;
+        tx.commit().await?;
+        return Ok(shell.go_saying("/segments", "toast-segment-deleted", &[]));
+    }
+    press(&app, shell, &me, Some(id), fields).await
+}
+
+/// Counts what the form says now, for the script; the same markup as on the page.
+async fn count(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Form(fields): Form<Fields>,
+) -> Result<Show<Count>> {
+    let rule = form::read(&fields.rows()).rule;
+    let preview = preview(&app, &me, rule.as_ref()).await?;
+    Ok(Show(Count::new(&shell, preview.as_ref())))
+}
+
+/// A button of the form: a change of the rows comes back as an address; saving saves.
+async fn press(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    id: Option<SegmentId>,
+    fields: Fields,
+) -> Result<Response> {
+    let mut rows = fields.rows();
+    if !matches!(fields.action.as_str(), "save" | "use") {
+        if let Some(edit) = Edit::parse(&fields.action) {
+            edit.apply(&mut rows);
+        }
+        let path = id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}"));
+        return Ok(shell.go(&address(&shell, &path, &fields.name, &rows)));
+    }
+    let asked = if fields.rule.is_empty() {
+        Asked::Rows(rows)
+    } else {
+        asked(parse(&fields.rule)?)
+    };
+    match save(app, &shell, me, id, fields.name.trim(), &asked).await? {
+        Ok(saved) if fields.action == "use" => Ok(shell.go(&format!("/campaigns/new?segment={saved}"))),
+        Ok(saved) => {
+            let name = fields.name.trim().to_owned();
+            Ok(shell.go_saying(
+                &format!("/segments/{saved}"),
+                "toast-segment-saved",
+                &[("name", name.into())],
+            ))
+        }
+        Err(problems) => {
+            let page = builder(app, shell.clone(), me, id, fields.name, asked, problems).await?;
+            Ok(shell.refused(page))
+        }
+    }
+}
+
+/// Saves a new segment or a change; what is wrong with it otherwise.
+async fn save(
+    app: &App,
+    shell: &Shell,
+    me: &Operator,
+    id: Option<SegmentId>,
+    name: &str,
+    asked: &Asked,
+) -> Result<Result<SegmentId, Vec<FieldProblem>>> {
+    let (rule, mut wrong) = match asked {
+        Asked::Deep(rule) => (Some(rule.clone()), Vec::new()),
+        Asked::Rows(rows) => {
+            let reading = form::read(rows);
+            let said = reading.problems.iter().map(|problem| FieldProblem {
+                field: problem.pointer.replace('/', "-"),
+                message: shell.t(&format!("segment-row-{}", problem.message)),
+            });
+            (reading.rule.clone(), said.collect())
+        }
+    };
+    let lacks = |field: &str, key: &str| FieldProblem {
+        field: field.into(),
+        message: shell.t(key),
+    };
+    if name.is_empty() {
+        wrong.push(lacks("name", "segment-no-name"));
+    }
+    let Some(rule) = rule.filter(|_| wrong.is_empty()) else {
+        if wrong.is_empty() {
+            wrong.push(lacks("rows-0", "segment-no-rule"));
+        }
+        return Ok(Err(wrong));
+    };
+    match write(app, me, id, name, &rule).await {
+        Ok(id) => Ok(Ok(id)),
+        Err(error) => Ok(Err(problems(error)?)),
+    }
+}
+
+async fn write(
+    app: &App,
+    me: &Operator,
+    id: Option<SegmentId>,
+    name: &str,
+    rule: &Rule,
+) -> crate::error::Result<SegmentId> {
+    rule::check(&app.db, &me.scope, rule, "/rule").await?;
+    let tx = app.db.begin().await?;
+    let act = app.act(me.actor());
+    let id = match id {
+        None => segments::create(&tx, &act, &me.scope, name, rule).await?,
+        Some(id) => {
+            segments::change(&tx, &act, &me.scope, id, Some(name), Some(rule)).await?;
+            id
+        }
+    };
+    tx.commit().await?;
+    Ok(id)
+}
+
+async fn builder(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    id: Option<SegmentId>,
+    name: String,
+    asked: Asked,
+    problems: Vec<FieldProblem>,
+) -> Result<Show<BuilderPage>> {
+    let names = names(app, me).await?;
+    let rule = match &asked {
+        Asked::Rows(rows) => form::read(rows).rule,
+        Asked::Deep(rule) => Some(rule.clone()),
+    };
+    let preview = preview(app, me, rule.as_ref()).await?;
+    Ok(Show(BuilderPage::new(
+        shell,
+        id,
+        name,
+        asked,
+        &names,
+        preview.as_ref(),
+        problems,
+    )))
+}
+
+async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> Result<Option<Preview>> {
+    let Some(rule) = rule else { return Ok(None) };
+    rule::check(&app.db, &me.scope, rule, "/rule").await?;
+    let preview = segments::preview(&app.db, &me.scope, rule, me.zone, app.now()).await?;
+    Ok(Some(preview))
+}
+
+/// Everything a rule of this person's scope can point at.
+pub(super) async fn names(app: &App, me: &Operator) -> Result<Names> {
+    let associates = directory::associates(&app.db, &me.scope, None, &PageOf::first(ASSOCIATES)).await?;
+    Ok(Names {
+        tags: tags::groups(&app.db, &me.scope).await?,
+        regions: directory::regions(&app.db, &me.scope).await?,
+        stores: directory::all_stores(&app.db, &me.scope).await?,
+        associates: associates.items,
+    })
+}
+
+/// A rule as rows, or as it is when it has none.
+fn asked(rule: Rule) -> Asked {
+    match form::rows(&rule) {
+        Some(rows) => Asked::Rows(rows),
+        None => Asked::Deep(rule),
+    }
+}
+
+/// Reads a rule written as JSON.
+pub(super) fn parse(json: &str) -> Result<Rule> {
+    let value = serde_json::from_str(json).map_err(|_| Error::invalid("/rule", "the rule is not JSON"))?;
+    Ok(rule::read(&value, "/rule")?)
+}
+
+fn address(shell: &Shell, path: &str, name: &str, rows: &[Row]) -> String {
+    let pairs = Fields::pairs(name, rows);
+    let written: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", shell.encode(value)))
+        .collect();
+    format!("{path}?{}", written.join("&"))
+}

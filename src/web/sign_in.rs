@@ -1,0 +1,302 @@
+//! Signing in by password or by the platform, and out; theme and language.
+
+use std::net::{IpAddr, SocketAddr};
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::HeaderMap;
+use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::session::{self, Browser, cookie, encode, local};
+use super::{Form, Query, Result, Shell, Show, lang};
+use crate::app::App;
+use crate::auth::{self, NewSession, Operator, Policy};
+use crate::directory;
+use crate::error::Error;
+use crate::ids::CorpId;
+use crate::metrics::Lang;
+use crate::routes::Routes;
+use crate::wecom::login::Identity;
+
+const YEAR_S: i64 = 365 * 24 * 3600;
+
+pub fn routes() -> Routes<App> {
+    Routes::new(session::guard)
+        .get("/sign-in", Policy::Public, form)
+        .post("/sign-in", Policy::Public, sign_in)
+        .post("/sign-out", Policy::SignedIn, sign_out)
+        .get("/auth/wecom/start", Policy::Public, start)
+        .get("/auth/wecom/callback", Policy::OwnProof, callback)
+        .post("/theme", Policy::Public, look)
+}
+
+/// A brand one can sign in to.
+pub struct Entrance {
+    pub id: CorpId,
+    pub name: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub struct SignInPage {
+    pub shell: Shell,
+    pub corps: Vec<Entrance>,
+    pub return_to: String,
+    pub login: String,
+    pub wrong: Option<String>,
+}
+
+impl SignInPage {
+    fn corp_names(&self) -> String {
+        let names: Vec<&str> = self.corps.iter().map(|corp| corp.name.as_str()).collect();
+        names.join("、")
+    }
+
+    fn return_to_encoded(&self) -> String {
+        encode(&self.return_to)
+    }
+
+    pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
+        let page = |corps: &[&str], wrong: Option<&str>| Self {
+            shell: Shell {
+                me: None,
+                address: "/sign-in".into(),
+                ..shell.clone()
+            },
+            corps: corps
+                .iter()
+                .zip(1..)
+                .map(|(name, id)| Entrance {
+                    id: CorpId(id),
+                    name: (*name).into(),
+                })
+                .collect(),
+            return_to: "/contacts?tag=1".into(),
+            login: wrong.map(|_| "li".to_owned()).unwrap_or_default(),
+            wrong: wrong.map(|key| shell.t(key)),
+        };
+        vec![
+            ("typical", page(&["禾与 HEYU"], None)),
+            (
+                "wrong",
+                page(&["禾与 HEYU", "山间 SHANJIAN"], Some("sign-in-wrong")),
+            ),
+            ("empty", page(&[], None)),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+struct Back {
+    return_to: Option<String>,
+}
+
+async fn form(app: State<App>, shell: Shell, Query(back): Query<Back>) -> Result<Response> {
+    let return_to = local(back.return_to.as_deref());
+    if shell.me.is_some() {
+        return Ok(shell.go(return_to));
+    }
+    let page = page(&app, shell.clone(), return_to, String::new(), None).await?;
+    Ok(page.into_response())
+}
+
+async fn page(
+    app: &App,
+    shell: Shell,
+    return_to: &str,
+    login: String,
+    wrong: Option<String>,
+) -> Result<Show<SignInPage>> {
+    let corps = directory::corps(&app.db).await?;
+    let corps = corps
+        .into_iter()
+        .map(|corp| Entrance {
+            id: corp.id,
+            name: corp.name,
+        })
+        .collect();
+    let return_to = return_to.to_owned();
+    Ok(Show(SignInPage {
+        shell,
+        corps,
+        return_to,
+        login,
+        wrong,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    login: String,
+    password: SecretString,
+    return_to: Option<String>,
+}
+
+async fn sign_in(
+    app: State<App>,
+    shell: Shell,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    Form(given): Form<Credentials>,
+) -> Result<Response> {
+    let return_to = local(given.return_to.as_deref());
+    let address = address(peer.map(|Extension(ConnectInfo(peer))| peer.ip()), &headers);
+    let login = given.login.trim();
+    match auth::sign_in(&app, login, &given.password, &address).await {
+        Ok(session) => Ok(enter(&shell, &session, return_to)),
+        Err(error @ (Error::SignedOut | Error::TooMany { .. })) => {
+            let key = match error {
+                Error::SignedOut => "sign-in-wrong",
+                _ => "sign-in-too-many",
+            };
+            let wrong = Some(shell.t(key));
+            let page = page(&app, shell.clone(), return_to, login.to_owned(), wrong).await?;
+            Ok(shell.refused(page))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who is asking, for the limit on wrong passwords. A proxy on our own machine or network names its caller last.
+fn address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+    let Some(peer) = peer else { return String::new() };
+    let is_near = match peer {
+        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        IpAddr::V6(peer) => peer.is_loopback(),
+    };
+    let named = headers.get("x-forwarded-for").and_then(|list| list.to_str().ok());
+    let named = named.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    named.filter(|_| is_near).unwrap_or(peer).to_string()
+}
+
+fn enter(shell: &Shell, session: &NewSession, return_to: &str) -> Response {
+    let mut response = shell.go(return_to);
+    let kept = session::signed_in(session.token.expose_secret(), shell.is_https);
+    response.headers_mut().append(SET_COOKIE, kept);
+    response
+}
+
+#[derive(Deserialize)]
+struct Empty {}
+
+async fn sign_out(app: State<App>, shell: Shell, me: Operator, _: Form<Empty>) -> Result<Response> {
+    auth::sign_out(&app, &me).await?;
+    let mut response = shell.go("/sign-in");
+    response
+        .headers_mut()
+        .append(SET_COOKIE, session::signed_out(shell.is_https));
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Start {
+    corp: Option<CorpId>,
+    return_to: Option<String>,
+}
+
+/// Leads to the platform: silently inside its app, to a code to scan elsewhere.
+async fn start(
+    app: State<App>,
+    shell: Shell,
+    Extension(Browser(browser)): Extension<Browser>,
+    headers: HeaderMap,
+    Query(start): Query<Start>,
+) -> Result<Response> {
+    let corps = directory::corps(&app.db).await?;
+    let corp = corps
+        .iter()
+        .find(|corp| start.corp.is_none_or(|id| id == corp.id))
+        .ok_or(Error::NotFound)?;
+    let state = auth::begin_oauth(&app, corp.id, &browser, local(start.return_to.as_deref())).await?;
+    let platform = directory::platform(&app, corp.id).await?;
+    let redirect_uri = format!("{}/auth/wecom/callback", app.config.public_url);
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
+    let url = if agent.to_ascii_lowercase().contains("wxwork") {
+        platform.oauth_url(&app.config.wecom_oauth_url, &redirect_uri, &state)
+    } else {
+        let code = match shell.lang {
+            Lang::Zh => "zh",
+            Lang::En => "en",
+        };
+        platform.web_login_url(&app.config.wecom_login_url, &redirect_uri, &state, code)
+    };
+    Ok(shell.go(&url))
+}
+
+#[derive(Deserialize)]
+struct Vouched {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+}
+
+/// Back from the platform: the state must be one this browser began.
+async fn callback(
+    app: State<App>,
+    shell: Shell,
+    Extension(Browser(browser)): Extension<Browser>,
+    Query(vouched): Query<Vouched>,
+) -> Result<Response> {
+    let (corp, return_to) = auth::finish_oauth(&app, &vouched.state, &browser).await?;
+    let platform = directory::platform(&app, corp).await?;
+    let stranger = || Error::Forbidden("no operator belongs to this member".into());
+    let Identity::Member(userid) = platform.identity(&vouched.code).await? else {
+        return Err(stranger().into());
+    };
+    match auth::sign_in_member(&app, corp, &userid).await {
+        Ok(session) => Ok(enter(&shell, &session, local(Some(&return_to)))),
+        Err(Error::NotFound) => Err(stranger().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Look {
+    theme: Option<String>,
+    lang: Option<String>,
+    return_to: Option<String>,
+}
+
+/// Keeps colours and language for this browser; `auto` follows the system.
+async fn look(shell: Shell, Form(look): Form<Look>) -> Response {
+    let mut response = shell.go_saying(local(look.return_to.as_deref()), "toast-look", &[]);
+    let headers = response.headers_mut();
+    if let Some(theme) = look.theme {
+        let life = if matches!(theme.as_str(), "light" | "dark") {
+            YEAR_S
+        } else {
+            0
+        };
+        let theme = if life == 0 { "" } else { theme.as_str() };
+        headers.append(SET_COOKIE, cookie("theme", theme, shell.is_https, Some(life)));
+    }
+    if let Some(lang) = look.lang.as_deref().and_then(lang::parse) {
+        headers.append(
+            SET_COOKIE,
+            cookie("lang", lang::code(lang), shell.is_https, Some(YEAR_S)),
+        );
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_near_proxy_may_name_its_caller() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "6.6.6.6, 9.9.9.9".parse().unwrap());
+        let from = |peer: &str| address(Some(peer.parse().unwrap()), &headers);
+        assert_eq!(from("127.0.0.1"), "9.9.9.9");
+        assert_eq!(from("8.8.8.8"), "8.8.8.8");
+    }
+}

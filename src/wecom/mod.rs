@@ -1,0 +1,29 @@
+//! The platform, WeCom: its words, its paths, its crypto. Knows no table and no domain.
+//!
+//! [`Platform`] holds what all corps share; [`Platform::client`] makes a [`Client`] for one corp's app. Every call
+//! has a deadline; a call is repeated only where repeating cannot do harm; errors say what to do next.
+
+mod ask;
+pub mod broadcast;
+pub mod callback;
+pub mod client;
+pub mod contact;
+pub mod crypto;
+pub mod directory;
+mod fault;
+mod limits;
+pub mod login;
+pub mod message;
+pub mod moment;
+pub mod tag;
+mod token;
+mod wire;
+
+pub use client::{Client, Credentials, Platform};
+
+/// A page of a list that goes on by cursor; `next` is `None` at the end, whatever the number of items.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}

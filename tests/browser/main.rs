@@ -1,0 +1,259 @@
+//! Drives a running demo in headless Chromium: signs in as each persona, opens the pages on a phone and on a desk, in
+//! both themes and both languages. A console error, a request that leaves the machine, a page wider than its window or
+//! a missing main heading fails.
+//!
+//! `scripts/test` starts the demo and the driver and sets `DIANYU_DEMO_JSON` and `DIANYU_DRIVER`. With
+//! `DIANYU_SHOTS` set, every page is also kept there as a picture.
+
+mod driver;
+
+use std::path::PathBuf;
+
+use driver::Browser;
+use serde_json::Value;
+
+const WINDOWS: [(&str, u32, u32); 2] = [("390", 390, 844), ("1280", 1280, 900)];
+/// Colours and language.
+const LOOKS: [(&str, &str); 3] = [("light", "zh"), ("dark", "zh"), ("light", "en")];
+
+/// A page to look at: a name for the picture and where it is.
+struct Place {
+    name: &'static str,
+    from: &'static str,
+    /// Part of a link to follow from there: the first whose address goes on with an id.
+    follow: &'static str,
+    /// What is put behind the address found.
+    then: &'static str,
+}
+
+const fn at(name: &'static str, from: &'static str) -> Place {
+    Place {
+        name,
+        from,
+        follow: "",
+        then: "",
+    }
+}
+
+const fn by_link(name: &'static str, from: &'static str, follow: &'static str, then: &'static str) -> Place {
+    Place {
+        name,
+        from,
+        follow,
+        then,
+    }
+}
+
+fn places(role: &str) -> Vec<Place> {
+    match role {
+        "associate" => vec![
+            at("workbench", "/"),
+            by_link("task", "/", "/tasks/", ""),
+            at("contacts", "/contacts"),
+            by_link("contact", "/contacts", "/contacts/", ""),
+            at("moments", "/moments"),
+            by_link("moment", "/moments", "/moments/", ""),
+            at("links", "/links"),
+            by_link("link", "/links", "/links/", ""),
+            at("me", "/me"),
+        ],
+        "manager" => vec![
+            at("report", "/"),
+            at("report-week", "/?period=week"),
+            at("contacts-store", "/contacts"),
+            by_link("contact-store", "/contacts", "/contacts/", ""),
+            at("me-manager", "/me"),
+        ],
+        "regional" => vec![at("overview-region", "/")],
+        "marketer" => vec![
+            at("overview", "/"),
+            at("segments", "/segments"),
+            at("segment-new", "/segments/new"),
+            by_link("segment", "/segments", "/segments/", ""),
+            at("campaigns", "/campaigns"),
+            by_link("live", "/campaigns", "/campaigns/", ""),
+            by_link("deliveries", "/campaigns", "/campaigns/", "/deliveries"),
+            by_link("result", "/campaigns?state=finished", "/campaigns/", "/result"),
+            at("composer-new", "/campaigns/new"),
+            at("moments-hq", "/moments"),
+            at("moment-new", "/moments/new"),
+            at("links-hq", "/links"),
+            by_link("link-hq", "/links", "/links/", ""),
+            by_link("store-report", "/", "/stores/", "/report"),
+            at("orders", "/orders"),
+        ],
+        _ => vec![at("admin-home", "/"), at("admin-me", "/me")],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_persona_finds_their_way() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let demo: Value =
+        serde_json::from_str(&std::fs::read_to_string(setting("DIANYU_DEMO_JSON")).unwrap()).unwrap();
+    let url = demo["url"].as_str().unwrap().to_owned();
+    let shots = std::env::var("DIANYU_SHOTS").ok().map(PathBuf::from);
+    if let Some(folder) = &shots {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let mut browser = Browser::open(&setting("DIANYU_DRIVER")).await;
+    let mut seen = 0;
+    for persona in demo["personas"].as_array().unwrap() {
+        let role = persona["role"].as_str().unwrap();
+        sign_in(&mut browser, &url, persona).await;
+        let mut pages = find(&mut browser, &url, role).await;
+        if role == "marketer" {
+            pages.extend(compose(&mut browser, &url).await);
+        }
+        for (window, width, height) in WINDOWS {
+            browser.window(width, height).await;
+            for (theme, lang) in LOOKS {
+                browser.cookie(&url, "theme", theme).await;
+                browser.cookie(&url, "lang", lang).await;
+                for (name, address) in &pages {
+                    browser.go(address).await;
+                    let what = format!("{role} {name} {window} {theme} {lang}");
+                    check(&mut browser, &url, &what, width, lang).await;
+                    if let Some(folder) = &shots {
+                        let file = format!("{name}-{window}-{theme}.{lang}.png");
+                        browser.picture(&folder.join(file)).await;
+                    }
+                    seen += 1;
+                }
+            }
+        }
+    }
+    browser.close().await;
+    println!("{seen} pages opened");
+}
+
+async fn sign_in(browser: &mut Browser, url: &str, persona: &Value) {
+    browser.forget().await;
+    browser.window(1280, 900).await;
+    browser.cookie(url, "lang", "zh").await;
+    browser.go(&format!("{url}/contacts")).await;
+    assert!(
+        browser.address().await.contains("/sign-in"),
+        "signed out, a page leads to sign-in"
+    );
+    browser.press("details.more summary").await;
+    browser.fill("login", persona["login"].as_str().unwrap()).await;
+    browser
+        .fill("password", persona["password"].as_str().unwrap())
+        .await;
+    browser.press("form[action='/sign-in'] button").await;
+    assert!(
+        browser.address().await.ends_with("/contacts"),
+        "signing in leads on: {}",
+        persona["role"]
+    );
+}
+
+/// Names and addresses of a persona's pages, each reached as a reader reaches it.
+async fn find(browser: &mut Browser, url: &str, role: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for place in places(role) {
+        browser.go(&format!("{url}{}", place.from)).await;
+        let mut address = format!("{url}{}", place.from);
+        if !place.follow.is_empty() {
+            let link = browser
+                .link_with(place.follow)
+                .await
+                .unwrap_or_else(|| panic!("{role}: no link to {} on {}", place.follow, place.from));
+            let path = link[url.len()..].split(['?', '#']).next().unwrap_or_default();
+            let path = path.trim_end_matches(place.then);
+            address = format!("{url}{path}{}", place.then);
+        }
+        found.push((place.name.to_owned(), address));
+    }
+    found
+}
+
+/// Writes a draft through the form, step by step, and answers its four pages.
+async fn compose(browser: &mut Browser, url: &str) -> Vec<(String, String)> {
+    browser.go(&format!("{url}/campaigns/new")).await;
+    browser.press("input[name=audience][value=segment]").await;
+    browser
+        .run("const choice = document.querySelector('select[name=segment]'); choice.selectedIndex = 1; choice.dispatchEvent(new Event('change', { bubbles: true }))")
+        .await;
+    next(browser, "/content").await;
+    browser.fill("name", "冬日羊绒会员先享").await;
+    browser
+        .fill(
+            "text",
+            "你好，新到的羊绒大衣到店了，给你留了一件，这两天来试试吗？",
+        )
+        .await;
+    next(browser, "/time").await;
+    next(browser, "/review").await;
+    let draft = browser.address().await.replace("/review", "");
+    ["audience", "content", "time", "review"]
+        .into_iter()
+        .enumerate()
+        .map(|(step, page)| (format!("composer-{}", step + 1), format!("{draft}/{page}")))
+        .collect()
+}
+
+async fn next(browser: &mut Browser, leads_to: &str) {
+    browser.press("button[name=do][value=next]").await;
+    // The audience is counted on the way: a busy machine takes its time.
+    let mut address = browser.address().await;
+    for _ in 0..100 {
+        if address.ends_with(leads_to) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        address = browser.address().await;
+    }
+    assert!(
+        address.ends_with(leads_to),
+        "the next step is {leads_to}, not {address}"
+    );
+}
+
+async fn check(browser: &mut Browser, url: &str, what: &str, width: u32, lang: &str) {
+    let errors = browser.console_errors().await;
+    assert!(errors.is_empty(), "{what}: the console says {errors:?}");
+    // Where the page and the browser itself (its new tab) may ask: nothing of it leaves the machine.
+    let at_home = [url, "data:", "chrome://"];
+    let strangers: Vec<String> = browser
+        .requests()
+        .await
+        .into_iter()
+        .filter(|request| !at_home.iter().any(|home| request.starts_with(home)))
+        .collect();
+    assert!(
+        strangers.is_empty(),
+        "{what}: requests leave the machine: {strangers:?}"
+    );
+    let facts = browser
+        .run("return [document.documentElement.scrollWidth, document.querySelectorAll('h1').length, document.title, document.body.innerText, document.documentElement.lang, document.documentElement.dataset.theme]")
+        .await;
+    let scroll = facts[0].as_u64().unwrap_or(u64::MAX);
+    assert!(
+        scroll <= u64::from(width) + 1,
+        "{what}: {scroll} px wide in a window of {width}"
+    );
+    assert_eq!(facts[1], 1, "{what}: one main heading");
+    assert!(
+        !facts[2].as_str().unwrap_or_default().is_empty(),
+        "{what}: a title"
+    );
+    let text = facts[3].as_str().unwrap_or_default();
+    for bad in ["NaN", "undefined", "Internal", "{{", "⟦"] {
+        assert!(!text.contains(bad), "{what}: the page says {bad}");
+    }
+    let shown = facts[4].as_str().unwrap_or_default();
+    assert!(shown.starts_with(lang), "{what}: the page is in {shown}");
+    assert!(
+        what.contains(facts[5].as_str().unwrap_or("no theme")),
+        "{what}: the page's colours are {}",
+        facts[5]
+    );
+    let size = browser.html_size().await;
+    assert!(size <= 25 * 1024, "{what}: {size} bytes of HTML");
+}
+
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; scripts/test sets it"))
+}

@@ -1,0 +1,27 @@
+//! Stories: one binary, a file per domain. Every story runs in a world of its own, on SQLite, or on PostgreSQL
+//! (and Redis) when `TEST_DATABASE_URL` (and `TEST_REDIS_URL`) are set.
+
+mod access;
+mod api;
+mod auth;
+mod boards;
+mod campaigns;
+mod contacts;
+mod directory;
+mod floor;
+mod house;
+mod jobs;
+mod kill;
+mod links;
+mod marketer;
+mod metrics;
+mod moments;
+mod orders;
+mod pages;
+mod segments;
+mod sending;
+mod shell;
+mod street;
+mod tags;
+mod welcomes;
+mod world;

@@ -1,0 +1,306 @@
+//! Headquarters and managers in a browser without script: every page asked over HTTP, every form posted as it stands.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use dianyu::auth::{self, NewOperator, Role};
+use dianyu::ids::StoreId;
+use secrecy::{ExposeSecret, SecretString};
+use tower::ServiceExt;
+
+use crate::world::World;
+
+const PASSWORD: &str = "harbour-47-lantern-moss";
+
+/// Somebody signed in, with a browser.
+struct Browser {
+    router: Router,
+    cookie: String,
+    csrf: String,
+}
+
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    location: String,
+    text: String,
+}
+
+impl Browser {
+    async fn of(shop: &World, login: &str, role: Role, store: Option<i64>) -> Self {
+        let tx = shop.begin().await;
+        let password = SecretString::from(PASSWORD);
+        let new = NewOperator {
+            login: login.into(),
+            name: login.into(),
+            role,
+            password: Some(password.clone()),
+            store: store.map(StoreId),
+            region: None,
+            associate: None,
+        };
+        auth::add_operator(&tx, &shop.act(), shop.corp, new)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let session = auth::sign_in(&shop.app, login, &password, "127.0.0.1")
+            .await
+            .unwrap();
+        let token = session.token.expose_secret().to_owned();
+        let csrf = auth::operator(&shop.app, &token).await.unwrap().csrf;
+        let name = if shop.app.config.is_https() {
+            "__Host-dianyu"
+        } else {
+            "dianyu"
+        };
+        Self {
+            router: dianyu::web::router(shop.app.clone()).0,
+            cookie: format!("{name}={token}"),
+            csrf,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).header(header::COOKIE, &self.cookie);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut body = format!("csrf={}", self.csrf);
+        for (name, value) in fields {
+            body += &format!("&{name}={}", dianyu::web::session::encode(value));
+        }
+        let request = Request::post(path)
+            .header(header::COOKIE, &self.cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let location = response.headers().get(header::LOCATION);
+        let location = location
+            .map(|to| to.to_str().unwrap().to_owned())
+            .unwrap_or_default();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        Answer {
+            status,
+            location,
+            text: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_board_opens_on_a_shop_that_sold_nothing() {
+    let shop = World::open().await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    for path in [
+        "/overview",
+        "/overview?period=month&at=2026-10-05",
+        "/stores/21/report",
+        "/stores/21/report?from=2026-11-01&to=2026-11-10&sort=new",
+        "/orders?store=21&from=2026-11-01&to=2026-11-10",
+        "/segments",
+        "/segments/new",
+        "/campaigns",
+        "/campaigns?state=draft",
+        "/campaigns/new",
+    ] {
+        let answer = marketer.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        assert!(!answer.text.contains('⟦'), "{path} lacks a text: {}", answer.text);
+    }
+    let file = marketer.get("/stores/21/report.csv").await;
+    assert!(file.text.contains("net_sales"), "{}", file.text);
+    assert_eq!(
+        marketer.get("/stores/21/report?at=yesterday").await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+}
+
+#[tokio::test]
+async fn a_manager_lands_on_the_stores_report_and_sees_no_other() {
+    let shop = World::open().await;
+    let manager = Browser::of(&shop, "zhou", Role::Manager, Some(21)).await;
+    assert_eq!(manager.get("/").await.location, "/stores/21/report");
+    assert_eq!(manager.get("/stores/21/report").await.status, StatusCode::OK);
+    assert_eq!(
+        manager.get("/stores/23/report").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(manager.get("/segments").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(manager.get("/campaigns/new").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_segment_is_built_row_by_row_and_kept_as_typed() {
+    let shop = World::open().await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let store = [
+        ("group", "0"),
+        ("kind", "store"),
+        ("op", "is"),
+        ("value", "21"),
+        ("days", ""),
+        ("times", ""),
+        ("amount", ""),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| [&store[..], more].concat();
+
+    let added = marketer
+        .post("/segments/new", &with(&[("name", "静安"), ("do", "add")]))
+        .await;
+    assert_eq!(added.status, StatusCode::SEE_OTHER);
+    let again = marketer.get(&added.location).await;
+    assert!(again.text.contains("value=\"静安\""), "{}", again.text);
+    assert!(again.text.contains("属于静安嘉里店的客户，6 位。"));
+    assert!(again.text.contains("加上这条后剩 6 位"));
+    assert!(again.text.contains("还没选，先不算这一条"));
+
+    let nameless = marketer
+        .post("/segments/new", &with(&[("name", " "), ("do", "save")]))
+        .await;
+    assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(nameless.text.contains("<title>出错："), "{}", nameless.text);
+
+    let counted = marketer.post("/segments/preview", &store).await;
+    assert!(counted.text.contains(">6<"), "{}", counted.text);
+
+    let saved = marketer
+        .post("/segments/new", &with(&[("name", "静安"), ("do", "use")]))
+        .await;
+    assert!(
+        saved.location.starts_with("/campaigns/new?segment="),
+        "{} {}",
+        saved.location,
+        saved.text
+    );
+    assert!(marketer.get("/segments").await.text.contains("静安"));
+}
+
+#[tokio::test]
+async fn a_campaign_is_written_page_by_page_and_scheduled() {
+    let shop = World::open().await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let nobody = marketer
+        .post("/campaigns/new", &[("audience", "segment"), ("holdout", "10")])
+        .await;
+    assert_eq!(nobody.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(nobody.text.contains("先选发给谁"));
+
+    let rule = r#"{"store":"21"}"#;
+    let begun = marketer
+        .post(
+            "/campaigns/new",
+            &[("audience", "rule"), ("rule", rule), ("holdout", "0")],
+        )
+        .await;
+    let base = begun
+        .location
+        .strip_suffix("/content")
+        .unwrap_or_else(|| panic!("{}", begun.text))
+        .to_owned();
+    for page in ["audience", "content", "time", "review"] {
+        let answer = marketer.get(&format!("{base}/{page}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}: {}", answer.text);
+    }
+
+    let content = |text: &'static str| {
+        [
+            ("name", "冬日先享"),
+            ("text", text),
+            ("link_title", "连衣裙"),
+            ("link_url", "https://shop.example.com/dress"),
+        ]
+    };
+    let wrong = marketer
+        .post(&format!("{base}/content"), &content("你好{称呼}"))
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text);
+    assert!(
+        wrong.text.contains("你好{称呼}") && wrong.text.contains("href=\"#text\""),
+        "{}",
+        wrong.text
+    );
+    let right = marketer
+        .post(&format!("{base}/content"), &content("我是{导购}"))
+        .await;
+    assert_eq!(right.location, format!("{base}/time"), "{}", right.text);
+
+    let at = |date: &'static str| {
+        [
+            ("when", "at"),
+            ("date", date),
+            ("clock", "10:00"),
+            ("deadline", "same"),
+        ]
+    };
+    let impossible = marketer.post(&format!("{base}/time"), &at("2026-02-30")).await;
+    assert_eq!(impossible.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let timed = marketer.post(&format!("{base}/time"), &at("2026-11-29")).await;
+    assert_eq!(timed.location, format!("{base}/review"), "{}", timed.text);
+
+    let review = marketer.get(&timed.location).await;
+    assert!(
+        review.text.contains("2 位导购把它发给 6 位客户"),
+        "{}",
+        review.text
+    );
+    assert!(review.text.contains("我是xu"), "the preview is by sender");
+    let scheduled = marketer.post(&format!("{base}/schedule"), &[]).await;
+    assert_eq!(scheduled.location, base, "{}", scheduled.text);
+    let live = marketer.get(&base).await;
+    assert!(
+        live.text.contains("已定时") && live.text.contains("要发给 6 位客户"),
+        "{}",
+        live.text
+    );
+    assert_eq!(
+        marketer.get(&format!("{base}/review")).await.status,
+        StatusCode::CONFLICT
+    );
+    for page in ["live", "result", "deliveries", "deliveries?state=planned"] {
+        assert_eq!(
+            marketer.get(&format!("{base}/{page}")).await.status,
+            StatusCode::OK,
+            "{page}"
+        );
+    }
+
+    let back = marketer.post(&format!("{base}/call-off"), &[]).await;
+    assert_eq!(back.location, format!("{base}/review"), "{}", back.text);
+    assert_eq!(
+        marketer.post(&format!("{base}/delete"), &[]).await.location,
+        "/campaigns"
+    );
+}
+
+#[tokio::test]
+async fn a_second_person_approves_what_is_large() {
+    let shop = World::open().await;
+    shop.run("update corp set approval_over = 3").await;
+    let writer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let other = Browser::of(&shop, "chen", Role::Marketer, None).await;
+    let rule = r#"{"store":"21"}"#;
+    let begun = writer
+        .post(
+            "/campaigns/new",
+            &[("audience", "rule"), ("rule", rule), ("holdout", "0")],
+        )
+        .await;
+    let base = begun.location.strip_suffix("/content").unwrap().to_owned();
+    let review = format!("{base}/review");
+    assert!(
+        writer
+            .get(&review)
+            .await
+            .text
+            .contains("把这一页的网址发给另一位")
+    );
+    assert!(other.get(&review).await.text.contains("批准（6 位）"));
+    let approved = other.post(&format!("{base}/approve"), &[]).await;
+    assert_eq!(approved.location, review, "{}", approved.text);
+    assert!(writer.get(&review).await.text.contains("现在发出（6 位）"));
+}

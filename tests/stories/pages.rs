@@ -1,0 +1,236 @@
+//! Every page with its samples, in both languages: it renders, and what it renders is sound.
+//!
+//! Set `DIANYU_PAGES_OUT` to a folder to look at them in a browser.
+
+use askama::Template;
+use dianyu::auth::Role;
+use dianyu::metrics::Lang;
+use dianyu::web::{Shell, assets, contacts, fault, lang, links, me, moments, samples, sign_in, workbench};
+
+/// A page as rendered: its name, for whom, and the text.
+pub struct Rendered {
+    pub name: String,
+    pub text: String,
+}
+
+fn all() -> Vec<Rendered> {
+    let mut pages = Vec::new();
+    for lang in [Lang::Zh, Lang::En] {
+        let mut add = |page: &str,
+                       role: Role,
+                       address: &str,
+                       render: &dyn Fn(&Shell) -> Vec<(&'static str, String)>| {
+            let shell = samples::shell(role, lang, address);
+            for (sample, text) in render(&shell) {
+                let name = format!("{page}-{sample}.{}.{}", role.as_str(), lang::code(lang));
+                pages.push(Rendered { name, text });
+            }
+        };
+        let associate = Role::Associate;
+        add("today", associate, "/", &|shell| {
+            texts(workbench::WorkbenchPage::samples(shell))
+        });
+        add("task", associate, "/", &|shell| {
+            texts(workbench::TaskPage::samples(shell))
+        });
+        add("me", associate, "/me", &|shell| texts(me::MePage::samples(shell)));
+        add("me", Role::Manager, "/me", &|shell| {
+            texts(me::MePage::samples(shell))
+        });
+        add("moment-form", Role::Marketer, "/moments/new", &|shell| {
+            texts(moments::MomentForm::samples(shell))
+        });
+        for role in [Role::Associate, Role::Manager, Role::Marketer] {
+            add("contacts", role, "/contacts", &|shell| {
+                texts(contacts::ContactsPage::samples(shell))
+            });
+            add("contact", role, "/contacts", &|shell| {
+                texts(contacts::ContactPage::samples(shell))
+            });
+            add("moments", role, "/moments", &|shell| {
+                texts(moments::MomentsPage::samples(shell))
+            });
+            add("moment", role, "/moments", &|shell| {
+                texts(moments::MomentPage::samples(shell))
+            });
+            add("links", role, "/links", &|shell| {
+                texts(links::LinksPage::samples(shell))
+            });
+            add("link", role, "/links", &|shell| {
+                texts(links::LinkPage::samples(shell))
+            });
+        }
+        add("sign-in", Role::Associate, "/sign-in", &|shell| {
+            texts(sign_in::SignInPage::samples(shell))
+        });
+        for role in Role::ALL {
+            add("error", role, "/contacts/1", &|shell| {
+                texts(fault::ErrorPage::samples(shell))
+            });
+        }
+    }
+    pages
+}
+
+pub fn texts<T: Template>(samples: Vec<(&'static str, T)>) -> Vec<(&'static str, String)> {
+    samples
+        .into_iter()
+        .map(|(name, page)| (name, page.render().unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_page_renders_soundly_in_both_languages() {
+    check(all());
+}
+
+/// Every page is sound; written to files where that is asked for.
+pub fn check(pages: Vec<Rendered>) {
+    let out = std::env::var("DIANYU_PAGES_OUT").ok();
+    for page in pages {
+        sound(&page);
+        if let Some(out) = &out {
+            std::fs::write(format!("{out}/{}.html", page.name), &page.text).unwrap();
+        }
+    }
+    if let Some(out) = &out {
+        for name in ["app.css", "app.js", "icons.svg", "mark.svg"] {
+            let to = format!("{out}{}", assets::url(name));
+            std::fs::create_dir_all(std::path::Path::new(&to).parent().unwrap()).unwrap();
+            std::fs::copy(format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR")), to).unwrap();
+        }
+    }
+}
+
+fn sound(page: &Rendered) {
+    let Rendered { name, text } = page;
+    for wrong in [
+        "⟦",
+        "NaN",
+        "inf%",
+        " style=",
+        "<script>",
+        "javascript:",
+        " onclick=",
+        "None",
+        "Some(",
+    ] {
+        assert!(!text.contains(wrong), "{name} holds `{wrong}`:\n{text}");
+    }
+    assert_eq!(text.matches("<h1").count(), 1, "{name} has one h1");
+    assert!(text.len() < 25_600, "{name} has {} bytes", text.len());
+    let posts = text.matches("method=\"post\"").count();
+    assert_eq!(
+        text.matches("name=\"csrf\"").count(),
+        posts,
+        "{name}: every posted form carries the token"
+    );
+    tags_close(name, text);
+    ids_fit(name, text);
+    icons_exist(name, text);
+}
+
+/// Every element that opens closes, in order.
+fn tags_close(name: &str, text: &str) {
+    const VOID: [&str; 14] = [
+        "meta", "link", "input", "br", "img", "hr", "path", "use", "rect", "circle", "!doctype", "wbr",
+        "line", "source",
+    ];
+    let mut open: Vec<&str> = Vec::new();
+    for part in text.split('<').skip(1) {
+        let tag = part.split('>').next().unwrap();
+        let word = tag
+            .trim_start_matches('/')
+            .split([' ', '\n', '/'])
+            .next()
+            .unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(
+                open.pop(),
+                Some(word),
+                "{name}: </{word}> closes something else, after …{part}"
+            );
+        } else if !VOID.contains(&word) && !tag.ends_with('/') {
+            open.push(word);
+        }
+    }
+    assert!(open.is_empty(), "{name}: {open:?} stay open");
+}
+
+/// Ids are there once, and what points at an id finds it.
+fn ids_fit(name: &str, text: &str) {
+    let values = |attribute: &str| -> Vec<String> {
+        let start = format!(" {attribute}=\"");
+        text.split(&start)
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    let ids = values("id");
+    let mut once = ids.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), ids.len(), "{name}: an id is there twice");
+    for attribute in ["for", "aria-describedby", "aria-labelledby"] {
+        for id in values(attribute) {
+            assert!(ids.contains(&id), "{name}: {attribute}=\"{id}\" points nowhere");
+        }
+    }
+    for href in values("href") {
+        assert_ne!(href, "#", "{name} has a link to nowhere");
+        if let Some(id) = href.strip_prefix('#') {
+            assert!(
+                ids.iter().any(|known| known == id),
+                "{name}: #{id} points nowhere"
+            );
+        }
+    }
+}
+
+fn icons_exist(name: &str, text: &str) {
+    let sheet = include_str!("../../assets/icons.svg");
+    for icon in text
+        .split("icons.svg#")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+    {
+        assert!(
+            sheet.contains(&format!("id=\"{icon}\"")),
+            "{name}: no icon `{icon}`"
+        );
+    }
+}
+
+#[test]
+fn texts_named_in_templates_and_pages_exist() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let keys = lang::keys(Lang::Zh);
+    let mut files = Vec::new();
+    for folder in ["templates", "src/web"] {
+        collect(std::path::Path::new(root).join(folder), &mut files);
+    }
+    let all: String = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    for call in [".t(\"", ".t1(\"", ".t2(\"", ".tell(\"", ".rich(\""] {
+        for key in all
+            .split(call)
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+        {
+            assert!(keys.contains(&key), "no text `{key}` in locales/");
+        }
+    }
+}
+
+fn collect(folder: std::path::PathBuf, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(path, files)
+        } else {
+            files.push(path)
+        }
+    }
+}
