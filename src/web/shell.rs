@@ -71,6 +71,18 @@ pub struct Shell {
     pub is_https: bool,
 }
 
+/// Looks.
+impl Shell {
+    /// When the dark colours are used; `None`: never.
+    pub fn dark_media(&self) -> Option<&'static str> {
+        match self.theme {
+            Some(Theme::Dark) => Some("all"),
+            Some(Theme::Light) => None,
+            None => Some("(prefers-color-scheme:dark)"),
+        }
+    }
+}
+
 /// Texts.
 impl Shell {
     pub fn t(&self, key: &str) -> String {

@@ -227,7 +227,7 @@ async fn check(browser: &mut Browser, url: &str, what: &str, width: u32, lang: &
         "{what}: requests leave the machine: {strangers:?}"
     );
     let facts = browser
-        .run("return [document.documentElement.scrollWidth, document.querySelectorAll('h1').length, document.title, document.body.innerText, document.documentElement.lang, document.documentElement.dataset.theme]")
+        .run("return [document.documentElement.scrollWidth, document.querySelectorAll('h1').length, document.title, document.body.innerText, document.documentElement.lang, document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]")
         .await;
     let scroll = facts[0].as_u64().unwrap_or(u64::MAX);
     assert!(
@@ -250,8 +250,24 @@ async fn check(browser: &mut Browser, url: &str, what: &str, width: u32, lang: &
         "{what}: the page's colours are {}",
         facts[5]
     );
+    let ground = brightness(facts[6].as_str().unwrap_or_default());
+    assert!(
+        (ground < 128) == what.contains("dark"),
+        "{what}: the page's ground is {}",
+        facts[6]
+    );
     let size = browser.html_size().await;
     assert!(size <= 25 * 1024, "{what}: {size} bytes of HTML");
+}
+
+/// The mean of a colour's parts, as `rgb(17, 21, 19)` gives them.
+fn brightness(colour: &str) -> u32 {
+    let parts: Vec<u32> = colour
+        .split(|character: char| !character.is_ascii_digit())
+        .filter_map(|part| part.parse().ok())
+        .take(3)
+        .collect();
+    parts.iter().sum::<u32>() / 3
 }
 
 fn setting(name: &str) -> String {

@@ -94,7 +94,7 @@ pub fn check(pages: Vec<Rendered>) {
         }
     }
     if let Some(out) = &out {
-        for name in ["app.css", "app.js", "icons.svg", "mark.svg"] {
+        for name in ["app.css", "dark.css", "app.js", "icons.svg", "mark.svg"] {
             let to = format!("{out}{}", assets::url(name));
             std::fs::create_dir_all(std::path::Path::new(&to).parent().unwrap()).unwrap();
             std::fs::copy(format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR")), to).unwrap();
