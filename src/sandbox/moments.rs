@@ -119,7 +119,8 @@ fn able_members(corp: &Corp) -> impl Iterator<Item = &str> {
         .map(|(key, _)| key.as_str())
 }
 
-fn members_below(corp: &Corp, root: i64) -> Vec<String> {
+/// Members of a department and of those below it who may have customers.
+pub fn members_below(corp: &Corp, root: i64) -> Vec<String> {
     able_members(corp)
         .filter(|key| {
             corp.members[*key]
