@@ -183,15 +183,23 @@ fn quota(call: &mut Call<'_>) -> Answer {
     let balance = balance(call.corp, total);
     // What was bought never runs out here: its last day is always a year ahead.
     let expires = call.now.plus_ms(365 * DAY_MS).seconds();
-    Ok(json!({"total": total, "balance": balance, "quota_list": [{"expire_date": expires, "balance": balance}]}))
+    Ok(
+        json!({"total": total, "balance": balance, "quota_list": [{"expire_date": expires, "balance": balance}]}),
+    )
 }
 
 fn statistic(call: &mut Call<'_>) -> Answer {
     let link = known(call)?;
-    let (from, until) = (call.required_number("start_time")?, call.required_number("end_time")?);
+    let (from, until) = (
+        call.required_number("start_time")?,
+        call.required_number("end_time")?,
+    );
     let oldest = call.now.plus_ms(-COUNTED_DAYS * DAY_MS).seconds();
     if until < from || from < oldest {
-        return Err(Refusal::field("start_time", "is after `end_time` or more than 180 days ago"));
+        return Err(Refusal::field(
+            "start_time",
+            "is after `end_time` or more than 180 days ago",
+        ));
     }
     let clicked: BTreeSet<&str> = link
         .clicks
@@ -199,7 +207,10 @@ fn statistic(call: &mut Call<'_>) -> Answer {
         .filter(|(_, at)| (from..=until).contains(at))
         .map(|(who, _)| who.as_str())
         .collect();
-    let brought = link.customers.iter().filter(|one| (from..=until).contains(&one.at));
+    let brought = link
+        .customers
+        .iter()
+        .filter(|one| (from..=until).contains(&one.at));
     Ok(json!({"click_link_customer_cnt": clicked.len(), "new_customer_cnt": brought.count()}))
 }
 
@@ -230,7 +241,11 @@ pub fn open(
     link.clicks.push((customer.to_owned(), now.seconds()));
     let is_new = corp.relation(&member, customer).is_none();
     if is_new {
-        corp.events.push(told("friend_request").with("LinkId", link_id).with("State", state));
+        corp.events.push(
+            told("friend_request")
+                .with("LinkId", link_id)
+                .with("State", state),
+        );
     }
     let arrival = Arrival {
         state,

@@ -10,7 +10,8 @@ use super::relations::Arrival;
 use super::statistics::Talk;
 use super::world::{Customer, Kind, Member, QuotaMode};
 use super::{
-    Sandbox, acquisition, broadcasts, contact_ways, groups, handover, join_ways, moments, relations, statistics, tags,
+    Sandbox, acquisition, broadcasts, contact_ways, groups, handover, join_ways, moments, relations,
+    statistics, tags,
 };
 
 /// An act of a person. Members are named by userid, customers by external_userid.
@@ -147,6 +148,19 @@ pub enum Act {
     MemberPublishesMoment {
         moment_id: String,
         member: String,
+    },
+    /// A broadcast of the member's own.
+    MemberBroadcasts {
+        member: String,
+        text: String,
+        /// None: every friend.
+        #[serde(default)]
+        customers: Vec<String>,
+    },
+    /// A post of the member's own.
+    MemberPosts {
+        member: String,
+        text: String,
     },
     CustomerLikes {
         moment_id: String,
@@ -305,6 +319,17 @@ impl Sandbox {
                 let visible = self.member_publishes_moment(corpid, &moment_id, &member)?;
                 return Ok(json!({"visible": visible}));
             }
+            Act::MemberBroadcasts {
+                member,
+                text,
+                customers,
+            } => {
+                let msgid = self.member_broadcasts(corpid, &member, &text, &texts(&customers))?;
+                return Ok(json!({"msgid": msgid}));
+            }
+            Act::MemberPosts { member, text } => {
+                return Ok(json!({"moment_id": self.member_posts(corpid, &member, &text)?}));
+            }
             Act::CustomerLikes {
                 moment_id,
                 member,
@@ -405,7 +430,11 @@ impl Sandbox {
             add_way: BY_SEARCH,
             needs_acceptance: false,
         };
-        if is_accepted { self.arrive(corpid, customer, member, arrival) } else { Ok(()) }
+        if is_accepted {
+            self.arrive(corpid, customer, member, arrival)
+        } else {
+            Ok(())
+        }
     }
 
     pub fn accept(&self, corpid: &str, member: &str, customer: &str) -> Done {
@@ -527,6 +556,24 @@ impl Sandbox {
 
     pub fn member_confirms_broadcast(&self, corpid: &str, msgid: &str, member: &str) -> Done<Confirmed> {
         self.with_corp(corpid, |corp, now| broadcasts::confirm(corp, now, msgid, member))
+    }
+
+    /// A member makes and sends a broadcast in the client; answers its msgid.
+    pub fn member_broadcasts(
+        &self,
+        corpid: &str,
+        member: &str,
+        text: &str,
+        customers: &[&str],
+    ) -> Done<String> {
+        self.with_corp(corpid, |corp, now| {
+            broadcasts::send_own(corp, now, member, text, customers)
+        })
+    }
+
+    /// A member posts in the client; answers the moment_id.
+    pub fn member_posts(&self, corpid: &str, member: &str, text: &str) -> Done<String> {
+        self.with_corp(corpid, |corp, now| moments::post_own(corp, now, member, text))
     }
 
     /// Broadcasts that wait for a member: msgid and userid, oldest first.

@@ -121,13 +121,20 @@ fn fill(call: &Call<'_>, way: &mut ContactWay) -> Result<(), Refusal> {
     }
     let gives = |field: &str| call.body.get(field).is_some_and(|value| !value.is_null());
     if gives("user") {
-        way.users = call.texts("user", usize::MAX)?.iter().map(|user| user.to_lowercase()).collect();
+        way.users = call
+            .texts("user", usize::MAX)?
+            .iter()
+            .map(|user| user.to_lowercase())
+            .collect();
     }
     if gives("party") {
         way.parties = numbers(call.body.get("party"), "party")?;
     }
     if way.kind == 1 && (way.users.len() != 1 || !way.parties.is_empty()) {
-        return Err(Refusal::field("user", "must hold exactly one member when `type` is 1"));
+        return Err(Refusal::field(
+            "user",
+            "must hold exactly one member when `type` is 1",
+        ));
     }
     let users: Vec<&str> = way.users.iter().map(String::as_str).collect();
     if members(call, &users, &way.parties)?.is_empty() {
@@ -333,14 +340,15 @@ pub fn scan(
     ceiling: usize,
 ) -> anyhow::Result<String> {
     let way = alive(corp, now, config_id);
-    let mut way = way.cloned().ok_or_else(|| anyhow::anyhow!("no contact way `{config_id}`"))?;
+    let mut way = way
+        .cloned()
+        .ok_or_else(|| anyhow::anyhow!("no contact way `{config_id}`"))?;
     let member = pick(corp, &way, customer)
         .ok_or_else(|| anyhow::anyhow!("nobody of contact way `{config_id}` can be added"))?;
     if let Some(temporary) = &mut way.temporary {
         let person = corp.customers.get(customer);
-        let is_meant = person.is_some_and(|person| {
-            temporary.unionid.is_empty() || person.unionid == temporary.unionid
-        });
+        let is_meant =
+            person.is_some_and(|person| temporary.unionid.is_empty() || person.unionid == temporary.unionid);
         anyhow::ensure!(is_meant, "contact way `{config_id}` is not for `{customer}`");
         let until = now.seconds() + temporary.chat_expires_in;
         temporary.sessions.insert(customer.to_owned(), until);
@@ -357,7 +365,9 @@ pub fn scan(
     let turn = way.picked.values().max().copied().unwrap_or(0) + 1;
     way.picked.insert(member.clone(), turn);
     if way.is_exclusive {
-        way.kept.entry(customer.to_owned()).or_insert_with(|| member.clone());
+        way.kept
+            .entry(customer.to_owned())
+            .or_insert_with(|| member.clone());
     }
     put(corp, way);
     Ok(shown(corp, &member))

@@ -87,7 +87,9 @@ fn to_open_userids(call: &mut Call<'_>) -> Answer {
 fn of_open_userids(call: &mut Call<'_>) -> Answer {
     let (mut rows, mut invalid) = (Vec::new(), Vec::new());
     for id in call.texts("open_userid_list", 1_000)? {
-        let inside = id.strip_prefix(OPEN_USERID).and_then(|sealed| open_cursor(sealed).ok());
+        let inside = id
+            .strip_prefix(OPEN_USERID)
+            .and_then(|sealed| open_cursor(sealed).ok());
         match inside.filter(|userid| call.corp.members.contains_key(&userid.to_lowercase())) {
             Some(userid) => rows.push(json!({"open_userid": id, "userid": userid})),
             None => invalid.push(id),

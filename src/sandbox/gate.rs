@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 use super::faults::{Fault, Knobs};
 use super::world::{Corp, World};
 use super::{
-    Sandbox, acquisition, album, broadcasts, contact_ways, contacts, conversion, directory, group_welcomes, groups, handover,
-    join_ways, login, media, moments, network, statistics, tags, token,
+    Sandbox, acquisition, album, broadcasts, contact_ways, contacts, conversion, directory, group_welcomes,
+    groups, handover, join_ways, login, media, moments, network, statistics, tags, token,
 };
 use crate::time::Timestamp;
 

@@ -47,6 +47,9 @@ pub struct Group {
     /// Handed on by a call, when (in seconds) and to whom.
     #[serde(default)]
     pub handed: Vec<(i64, String)>,
+    /// When broadcasts reached the group, in seconds; the last month or so.
+    #[serde(default)]
+    pub received: Vec<i64>,
     /// What happened, by day.
     #[serde(default)]
     pub days: BTreeMap<String, GroupDay>,
@@ -91,12 +94,21 @@ impl Group {
 
 /// Owners a call names, by key; `None`: everybody's.
 pub fn owners(call: &Call<'_>) -> Result<Option<BTreeSet<String>>, Refusal> {
-    let named = strings(call.body["owner_filter"].get("userid_list"), "userid_list", MAX_OWNERS)?;
+    let named = strings(
+        call.body["owner_filter"].get("userid_list"),
+        "userid_list",
+        MAX_OWNERS,
+    )?;
     if !named.is_empty() {
         let keys: Result<_, _> = named.iter().map(|userid| known_member(call, userid)).collect();
         return keys.map(Some);
     }
-    let visible = call.corp.members.values().filter(|member| member.status != 5).count();
+    let visible = call
+        .corp
+        .members
+        .values()
+        .filter(|member| member.status != 5)
+        .count();
     if visible > MAX_UNNAMED {
         return Err(Refusal::new(81017));
     }
@@ -272,7 +284,10 @@ pub fn create(
 fn newcomer(corp: &Corp, now: Timestamp, person: &str, joining: Joining<'_>) -> anyhow::Result<GroupMember> {
     let key = person.to_lowercase();
     let is_colleague = !is_left(corp, &key);
-    anyhow::ensure!(is_colleague || corp.customers.contains_key(person), "nobody is called `{person}`");
+    anyhow::ensure!(
+        is_colleague || corp.customers.contains_key(person),
+        "nobody is called `{person}`"
+    );
     Ok(GroupMember {
         id: if is_colleague { key } else { person.to_owned() },
         is_external: !is_colleague,
@@ -294,7 +309,10 @@ pub fn join(
 ) -> anyhow::Result<()> {
     let newcomer = newcomer(corp, now, person, joining)?;
     let group = known(corp, chat_id)?;
-    anyhow::ensure!(!group.holds(&newcomer.id), "`{person}` is in group `{chat_id}` already");
+    anyhow::ensure!(
+        !group.holds(&newcomer.id),
+        "`{person}` is in group `{chat_id}` already"
+    );
     anyhow::ensure!(has_room(group, joining.scene, knobs), "group `{chat_id}` is full");
     let id = newcomer.id.clone();
     let (last, current) = change_members(corp, now, chat_id, knobs, |group| {
@@ -310,7 +328,11 @@ pub fn join(
 }
 
 pub fn has_room(group: &Group, scene: i64, knobs: &Knobs) -> bool {
-    let ceiling = if scene == 3 { knobs.group_code_ceiling } else { knobs.group_ceiling };
+    let ceiling = if scene == 3 {
+        knobs.group_code_ceiling
+    } else {
+        knobs.group_ceiling
+    };
     group.members.len() < ceiling.min(knobs.group_ceiling)
 }
 
@@ -413,7 +435,8 @@ pub fn change(
             "change_owner"
         }
     };
-    corp.events.push(told("update", chat_id).with("UpdateDetail", detail));
+    corp.events
+        .push(told("update", chat_id).with("UpdateDetail", detail));
     Ok(())
 }
 

@@ -19,12 +19,19 @@ pub const APIS: &[Api] = &[
     Api::post("externalcontact/transfer_customer", transfer).listing(&["customer"]),
     Api::post("externalcontact/transfer_result", |call| results(call, false)).listing(&["customer"]),
     Api::post("externalcontact/resigned/transfer_customer", transfer_resigned).listing(&["customer"]),
-    Api::post("externalcontact/resigned/transfer_result", |call| results(call, true)).listing(&["customer"]),
+    Api::post("externalcontact/resigned/transfer_result", |call| {
+        results(call, true)
+    })
+    .listing(&["customer"]),
     Api::post("externalcontact/get_unassigned_list", unassigned).listing(&["info"]),
-    Api::post("externalcontact/groupchat/transfer", |call| transfer_groups(call, true))
-        .listing(&["failed_chat_list"]),
-    Api::post("externalcontact/groupchat/onjob_transfer", |call| transfer_groups(call, false))
-        .listing(&["failed_chat_list"]),
+    Api::post("externalcontact/groupchat/transfer", |call| {
+        transfer_groups(call, true)
+    })
+    .listing(&["failed_chat_list"]),
+    Api::post("externalcontact/groupchat/onjob_transfer", |call| {
+        transfer_groups(call, false)
+    })
+    .listing(&["failed_chat_list"]),
 ];
 
 const AT_ONCE: usize = 100;
@@ -230,7 +237,10 @@ fn unassigned(call: &mut Call<'_>) -> Answer {
         .members
         .iter()
         .filter(|(_, member)| member.status == 5 && member.left_at * SECOND_MS <= noticed)
-        .flat_map(|(key, member)| corp.customers_of(key, None).map(move |relation| (member, relation)))
+        .flat_map(|(key, member)| {
+            corp.customers_of(key, None)
+                .map(move |relation| (member, relation))
+        })
         .filter(|(_, relation)| relation.standing == Standing::Friend)
         .filter(|(_, relation)| {
             let mut transfers = transfers_of(corp, &relation.external_userid);
@@ -287,7 +297,10 @@ fn transfer_group(call: &mut Call<'_>, id: &str, new_owner: &str, is_resigned: b
     }
     let today = call.now.day(ZONE).start(ZONE).seconds();
     let given = |group: &Group| {
-        let to_him = group.handed.iter().filter(|(at, owner)| *at >= today && owner == new_owner);
+        let to_him = group
+            .handed
+            .iter()
+            .filter(|(at, owner)| *at >= today && owner == new_owner);
         to_him.count()
     };
     if call.corp.groups.values().map(given).sum::<usize>() >= call.knobs.groups_handed_a_day {
@@ -383,7 +396,12 @@ fn told(corp: &Corp, change: &'static str, member: &str, customer: &str) -> Even
 
 fn tell_failure(corp: &mut Corp, transfer: &Transfer, reason: &str, knobs: &Knobs) {
     if !knobs.transfer_fail_untold {
-        let event = told(corp, "transfer_fail", &transfer.takeover, &transfer.external_userid);
+        let event = told(
+            corp,
+            "transfer_fail",
+            &transfer.takeover,
+            &transfer.external_userid,
+        );
         corp.events.push(event.with("FailReason", reason));
     }
 }

@@ -136,7 +136,10 @@ pub fn scan(
     let way = corp.join_ways.get(config_id).cloned();
     let mut way = way.ok_or_else(|| anyhow::anyhow!("no join way `{config_id}`"))?;
     way.chat_ids.retain(|id| corp.groups.contains_key(id));
-    let open = way.chat_ids.iter().find(|id| has_room(&corp.groups[*id], BY_CODE, knobs));
+    let open = way
+        .chat_ids
+        .iter()
+        .find(|id| has_room(&corp.groups[*id], BY_CODE, knobs));
     let chat_id = match open.cloned() {
         Some(id) => id,
         None => next_group(corp, now, &mut way)?,
@@ -155,7 +158,9 @@ pub fn scan(
 /// Makes the next group with the owner of the last one; a full group makes room for it in the way.
 fn next_group(corp: &mut Corp, now: Timestamp, way: &mut JoinWay) -> anyhow::Result<String> {
     let last = way.chat_ids.last().and_then(|id| corp.groups.get(id));
-    let owner = last.map(|group| group.owner.clone()).filter(|_| way.creates_groups);
+    let owner = last
+        .map(|group| group.owner.clone())
+        .filter(|_| way.creates_groups);
     let owner = owner.ok_or_else(|| anyhow::anyhow!("no group of join way `{}` has room", way.config_id))?;
     let name = format!("{}{}", way.base_name, way.base_id);
     let id = groups::create(corp, now, &owner, &name, &[])?;

@@ -119,7 +119,10 @@ fn behaviour(call: &mut Call<'_>) -> Answer {
     let users = call.texts("userid", MAX_NAMED)?;
     let parties = numbers(call.body.get("partyid"), "partyid")?;
     if (users.is_empty() && parties.is_empty()) || parties.len() > MAX_NAMED {
-        return Err(Refusal::field("userid", "and `partyid` are both empty or too long"));
+        return Err(Refusal::field(
+            "userid",
+            "and `partyid` are both empty or too long",
+        ));
     }
     let mut members: BTreeSet<String> = BTreeSet::new();
     for user in users {
@@ -211,7 +214,12 @@ fn by_owner(call: &mut Call<'_>) -> Answer {
     let last = last.min(ready(call));
     let wanted = owners(call)?;
     let mut sums: BTreeMap<&str, GroupSum> = BTreeMap::new();
-    for group in call.corp.groups.values().filter(|group| is_wanted(&wanted, group)) {
+    for group in call
+        .corp
+        .groups
+        .values()
+        .filter(|group| is_wanted(&wanted, group))
+    {
         sums.entry(&group.owner).or_default().add(group, first, last);
     }
     let mut rows: Vec<(&str, GroupSum)> = sums.into_iter().collect();

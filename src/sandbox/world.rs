@@ -14,8 +14,8 @@ use super::acquisition::Link;
 use super::album::AlbumItem;
 use super::callbacks::Event;
 use super::contact_ways::ContactWay;
-use super::groups::Group;
 use super::group_welcomes::GroupWelcome;
+use super::groups::Group;
 use super::handover::Transfer;
 use super::join_ways::JoinWay;
 use super::statistics::Behaviour;
@@ -182,6 +182,12 @@ pub struct Broadcast {
     pub message: Value,
     pub is_cancelled: bool,
     pub reminded_at: Vec<i64>,
+    /// To customer groups: its recipients are chat_ids.
+    #[serde(default)]
+    pub is_to_groups: bool,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a broadcast.
@@ -196,6 +202,7 @@ pub struct BroadcastTask {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
+    /// Or a chat_id.
     pub external_userid: String,
     /// 0 not sent, 1 sent, 2 not a friend, 3 quota used.
     pub status: i64,
@@ -214,6 +221,9 @@ pub struct Moment {
     pub invalid_senders: Vec<String>,
     pub invalid_departments: Vec<i64>,
     pub invalid_tags: Vec<String>,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a moment.
