@@ -404,7 +404,8 @@ fn deliver_to_group(
     1
 }
 
-/// A member makes a broadcast in the client and sends it at once, to some customers or to every friend; answers its msgid.
+/// A member makes a broadcast in the client and sends it at once, to some customers or to every friend; answers its
+/// msgid.
 pub fn send_own(
     corp: &mut Corp,
     now: Timestamp,
@@ -414,14 +415,12 @@ pub fn send_own(
 ) -> anyhow::Result<String> {
     let member = userid.to_lowercase();
     anyhow::ensure!(corp.members.contains_key(&member), "no member `{userid}`");
-    let asked = customers.iter().map(|id| (*id).to_owned());
-    let friends = corp
-        .customers_of(&member, None)
-        .map(|relation| relation.external_userid.clone());
-    let customers = if customers.is_empty() {
-        friends.collect()
-    } else {
-        asked.collect()
+    let customers: Vec<String> = match customers.is_empty() {
+        true => corp
+            .customers_of(&member, None)
+            .map(|relation| relation.external_userid.clone())
+            .collect(),
+        false => customers.iter().map(|id| (*id).to_owned()).collect(),
     };
     let broadcast = Broadcast {
         message: json!({"text": {"content": text}}),

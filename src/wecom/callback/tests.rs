@@ -222,8 +222,8 @@ fn tag_and_directory_events_are_told_apart() {
         ),
         (
             "change_external_chat",
-            "<ChatId>wrSim0001</ChatId><ChangeType>update</ChangeType><MemChangeList><Item>wm1</Item><Item>wm2</Item></MemChangeList>",
-            other("change_external_chat", "update"),
+            "<ChatId>wrSim0001</ChatId><ChangeType>later</ChangeType><MemChangeList><Item>wm1</Item><Item>wm2</Item></MemChangeList>",
+            other("change_external_chat", "later"),
         ),
         (
             "customer_acquisition",
