@@ -25,6 +25,8 @@ pub struct Event {
     event: &'static str,
     change: &'static str,
     fields: Vec<(&'static str, String)>,
+    /// Elements that hold `Item`s; they come last.
+    lists: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Event {
@@ -33,6 +35,7 @@ impl Event {
             event,
             change,
             fields: Vec::new(),
+            lists: Vec::new(),
         }
     }
 
@@ -44,6 +47,11 @@ impl Event {
 
     pub fn with(mut self, field: &'static str, value: &str) -> Self {
         self.fields.push((field, value.to_owned()));
+        self
+    }
+
+    pub fn listing(mut self, field: &'static str, items: Vec<String>) -> Self {
+        self.lists.push((field, items));
         self
     }
 
@@ -60,6 +68,14 @@ impl Event {
             // `]]>` inside a value would end the section: cut it in two.
             let value = value.replace("]]>", "]]]]><![CDATA[>");
             xml.push_str(&format!("<{field}><![CDATA[{value}]]></{field}>"));
+        }
+        for (field, items) in &self.lists {
+            // Ids: nothing in them could end the section.
+            let items: String = items
+                .iter()
+                .map(|item| format!("<Item><![CDATA[{item}]]></Item>"))
+                .collect();
+            xml.push_str(&format!("<{field}>{items}</{field}>"));
         }
         xml.push_str("</xml>");
         xml

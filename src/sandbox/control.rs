@@ -4,12 +4,12 @@
 //! | --- | --- |
 //! | `POST /control/corps` | adds a corp ([`super::CorpSeed`]) |
 //! | `POST /control/{corpid}/callback` `{url, token, aes_key, verify}` | sets the callback address; `verify` asks for the echo first |
-//! | `POST /control/{corpid}/{act}` | an act of a person: `scan`, `accept`, `customer_deletes`, … ([`super::Act`], its fields as the body) |
+//! | `POST /control/{corpid}/{act}` | an act of a person: `scan`, `scan_way`, `open_link`, `accept`, `customer_deletes`, `create_group`, `join_group`, `refuse_transfer`, … ([`super::Act`], its fields as the body) |
 //! | `GET /control/{corpid}` | counts |
 //! | `GET /control/{corpid}/waiting` | broadcasts and moments that wait for a member |
 //! | `GET /control/{corpid}/members/{userid}/customers` | a member's pairs |
 //! | `GET /control/{corpid}/notices/{userid}` | what the app sent to a member |
-//! | `POST /control/clock` `{advance_ms}` | moves a fixed clock |
+//! | `POST /control/clock` `{advance_ms}` | moves a fixed clock; what was due by then happens |
 //! | `GET, PUT /control/knobs` | [`super::Knobs`]: how slow, patchy, strict the platform is |
 //! | `GET, POST, DELETE /control/faults` | [`super::Plan`]: `{"api":"externalcontact/get","fault":{"errcode":-1},"times":3}`; other faults: `{"status":500}`, `"html"`, `{"delay_ms":900}`, `"drop_before"`, `"effect_then_drop"`, `{"effect_then_status":500}`, `"truncated"` |
 //! | `GET, DELETE /control/ledger?api=` | calls that reached the platform |
@@ -119,7 +119,9 @@ async fn counts(State(sandbox): State<Sandbox>, Path(corpid): Path<String>) -> S
     let counts = sandbox.with_corp(&corpid, |corp, now| {
         Ok(json!({"now": now, "name": corp.app.name, "departments": corp.departments.len(),
             "members": corp.members.len(), "customers": corp.customers.len(), "tag_groups": corp.tag_groups.len(),
-            "broadcasts": corp.broadcasts.len(), "moments": corp.moments.len()}))
+            "broadcasts": corp.broadcasts.len(), "moments": corp.moments.len(), "groups": corp.groups.len(),
+            "contact_ways": corp.contact_ways.len(), "links": corp.links.len(),
+            "transfers": corp.transfers.len()}))
     })?;
     Ok(Json(counts))
 }
@@ -166,6 +168,7 @@ struct Move {
 
 async fn move_clock(State(sandbox): State<Sandbox>, body: Body<Move>) -> Said {
     sandbox.clock().advance(body?.advance_ms);
+    sandbox.tick();
     Ok(Json(json!({"now": sandbox.now()})))
 }
 

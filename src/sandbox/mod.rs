@@ -11,25 +11,35 @@
 //! | `/phone/{corpid}/{id}` | a customer's or a member's phone: [`phone`] |
 //! | `/shop/{corpid}` | the mini-store: [`shop`] |
 
+mod acquisition;
 pub mod acts;
+mod album;
 mod broadcasts;
 mod callbacks;
+mod contact_ways;
 mod contacts;
 pub mod control;
+mod conversion;
 mod directory;
 pub mod faults;
 mod gate;
+mod group_welcomes;
+mod groups;
+mod handover;
 mod html;
+mod join_ways;
 mod journal;
 pub mod life;
 mod login;
 mod media;
 mod message;
 mod moments;
+mod network;
 mod phone;
 mod relations;
 mod server;
 pub mod shop;
+mod statistics;
 mod tags;
 mod token;
 pub mod world;
@@ -39,6 +49,7 @@ pub use broadcasts::Confirmed;
 pub use callbacks::Delivery;
 pub use faults::{Fault, Knobs, Plan};
 pub use gate::LedgerEntry;
+pub use groups::{Group, GroupMember};
 pub use life::{LifeOptions, live};
 pub use server::{CorpSeed, Sandbox, SandboxOptions};
 pub use shop::{MiniStore, Product};

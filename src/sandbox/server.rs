@@ -17,7 +17,7 @@ use super::gate::{self, LedgerEntry};
 use super::journal::{self, Journal};
 use super::shop::MiniStore;
 use super::world::{App, Callback, Corp, Customer, Department, Kind, Member, Relation, TagGroup, World};
-use super::{control, login, phone, shop, token};
+use super::{control, handover, login, phone, shop, token};
 use crate::time::{Clock, Timestamp};
 
 /// Calls remembered for checks.
@@ -163,6 +163,7 @@ impl Sandbox {
                 .await
                 .is_some()
             {
+                self.tick();
                 self.flush().await;
             }
         };
@@ -171,6 +172,11 @@ impl Sandbox {
             tracing::error!(%error, "the sandbox's server stopped");
         }
         self.flush().await;
+    }
+
+    /// Lets happen what time alone brings: transfers nobody refused. Every call does it too; this is for quiet hours.
+    pub fn tick(&self) {
+        self.with_world(|_| ());
     }
 
     /// Writes what has changed to the journal.
@@ -305,6 +311,7 @@ impl Sandbox {
     /// Does something to the world; what it makes known goes to the postman in the order it happened.
     pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut world = locked(&self.inner.world);
+        self.settle(&mut world);
         let result = act(&mut world);
         for (corpid, corp) in &mut world.corps {
             for event in std::mem::take(&mut corp.events) {
@@ -319,6 +326,18 @@ impl Sandbox {
             }
         }
         result
+    }
+
+    /// What was to happen by now happens before anything else is looked at.
+    fn settle(&self, world: &mut World) {
+        let now = self.now();
+        for corp in world
+            .corps
+            .values_mut()
+            .filter(|corp| handover::is_due(corp, now))
+        {
+            handover::settle(corp, now, &self.knobs());
+        }
     }
 
     /// The same within a corp.

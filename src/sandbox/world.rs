@@ -10,7 +10,15 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::acquisition::Link;
+use super::album::AlbumItem;
 use super::callbacks::Event;
+use super::contact_ways::ContactWay;
+use super::group_welcomes::GroupWelcome;
+use super::groups::Group;
+use super::handover::Transfer;
+use super::join_ways::JoinWay;
+use super::statistics::Behaviour;
 use crate::time::Timestamp;
 
 /// The self-built app of a corp and how it hears of changes.
@@ -74,6 +82,12 @@ pub struct Member {
     /// Not configured for customer contact (84074).
     #[serde(default)]
     pub is_unconfigured: bool,
+    /// Has not verified the real name (40098).
+    #[serde(default)]
+    pub is_unverified: bool,
+    /// When a member of status 5 left, in seconds.
+    #[serde(default)]
+    pub left_at: i64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -168,6 +182,12 @@ pub struct Broadcast {
     pub message: Value,
     pub is_cancelled: bool,
     pub reminded_at: Vec<i64>,
+    /// To customer groups: its recipients are chat_ids.
+    #[serde(default)]
+    pub is_to_groups: bool,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a broadcast.
@@ -182,6 +202,7 @@ pub struct BroadcastTask {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
+    /// Or a chat_id.
     pub external_userid: String,
     /// 0 not sent, 1 sent, 2 not a friend, 3 quota used.
     pub status: i64,
@@ -200,6 +221,9 @@ pub struct Moment {
     pub invalid_senders: Vec<String>,
     pub invalid_departments: Vec<i64>,
     pub invalid_tags: Vec<String>,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a moment.
@@ -267,6 +291,14 @@ pub enum Kind {
     Moment,
     MomentTask,
     Media,
+    ContactWay,
+    AcquisitionLink,
+    Group,
+    JoinWay,
+    GroupWelcome,
+    Transfer,
+    Behaviour,
+    AlbumItem,
 }
 
 /// Kind and id within a corp; pairs have a space between.
@@ -288,6 +320,18 @@ pub struct Corp {
     pub moments: BTreeMap<String, Moment>,
     pub moment_tasks: BTreeMap<Pair, MomentTask>,
     pub media: HashMap<String, Media>,
+    pub contact_ways: BTreeMap<String, ContactWay>,
+    pub links: BTreeMap<String, Link>,
+    pub groups: BTreeMap<String, Group>,
+    pub join_ways: BTreeMap<String, JoinWay>,
+    pub group_welcomes: BTreeMap<String, GroupWelcome>,
+    /// By customer and number.
+    pub transfers: BTreeMap<Pair, Transfer>,
+    /// Transfers that wait, by the moment they take effect in milliseconds.
+    pub transfers_due: BTreeSet<(i64, Pair)>,
+    /// By member and day.
+    pub behaviour: BTreeMap<Pair, Behaviour>,
+    pub album: BTreeMap<String, AlbumItem>,
     pub welcomes: HashMap<String, Welcome>,
     pub codes: HashMap<String, Code>,
     /// Whose details a `user_ticket` opens, and since when.
@@ -314,6 +358,15 @@ impl Corp {
             moments: BTreeMap::new(),
             moment_tasks: BTreeMap::new(),
             media: HashMap::new(),
+            contact_ways: BTreeMap::new(),
+            links: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            join_ways: BTreeMap::new(),
+            group_welcomes: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            transfers_due: BTreeSet::new(),
+            behaviour: BTreeMap::new(),
+            album: BTreeMap::new(),
             welcomes: HashMap::new(),
             codes: HashMap::new(),
             tickets: HashMap::new(),
@@ -479,6 +532,14 @@ impl Corp {
             Kind::Moment => json(self.moments.get(id)),
             Kind::MomentTask => json(split(id).and_then(|pair| self.moment_tasks.get(&pair))),
             Kind::Media => json(self.media.get(id)),
+            Kind::ContactWay => json(self.contact_ways.get(id)),
+            Kind::AcquisitionLink => json(self.links.get(id)),
+            Kind::Group => json(self.groups.get(id)),
+            Kind::JoinWay => json(self.join_ways.get(id)),
+            Kind::GroupWelcome => json(self.group_welcomes.get(id)),
+            Kind::Transfer => json(split(id).and_then(|pair| self.transfers.get(&pair))),
+            Kind::Behaviour => json(split(id).and_then(|pair| self.behaviour.get(&pair))),
+            Kind::AlbumItem => json(self.album.get(id)),
         }
     }
 
@@ -518,6 +579,28 @@ impl Corp {
             }
             Kind::Media => {
                 self.media.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::ContactWay => {
+                self.contact_ways.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::AcquisitionLink => {
+                self.links.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::Group => {
+                self.groups.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::JoinWay => {
+                self.join_ways.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::GroupWelcome => {
+                self.group_welcomes.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::Transfer => self.put_transfer(from_value(value)?),
+            Kind::Behaviour => {
+                self.behaviour.insert(pair()?, from_value(value)?);
+            }
+            Kind::AlbumItem => {
+                self.album.insert(id.to_owned(), from_value(value)?);
             }
         }
         Ok(())
