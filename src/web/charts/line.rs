@@ -59,8 +59,8 @@ pub struct Line {
     /// Labels along the axis; some left out when there are many.
     pub x_shown: Vec<String>,
     pub area: String,
-    pub now: String,
-    pub before: String,
+    pub now: Drawn,
+    pub before: Drawn,
     pub point: Option<Point>,
     pub rows: Vec<Series>,
 }
@@ -98,7 +98,7 @@ impl Line {
             x_shown: thinned(&x, 13),
             x,
             area: if now.values.len() > 1 {
-                format!("{path}L{last} {base}L0 {base}Z")
+                format!("{}L{last} {base}L0 {base}Z", path.line)
             } else {
                 String::new()
             },
@@ -190,8 +190,21 @@ impl Columns {
 #[template(path = "charts/spark.html")]
 pub struct Spark {
     pub title: String,
-    pub now: String,
-    pub before: String,
+    pub now: Drawn,
+    pub before: Drawn,
+}
+
+/// A line as far as there is one, and the points that stand alone.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    pub line: String,
+    pub dots: String,
+}
+
+impl Drawn {
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty() && self.dots.is_empty()
+    }
 }
 
 impl Spark {
@@ -248,26 +261,26 @@ fn anchor(index: usize, count: usize) -> &'static str {
     }
 }
 
-fn path(values: &[i64], count: usize, axis: &Axis) -> String {
+fn path(values: &[i64], count: usize, axis: &Axis) -> Drawn {
     let values: Vec<Option<f64>> = values.iter().map(|value| Some(*value as f64)).collect();
     broken_path(&values, count, |value| axis.y(value))
 }
 
-/// A line along `count` places that breaks where a value is missing. One alone is a line of no length, which its round
-/// ends make a dot.
-fn broken_path(values: &[Option<f64>], count: usize, y: impl Fn(f64) -> f64) -> String {
-    let mut path = String::new();
+/// Along `count` places. The line breaks where a value is missing; a point alone is a line of no length, which its
+/// round ends make a dot.
+fn broken_path(values: &[Option<f64>], count: usize, y: impl Fn(f64) -> f64) -> Drawn {
+    let mut drawn = Drawn::default();
     let known = |index: Option<usize>| index.and_then(|index| *values.get(index)?).is_some();
     for (index, value) in values.iter().enumerate() {
         let Some(value) = value else { continue };
-        let (goes_on, goes_further) = (known(index.checked_sub(1)), known(Some(index + 1)));
-        let command = if goes_on { 'L' } else { 'M' };
-        path += &format!("{command}{} {}", at(along(index, count)), at(y(*value)));
-        if !goes_on && !goes_further {
-            path += "h0";
+        let place = format!("{} {}", at(along(index, count)), at(y(*value)));
+        match (known(index.checked_sub(1)), known(Some(index + 1))) {
+            (false, false) => drawn.dots += &format!("M{place}h0"),
+            (false, true) => drawn.line += &format!("M{place}"),
+            (true, _) => drawn.line += &format!("L{place}"),
         }
     }
-    path
+    drawn
 }
 
 fn grid(axis: &Axis, tick: impl Fn(i64) -> String) -> Vec<Grid> {
@@ -280,15 +293,16 @@ fn grid(axis: &Axis, tick: impl Fn(i64) -> String) -> Vec<Grid> {
         .collect()
 }
 
-/// At most `most` labels, those left out empty; both ends are kept where the days divide evenly.
+/// At most `most` labels. Where the days divide evenly both ends are kept, and what is left out leaves no gap; else each
+/// label keeps its place among empty ones.
 fn thinned(labels: &[String], most: usize) -> Vec<String> {
     let gaps = labels.len().saturating_sub(1);
     let even = labels.len().div_ceil(most).max(1);
     // A few days more between labels are worth it for the last one; many are not.
-    let step = (even..=even * 2)
-        .find(|step| gaps.is_multiple_of(*step))
-        .unwrap_or(even);
-    every(labels, step)
+    match (even..=even * 2).find(|step| gaps.is_multiple_of(*step)) {
+        Some(step) => labels.iter().step_by(step).cloned().collect(),
+        None => every(labels, even),
+    }
 }
 
 /// As many labels as there are, those left out empty, for columns that each have a slot.
@@ -334,13 +348,13 @@ mod tests {
         assert!(drawn(&[], Some(&[1])).is_none());
         assert!(Columns::new(vec![], series(&[]), series(&[]), |tick| tick.to_string()).is_none());
         let spark = Spark::of_counts("", &[], &[]);
-        assert_eq!((spark.now.as_str(), spark.before.as_str()), ("", ""));
+        assert_eq!((spark.now.is_empty(), spark.before.is_empty()), (true, true));
     }
 
     #[test]
     fn one_figure_is_a_point_in_the_middle() {
         let line = drawn(&[6], None).unwrap();
-        assert_eq!(line.now, "M50 0h0");
+        assert_eq!((line.now.line.as_str(), line.now.dots.as_str()), ("", "M50 0h0"));
         assert_eq!(line.area, "");
         assert_eq!(line.point.unwrap().x, "50");
     }
@@ -365,22 +379,22 @@ mod tests {
         };
         let monday = line(&[3]);
         assert_eq!(
-            (monday.now.as_str(), monday.area.as_str()),
+            (monday.now.dots.as_str(), monday.area.as_str()),
             ("M0 66.7h0", ""),
             "a dot where the week begins"
         );
         assert_eq!(
-            monday.before.matches('L').count(),
+            monday.before.line.matches('L').count(),
             6,
             "the week before, whole: {}",
-            monday.before
+            monday.before.line
         );
-        assert!(monday.before.ends_with("L100 0"), "{}", monday.before);
+        assert!(monday.before.line.ends_with("L100 0"), "{}", monday.before.line);
         assert_eq!(monday.x_shown.len(), 7);
         let point = monday.point.unwrap();
         assert_eq!((point.x.as_str(), point.anchor), ("0", "start"));
         let thursday = line(&[3, 0, 6, 9]);
-        assert_eq!(thursday.now, "M0 66.7L16.7 100L33.3 33.3L50 0");
+        assert_eq!(thursday.now.line, "M0 66.7L16.7 100L33.3 33.3L50 0");
         assert!(thursday.area.ends_with("L50 100L0 100Z"), "{}", thursday.area);
         let columns = Columns::new(week(7).collect(), series(&[3]), series(&[1; 7]), |tick| {
             tick.to_string()
@@ -393,14 +407,14 @@ mod tests {
     #[test]
     fn zeros_lie_on_the_bottom_line() {
         let line = drawn(&[0, 0, 0], Some(&[0, 0, 0])).unwrap();
-        assert_eq!(line.now, "M0 100L50 100L100 100");
+        assert_eq!(line.now.line, "M0 100L50 100L100 100");
         assert_eq!(line.grid.len(), 1);
     }
 
     #[test]
     fn negative_figures_stay_inside_and_the_tint_ends_at_zero() {
         let line = drawn(&[-50, 100], None).unwrap();
-        assert_eq!(line.now, "M0 100L100 0");
+        assert_eq!(line.now.line, "M0 100L100 0");
         assert!(line.area.ends_with("L100 66.7L0 66.7Z"), "{}", line.area);
         let columns = Columns::new(vec!["a".into()], series(&[-50]), series(&[100]), |t| {
             t.to_string()
@@ -421,8 +435,8 @@ mod tests {
     #[test]
     fn a_spark_breaks_where_a_day_has_no_value_and_is_flat_in_the_middle() {
         let alone = Spark::new("", &[Some(1.0), None, Some(1.0)], &[]);
-        assert_eq!(alone.now, "M0 13h0M100 13h0", "days alone are dots");
-        assert_eq!(Spark::of_counts("", &[0, 10], &[5]).before, "M50 13h0");
+        assert_eq!(alone.now.dots, "M0 13h0M100 13h0", "days alone are dots");
+        assert_eq!(Spark::of_counts("", &[0, 10], &[5]).before.dots, "M50 13h0");
     }
 
     #[test]
@@ -430,12 +444,12 @@ mod tests {
         let labels: Vec<String> = (1..=31).map(|day| day.to_string()).collect();
         let shown = |days: usize| {
             let labels = thinned(&labels[..days], 13);
-            assert_eq!(labels.len(), days, "each keeps its place");
             labels
                 .into_iter()
                 .filter(|label| !label.is_empty())
                 .collect::<Vec<_>>()
         };
+        assert_eq!(thinned(&labels[..30], 13).len(), 30, "each keeps its place");
         assert_eq!(
             shown(31),
             ["1", "4", "7", "10", "13", "16", "19", "22", "25", "28", "31"]
