@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::StreamExt as _;
 
 use super::deliver::fail;
-use super::jobs::{Poll, Reconcile, Stop};
+use super::jobs::{Poll, Reconcile};
 use super::schedule::{release, stop_handed};
 use super::store::{self, Batch};
 use super::{CampaignState, DeliveryState, reconcile};
@@ -150,12 +150,7 @@ pub async fn record_seen(tx: &Tx, act: &Act<'_>, corp: CorpId, batch: &Batch, se
 pub(super) async fn watch(tx: &Tx, act: &Act<'_>, corp: CorpId, batch: &Batch) -> Result<()> {
     let waits = store::is_anybody_tasked(tx, corp, batch.id).await?;
     let next = waits.then(|| next_look(batch.handed_at.unwrap_or(act.now), act.now));
-    store::poll_next(tx, corp, batch.id, act.now, next).await?;
-    if batch.campaign_is(CampaignState::Cancelled) && waits && batch.state != "handed" {
-        // It was being handed over while the campaign was cancelled.
-        enqueue(tx, act.ids, act.now, corp, &Stop { batch: batch.id }, act.now).await?;
-    }
-    Ok(())
+    store::poll_next(tx, corp, batch.id, act.now, next).await
 }
 
 async fn confirm(tx: &Tx, corp: CorpId, batch: &Batch, at: Timestamp) -> Result<()> {
@@ -242,6 +237,8 @@ async fn record_sent(
 
 /// Moves what time alone moves: calls whose worker is gone, plans and tasks past the deadline. Then comes back.
 pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
+    // Nobody claims a batch while it is judged whose time is over.
+    store::hold(tx, corp, id, &CampaignState::ALL).await?;
     let campaign = match store::find(tx, &Scope::whole(corp), id).await {
         Err(Error::NotFound) => return Ok(()),
         found => found?,

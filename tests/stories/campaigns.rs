@@ -1,5 +1,7 @@
 //! Campaigns: frozen once, handed over at most once, every contact accounted for.
 
+mod races;
+
 use dianyu::campaigns::{
     self, Audience, Batch, CampaignChange, CampaignState, DeliveryState, NewCampaign, Progress, Seen,
 };

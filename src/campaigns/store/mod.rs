@@ -278,6 +278,10 @@ impl Batch {
     pub fn campaign_is(&self, state: CampaignState) -> bool {
         self.campaign_state == state.as_str()
     }
+
+    pub fn is_campaign_over(&self) -> bool {
+        CampaignState::parse(&self.campaign_state).is_some_and(CampaignState::is_final)
+    }
 }
 
 const BATCH: &str = "select b.id, b.campaign_id, b.associate_id, b.store_id, b.state, b.marker, b.msgid,

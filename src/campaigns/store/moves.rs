@@ -2,7 +2,7 @@
 
 use super::{Batch, deliveries_in};
 use crate::args;
-use crate::campaigns::{Campaign, DeliveryState};
+use crate::campaigns::{Campaign, CampaignState, DeliveryState};
 use crate::db::{self, Conn as _, Filter, Tx};
 use crate::error::Result;
 use crate::ids::{AssociateId, BatchId, CampaignId, ContactId, CorpId, LinkId};
@@ -13,6 +13,20 @@ use crate::time::{DAY_MS, Timestamp};
 
 /// The platform reminds about one task so often in a day. path/97610 (read 2026-11-22).
 const MAX_REMINDERS: i64 = 3;
+
+/// Holds a campaign until the transaction ends, if it is in one of `states`: whoever cancels, pauses or releases it
+/// waits, and what they did before is seen from here on. An update that changes nothing, the same on both databases.
+pub async fn hold(tx: &Tx, corp: CorpId, id: CampaignId, states: &[CampaignState]) -> Result<bool> {
+    let names: Vec<String> = states
+        .iter()
+        .map(|state| format!("'{}'", state.as_str()))
+        .collect();
+    let sql = format!(
+        "update campaign set state = state where corp_id = $1 and id = $2 and state in ({})",
+        names.join(",")
+    );
+    Ok(db::run(tx, &sql, args![corp, id]).await? != 0)
+}
 
 /// What a campaign is frozen as.
 pub struct FrozenAs<'a> {
