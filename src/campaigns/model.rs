@@ -140,6 +140,15 @@ pub struct Campaign {
     pub updated_at: Timestamp,
 }
 
+impl Campaign {
+    pub fn audience(&self) -> Audience {
+        match self.segment_id {
+            Some(segment) => Audience::Segment(segment),
+            None => Audience::Rule(self.rule.clone()),
+        }
+    }
+}
+
 /// Who a campaign is for: a saved segment or a rule of its own.
 #[derive(Debug, Clone)]
 pub enum Audience {
@@ -235,7 +244,7 @@ pub struct Delivery {
 }
 
 /// What a campaign would cost in quota, before it is scheduled.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct QuotaPlan {
     pub targeted: i64,
     pub eligible: i64,

@@ -8,7 +8,7 @@ use super::jobs::{HandOver, Poll, Remind, Start, Stop};
 use super::plan::{self, Letter, Wish};
 use super::quota::Window;
 use super::store;
-use super::{Audience, Campaign, CampaignState, DeliveryState};
+use super::{Campaign, CampaignState, DeliveryState};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
@@ -102,10 +102,7 @@ async fn freeze(
     ends_at: Timestamp,
 ) -> Result<plan::Frozen> {
     // A segment is a question: it is asked as it reads now.
-    let rule = match campaign.segment_id {
-        Some(segment) => draft::rule_of(tx, scope, &Audience::Segment(segment)).await?,
-        None => campaign.rule.clone(),
-    };
+    let rule = draft::rule_of(tx, scope, &campaign.audience()).await?;
     let (content, target) = campaign.content.clone().linked(corp, "/content")?;
     let window = Window::at(corp.quota_mode, starts_at);
     let wish = Wish {

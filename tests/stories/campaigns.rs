@@ -9,11 +9,12 @@ use dianyu::directory::{self, Corp};
 use dianyu::error::{Advice, Error, PlatformFault};
 use dianyu::ids::{
     ApiKeyId, AssociateId, BatchId, CampaignId, ContactId, ExternalUserId, OperatorId, RegionId, StoreId,
+    TagId,
 };
 use dianyu::links::content::Content;
 use dianyu::page::PageOf;
 use dianyu::scope::{Act, Actor, Scope};
-use dianyu::segments::Rule;
+use dianyu::segments::{self, Rule};
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use dianyu::wecom::broadcast::{CustomerResult, Handed, ResultStatus};
 
@@ -393,6 +394,48 @@ async fn what_cannot_be_scheduled_leaves_nothing_behind() {
             "{table}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_gone_does_not_widen_the_audience() {
+    let shop = World::open().await;
+    shop.tags().await;
+    let tag = TagId(shop.number("select min(id) from tag").await);
+    let without = Rule::All(vec![Rule::Region(RegionId(11)), Rule::Not(Box::new(Rule::Tag(tag)))]);
+    let own = write(&shop, draft(without.clone())).await;
+    let tx = shop.begin().await;
+    let segment = segments::create(&tx, &shop.act(), &shop.whole(), "非金卡", &without)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut new = draft(without);
+    new.audience = Audience::Segment(segment);
+    let of_segment = write(&shop, new.clone()).await;
+
+    shop.run(&format!("update tag set deleted_at = 1 where id = {tag}"))
+        .await;
+    assert_eq!(
+        refused_at(schedule(&shop, own).await),
+        "/audience/rule/all/1/not/tag"
+    );
+    assert_eq!(
+        refused_at(schedule(&shop, of_segment).await),
+        "/audience/segment_id"
+    );
+    assert_eq!(refused_at(try_write(&shop, new.clone()).await.map(drop)), "/audience/segment_id");
+    let corp = corp(&shop).await;
+    let asked = campaigns::quota_plan(
+        &shop.app.db,
+        &shop.whole(),
+        &corp,
+        &new.audience,
+        0,
+        shop.now(),
+        shop.now(),
+    )
+    .await;
+    assert_eq!(refused_at(asked.map(drop)), "/audience/segment_id");
+    assert_eq!(shop.number("select count(*) from delivery").await, 0);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::Operator;
 use crate::campaigns::{self, Audience, Campaign, CampaignChange, NewCampaign, QuotaPlan};
 use crate::directory::{self, Corp};
+use crate::error::Error;
 use crate::ids::CampaignId;
 use crate::links::content::Content;
 use crate::page::PageOf;
@@ -285,7 +286,7 @@ async fn page(
     me: &Operator,
     campaign: Option<&Campaign>,
     fields: Fields,
-    problems: Vec<FieldProblem>,
+    mut problems: Vec<FieldProblem>,
 ) -> Result<Show<AudiencePage>> {
     let segments = segments::list(&app.db, &me.scope, &PageOf::first(SEGMENTS)).await?;
     let rule_words = match fields.rule.as_str() {
@@ -293,7 +294,15 @@ async fn page(
         json => Some(sentence(&parse(json)?, &names(app, me).await?, &shell)),
     };
     let plan = match fields.read()? {
-        Some(audience) => Some(plan(app, me, &audience, fields.holdout(), campaign).await?),
+        Some(audience) => match plan(app, me, &audience, fields.holdout(), campaign).await {
+            Err(Error::Invalid(gone)) => {
+                if problems.is_empty() {
+                    problems = refused(&shell, Error::Invalid(gone))?;
+                }
+                None
+            }
+            plan => Some(plan?),
+        },
         None => None,
     };
     let id = campaign.map(|campaign| campaign.id);
@@ -314,16 +323,21 @@ async fn plan(
     audience: &Audience,
     holdout: i64,
     campaign: Option<&Campaign>,
-) -> Result<QuotaPlan> {
+) -> crate::error::Result<QuotaPlan> {
     let corp = directory::find_corp(&app.db, me.corp).await?;
     let at = campaign.and_then(start_of).unwrap_or_else(|| app.now());
-    Ok(campaigns::quota_plan(&app.db, &me.scope, &corp, audience, holdout, at, app.now()).await?)
+    campaigns::quota_plan(&app.db, &me.scope, &corp, audience, holdout, at, app.now()).await
 }
 
 /// The same for a draft as it is.
-pub(super) async fn plan_of(app: &App, me: &Operator, corp: &Corp, campaign: &Campaign) -> Result<QuotaPlan> {
+pub(super) async fn plan_of(
+    app: &App,
+    me: &Operator,
+    corp: &Corp,
+    campaign: &Campaign,
+) -> crate::error::Result<QuotaPlan> {
     let at = start_of(campaign).unwrap_or_else(|| app.now());
     let audience = audience_of(campaign);
     let holdout = campaign.holdout_percent;
-    Ok(campaigns::quota_plan(&app.db, &me.scope, corp, &audience, holdout, at, app.now()).await?)
+    campaigns::quota_plan(&app.db, &me.scope, corp, &audience, holdout, at, app.now()).await
 }

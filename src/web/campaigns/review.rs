@@ -275,7 +275,11 @@ async fn page(
 ) -> Result<Show<ReviewPage>> {
     let campaign = draft(app, me, id).await?;
     let corp = directory::find_corp(&app.db, me.corp).await?;
-    let plan = plan_of(app, me, &corp, &campaign).await?;
+    let (plan, problems) = match plan_of(app, me, &corp, &campaign).await {
+        // Something its rule names is gone: nobody can be found until it is changed.
+        Err(Error::Invalid(gone)) => (QuotaPlan::default(), refused(&shell, Error::Invalid(gone))?),
+        plan => (plan?, problems),
+    };
     let audience = match campaign.segment_id {
         Some(segment) => segments::find(&app.db, &me.scope, segment).await?.name,
         None => sentence(&campaign.rule, &names(app, me).await?, &shell),
