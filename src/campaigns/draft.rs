@@ -80,12 +80,13 @@ pub async fn change(
         priority: change.priority.unwrap_or(old.priority),
     };
     refuse_if(draft.problems(corp), audience_problems)?;
-    if !store::change_draft(tx, scope, id, old.version, &draft, act.now).await? {
+    if !store::change_draft(tx, act, scope, id, old.version, &draft).await? {
         return Err(Error::conflict(format!(
             "campaign `{id}` was changed just now; look again"
         )));
     }
-    Ok(())
+    let detail = serde_json::json!({ "version": old.version + 1 });
+    note(tx, act, scope, "campaign.change", id, detail).await
 }
 
 /// Removes a draft.
@@ -158,11 +159,23 @@ fn segment_id(audience: &Audience) -> Option<SegmentId> {
 
 /// The rule of an audience, checked: what a saved rule names may be gone since, and `not` of nothing is everybody.
 pub(super) async fn rule_of(conn: &impl Conn, scope: &Scope, audience: &Audience) -> Result<Rule> {
+    Ok(asked(conn, scope, audience).await?.0)
+}
+
+/// The same with the version of the segment it was read from.
+pub(super) async fn asked(
+    conn: &impl Conn,
+    scope: &Scope,
+    audience: &Audience,
+) -> Result<(Rule, Option<i64>)> {
     match audience {
-        Audience::Segment(id) => Ok(segment_of(conn, scope, *id).await?.rule),
+        Audience::Segment(id) => {
+            let segment = segment_of(conn, scope, *id).await?;
+            Ok((segment.rule, Some(segment.version)))
+        }
         Audience::Rule(rule) => {
             segments::rule::check(conn, scope, rule, "/audience/rule").await?;
-            Ok(rule.clone())
+            Ok((rule.clone(), None))
         }
     }
 }
@@ -183,7 +196,10 @@ pub(super) async fn segment_of(conn: &impl Conn, scope: &Scope, id: SegmentId) -
         // The rule is not in the request: all of it is the segment's.
         Err(Error::Invalid(problems)) => {
             let gone = problems.into_iter().map(|problem| {
-                let message = format!("segment `{}`: {}; change the segment", segment.name, problem.message);
+                let message = format!(
+                    "segment `{}`: {}; change the segment",
+                    segment.name, problem.message
+                );
                 Problem::new(AT, message)
             });
             Err(Error::Invalid(gone.collect()))

@@ -129,7 +129,10 @@ pub struct Campaign {
     pub holdout_percent: i64,
     pub priority: i64,
     pub created_by: String,
+    /// Who changed it last.
+    pub changed_by: Option<String>,
     pub approved_by: Option<String>,
+    pub approved_as: ApprovedAs,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub frozen_at: Option<Timestamp>,
@@ -140,7 +143,21 @@ pub struct Campaign {
     pub updated_at: Timestamp,
 }
 
+/// What somebody approved. More than that is not approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApprovedAs {
+    /// The segment's version; `None` for a rule of its own.
+    pub segment_version: Option<i64>,
+    /// How many would have got it then.
+    pub eligible: Option<i64>,
+}
+
 impl Campaign {
+    /// Whether this person or key wrote it, or wrote on it last: they cannot be the second one to look.
+    pub fn is_written_by(&self, who: &str) -> bool {
+        self.created_by == who || self.changed_by.as_deref() == Some(who)
+    }
+
     pub fn audience(&self) -> Audience {
         match self.segment_id {
             Some(segment) => Audience::Segment(segment),

@@ -8,7 +8,7 @@ use super::jobs::{HandOver, Poll, Remind, Start, Stop};
 use super::plan::{self, Letter, Wish};
 use super::quota::Window;
 use super::store;
-use super::{Campaign, CampaignState, DeliveryState};
+use super::{ApprovedAs, Campaign, CampaignState, DeliveryState};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
@@ -42,8 +42,8 @@ pub async fn schedule(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -
         act.now,
     )
     .await?;
-    let frozen = freeze(&tx, act, scope, &corp, &campaign, starts_at, ends_at).await?;
-    check_approval(&corp, &campaign, frozen.eligible)?;
+    let (frozen, segment_version) = freeze(&tx, act, scope, &corp, &campaign, starts_at, ends_at).await?;
+    check_approval(&corp, &campaign, segment_version, frozen.eligible)?;
     let start = Start {
         campaign: id,
         frozen_at: act.now,
@@ -92,6 +92,7 @@ fn instant(text: &str, zone: Tz, at: &str) -> Result<Timestamp> {
         .ok_or_else(|| Error::invalid(at, format!("`{text}` is not a time; write `2026-12-01T10:00`")))
 }
 
+/// Answers what was frozen, and the version of the segment it was found by.
 async fn freeze(
     tx: &Tx,
     act: &Act<'_>,
@@ -100,9 +101,9 @@ async fn freeze(
     campaign: &Campaign,
     starts_at: Timestamp,
     ends_at: Timestamp,
-) -> Result<plan::Frozen> {
+) -> Result<(plan::Frozen, Option<i64>)> {
     // A segment is a question: it is asked as it reads now.
-    let rule = draft::rule_of(tx, scope, &campaign.audience()).await?;
+    let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
     let (content, target) = campaign.content.clone().linked(corp, "/content")?;
     let window = Window::at(corp.quota_mode, starts_at);
     let wish = Wish {
@@ -140,7 +141,7 @@ async fn freeze(
             campaign.name
         )));
     }
-    Ok(frozen)
+    Ok((frozen, segment_version))
 }
 
 fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
@@ -157,14 +158,31 @@ fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
     }
 }
 
-fn check_approval(corp: &Corp, campaign: &Campaign, eligible: i64) -> Result<()> {
-    match corp.approval_over {
-        Some(most) if eligible > most && campaign.approved_by.is_none() => Err(Error::conflict(format!(
-            "campaign `{}` goes to {eligible} people, more than {most}: another person has to approve it first",
-            campaign.name
-        ))),
-        _ => Ok(()),
-    }
+fn check_approval(
+    corp: &Corp,
+    campaign: &Campaign,
+    segment_version: Option<i64>,
+    eligible: i64,
+) -> Result<()> {
+    let Some(most) = corp.approval_over.filter(|most| eligible > *most) else {
+        return Ok(());
+    };
+    let (name, seen) = (&campaign.name, campaign.approved_as);
+    let refusal = match seen.eligible.filter(|_| campaign.approved_by.is_some()) {
+        None => format!(
+            "campaign `{name}` goes to {eligible} people, more than {most}: another person has to approve it first"
+        ),
+        Some(_) if seen.segment_version != segment_version => {
+            format!(
+                "the segment of campaign `{name}` was changed after it was approved; have it approved again"
+            )
+        }
+        Some(then) if eligible > then => format!(
+            "campaign `{name}` was approved for {then} people and would go to {eligible}; have it approved again"
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Error::conflict(refusal))
 }
 
 /// Back to draft, before it started: deliveries go, quota is given back.
@@ -205,35 +223,59 @@ pub(super) async fn release(
     store::cancel_planned_batches(tx, corp, id, reason).await
 }
 
-/// By another person or key than the one who made it.
+/// By another person or key than those who wrote it. What is approved is the draft, its segment and its reach as
+/// they are now.
 pub async fn approve(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
     let by = act.by.to_string();
-    if campaign.created_by == by {
+    if campaign.is_written_by(&by) {
         return Err(Error::Forbidden(
-            "whoever made a campaign cannot approve it; ask somebody else".into(),
+            "whoever made or changed a campaign cannot approve it; ask somebody else".into(),
         ));
     }
-    set_approval(&tx, act, scope, &campaign, Some(&by)).await?;
-    note(
-        &tx,
-        act,
-        scope,
-        "campaign.approve",
-        id,
-        json!({ "version": campaign.version }),
-    )
-    .await?;
+    let seen = reach(&tx, act, scope, &campaign).await?;
+    set_approval(&tx, act, scope, &campaign, Some(&by), seen).await?;
+    let detail = json!({
+        "version": campaign.version,
+        "segment_version": seen.segment_version,
+        "eligible": seen.eligible,
+    });
+    note(&tx, act, scope, "campaign.approve", id, detail).await?;
     tx.commit().await
+}
+
+/// Whom a draft would go to, drawn as freezing it would.
+async fn reach(tx: &Tx, act: &Act<'_>, scope: &Scope, campaign: &Campaign) -> Result<ApprovedAs> {
+    let corp = directory::find_corp(tx, scope.corp).await?;
+    let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
+    let zone = zone(&campaign.zone).unwrap_or(chrono_tz::Asia::Shanghai);
+    let starts_at = match &campaign.send_at {
+        Some(text) => instant(text, zone, "/send_at")?,
+        None => act.now,
+    };
+    let window = Window::at(corp.quota_mode, starts_at);
+    let wish = Wish {
+        corp: &corp,
+        rule: &rule,
+        salt: campaign.id.0,
+        holdout_percent: campaign.holdout_percent,
+        window: &window,
+        now: act.now,
+    };
+    let drawn = plan::draw(tx, scope, &wish).await?;
+    Ok(ApprovedAs {
+        segment_version,
+        eligible: Some(plan::eligible(&drawn).count() as i64),
+    })
 }
 
 pub async fn withdraw_approval(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
-    set_approval(&tx, act, scope, &campaign, None).await?;
+    set_approval(&tx, act, scope, &campaign, None, ApprovedAs::default()).await?;
     note(&tx, act, scope, "campaign.withdraw_approval", id, json!({})).await?;
     tx.commit().await
 }
@@ -245,8 +287,9 @@ async fn set_approval(
     scope: &Scope,
     campaign: &Campaign,
     by: Option<&str>,
+    seen: ApprovedAs,
 ) -> Result<()> {
-    if !store::set_approval(tx, scope.corp, campaign, by, act.now).await? {
+    if !store::set_approval(tx, scope.corp, campaign, by, seen, act.now).await? {
         return Err(Error::conflict(format!(
             "campaign `{}` is {}, not a draft",
             campaign.name,

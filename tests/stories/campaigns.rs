@@ -1,5 +1,6 @@
 //! Campaigns: frozen once, handed over at most once, every contact accounted for.
 
+mod approval;
 mod races;
 
 use dianyu::campaigns::{
@@ -401,7 +402,10 @@ async fn a_tag_that_is_gone_does_not_widen_the_audience() {
     let shop = World::open().await;
     shop.tags().await;
     let tag = TagId(shop.number("select min(id) from tag").await);
-    let without = Rule::All(vec![Rule::Region(RegionId(11)), Rule::Not(Box::new(Rule::Tag(tag)))]);
+    let without = Rule::All(vec![
+        Rule::Region(RegionId(11)),
+        Rule::Not(Box::new(Rule::Tag(tag))),
+    ]);
     let own = write(&shop, draft(without.clone())).await;
     let tx = shop.begin().await;
     let segment = segments::create(&tx, &shop.act(), &shop.whole(), "非金卡", &without)
@@ -422,7 +426,10 @@ async fn a_tag_that_is_gone_does_not_widen_the_audience() {
         refused_at(schedule(&shop, of_segment).await),
         "/audience/segment_id"
     );
-    assert_eq!(refused_at(try_write(&shop, new.clone()).await.map(drop)), "/audience/segment_id");
+    assert_eq!(
+        refused_at(try_write(&shop, new.clone()).await.map(drop)),
+        "/audience/segment_id"
+    );
     let corp = corp(&shop).await;
     let asked = campaigns::quota_plan(
         &shop.app.db,

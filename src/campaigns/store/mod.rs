@@ -25,8 +25,8 @@ use crate::time::Timestamp;
 use crate::wecom::broadcast::Broadcast;
 
 const CAMPAIGN: &str = "select m.id, m.name, m.state, m.segment_id, m.rule, m.content, m.send_at, m.zone, m.deadline,
-       m.late_after_minutes, m.holdout_percent, m.priority, m.created_by, m.approved_by, m.starts_at, m.ends_at,
-       m.frozen_at, m.started_at, m.finished_at, m.version, m.created_at, m.updated_at from campaign m";
+       m.late_after_minutes, m.holdout_percent, m.priority, m.created_by, m.changed_by, m.approved_by,
+       m.approved_segment_version, m.approved_eligible, m.starts_at, m.ends_at, m.frozen_at, m.started_at, m.finished_at, m.version, m.created_at, m.updated_at from campaign m";
 
 /// Campaigns, newest first. A store's or an associate's scope lists those with a batch in it.
 pub async fn list(
@@ -402,7 +402,10 @@ struct CampaignRow {
     holdout_percent: i64,
     priority: i64,
     created_by: String,
+    changed_by: Option<String>,
     approved_by: Option<String>,
+    approved_segment_version: Option<i64>,
+    approved_eligible: Option<i64>,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     frozen_at: Option<Timestamp>,
@@ -430,7 +433,12 @@ impl TryFrom<CampaignRow> for Campaign {
             holdout_percent: row.holdout_percent,
             priority: row.priority,
             created_by: row.created_by,
+            changed_by: row.changed_by,
             approved_by: row.approved_by,
+            approved_as: ApprovedAs {
+                segment_version: row.approved_segment_version,
+                eligible: row.approved_eligible,
+            },
             starts_at: row.starts_at,
             ends_at: row.ends_at,
             frozen_at: row.frozen_at,

@@ -134,7 +134,7 @@ fn needs_approval(review: &Review) -> Option<i64> {
 }
 
 fn gate(me: &Operator, review: &Review) -> Gate {
-    let is_mine = review.campaign.created_by == me.actor().to_string();
+    let is_mine = review.campaign.is_written_by(&me.actor().to_string());
     match needs_approval(review) {
         _ if review.plan.eligible == 0 => Gate::Nobody,
         Some(_) if review.campaign.approved_by.is_none() => {
