@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::StreamExt as _;
 
 use super::deliver::fail;
-use super::jobs::{Poll, Reconcile};
+use super::jobs::{HandOver, Poll, Reconcile};
 use super::schedule::{release, stop_handed};
 use super::store::{self, Batch};
 use super::{CampaignState, DeliveryState, reconcile};
@@ -14,7 +14,7 @@ use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, Result};
 use crate::ids::{BatchId, CampaignId, ContactId, CorpId, ExternalUserId};
-use crate::job::enqueue;
+use crate::job::{Open, enqueue};
 use crate::scope::{Act, Actor, Scope};
 use crate::tally::{self, Code, Tally};
 use crate::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
@@ -259,11 +259,30 @@ pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Resu
     if is_over {
         release(tx, act, corp, id, DeliveryState::Expired, "not_handed").await?;
     }
+    if campaign.state == CampaignState::Running && !is_over {
+        put_back(tx, act, corp, id).await?;
+    }
     if is_over || campaign.state == CampaignState::Cancelled {
         stop_handed(tx, act, corp, id).await?;
     }
     store::settle(tx, act, corp, id).await?;
     come_back(tx, act, corp, id, if is_over { None } else { campaign.ends_at }).await
+}
+
+/// Batches whose job was set aside, after a longer outage, get another.
+async fn put_back(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
+    let planned = store::batches_in(tx, corp, id, "state = 'planned'").await?;
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let open: Open<HandOver> = Open::read(tx, corp).await?;
+    for batch in planned {
+        let job = HandOver { batch };
+        if !open.has(&job) {
+            enqueue(tx, act.ids, act.now, corp, &job, act.now).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn come_back(

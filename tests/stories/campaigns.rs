@@ -778,6 +778,35 @@ async fn a_call_whose_worker_vanished_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_job_was_set_aside_is_put_back_in_line() {
+    let shop = World::open().await;
+    let id = running(&shop, east()).await;
+    let open =
+        "select count(*) from job where kind = 'campaigns.hand_over' and state in ('waiting', 'running')";
+    assert_eq!(shop.number(open).await, 3);
+    // One waits for its next try, its key spent; one runs; one has had its last try.
+    for (associate, state) in [(31, "waiting"), (32, "running"), (33, "dead")] {
+        let batch = batch_of(&shop, id, associate).await.id;
+        shop.run(&format!(
+            "update job set state = '{state}', unique_key = null where kind = 'campaigns.hand_over' and unique_key = '{batch}'"
+        ))
+        .await;
+    }
+    assert_eq!(shop.number(open).await, 2);
+    for _ in 0..2 {
+        sweep(&shop, id).await;
+        assert_eq!(shop.number(open).await, 3);
+    }
+    campaigns::pause(&shop.app, &by(&shop, 1), &shop.whole(), id)
+        .await
+        .unwrap();
+    shop.run("delete from job where kind = 'campaigns.hand_over'")
+        .await;
+    sweep(&shop, id).await;
+    assert_eq!(shop.number(open).await, 0, "a pause is kept");
+}
+
+#[tokio::test]
 async fn results_are_counted_once_and_end_the_campaign() {
     let shop = World::open().await;
     let id = running(&shop, Rule::Store(StoreId(21))).await;

@@ -202,6 +202,31 @@ async fn a_cancelled_campaign_reaches_nobody_more() {
 }
 
 #[tokio::test]
+async fn a_long_outage_strands_no_batch() {
+    let street = Street::open().await;
+    street.sandbox.plan(Plan {
+        api: ADD.into(),
+        fault: Fault::Errcode(45033),
+        times: 10_000,
+    });
+    let id = launch(&street).await;
+    // Every job has had its last try.
+    street.shop.run("update job set attempts = 12, state = 'dead', unique_key = null where kind = 'campaigns.hand_over'").await;
+    street.sandbox.forget_plans();
+    street.after(MINUTE_MS);
+    dianyu::jobs::settle(&street.shop.app).await;
+    assert_eq!(progress(&street, id).await.tasked, 9);
+    confirm_all(&street);
+    street.after(MINUTE_MS);
+    dianyu::jobs::settle(&street.shop.app).await;
+    assert_eq!(
+        (progress(&street, id).await.sent, state(&street, id).await),
+        (9, "finished")
+    );
+    figures_hold(&street).await;
+}
+
+#[tokio::test]
 async fn a_moment_goes_out_and_comes_back_counted() {
     let street = Street::open().await;
     let shop = &street.shop;
