@@ -4,7 +4,7 @@
 //! does not know what became of it and looks it up (`reconcile`).
 
 use super::jobs::{Reconcile, Stop};
-use super::plan::OPTED_OUT;
+use super::plan::{OPTED_OUT, QUOTA_USED};
 use super::schedule::{hand_out, release};
 use super::store::{self, Batch, Change};
 use super::{CampaignState, DeliveryState, poll, reconcile};
@@ -375,7 +375,10 @@ pub(super) async fn fail(
     filter.and_sql(&db::Conn::backend(tx).in_ids("contact_id", &place));
     let state = DeliveryState::Failed;
     let failed = store::move_deliveries(tx, filter, state, Some(reason), act.now).await?;
-    store::give_back(tx, corp, batch.quota_window.as_deref(), &failed).await?;
+    // Who has nothing left has nothing to get back.
+    if reason != QUOTA_USED {
+        store::give_back(tx, corp, batch.quota_window.as_deref(), &failed).await?;
+    }
     tell_failed(tx, act, corp, batch, &failed, reason).await
 }
 

@@ -6,6 +6,8 @@ use futures_util::StreamExt as _;
 
 use super::deliver::fail;
 use super::jobs::{HandOver, Poll, Reconcile};
+use super::plan::QUOTA_USED;
+use super::quota::Window;
 use super::schedule::{release, stop_handed};
 use super::store::{self, Batch};
 use super::{CampaignState, DeliveryState, reconcile};
@@ -192,7 +194,7 @@ async fn record_results(
                 .or_default()
                 .push(*contact),
             ResultStatus::NotFriend => failed.entry("not_friend").or_default().push(*contact),
-            ResultStatus::QuotaUsed => failed.entry("quota_used").or_default().push(*contact),
+            ResultStatus::QuotaUsed => failed.entry(QUOTA_USED).or_default().push(*contact),
             ResultStatus::NotSent | ResultStatus::Unknown(_) => {}
         }
     }
@@ -201,6 +203,10 @@ async fn record_results(
     }
     for (reason, contacts) in failed {
         fail(tx, act, corp, batch, &[DeliveryState::Tasked], &contacts, reason).await?;
+        if reason == QUOTA_USED {
+            // The platform counts what associates send on their own; now we know as well.
+            store::use_up(tx, corp, &Window::at(batch.quota_mode(), act.now), &contacts).await?;
+        }
     }
     Ok(())
 }

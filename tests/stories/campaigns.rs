@@ -853,7 +853,19 @@ async fn results_are_counted_once_and_end_the_campaign() {
             .await,
         2
     );
-    assert_eq!(quota(&shop).await, 4, "who got nothing has their quota back");
+    let used = async |contact: i64| {
+        shop.number(&format!(
+            "select used from quota_use where contact_id = {contact}"
+        ))
+        .await
+    };
+    assert_eq!(used(102).await, 0, "who got nothing has their quota back");
+    assert_eq!(
+        used(104).await,
+        30,
+        "who has none left on the platform has none here"
+    );
+    assert_eq!(quota(&shop).await, 4 + 30);
     let speed = campaigns::speed(&shop.app.db, &shop.whole(), id).await.unwrap();
     assert_eq!(speed.iter().map(|point| point.sent).collect::<Vec<_>>(), [4]);
 }

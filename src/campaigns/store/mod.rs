@@ -15,6 +15,7 @@ use sea_orm::FromQueryResult;
 use super::*;
 use crate::args;
 use crate::db::{self, Backend, Conn, Filter, Tx};
+use crate::directory::QuotaMode;
 use crate::error::{Error, Result};
 use crate::ids::{
     AssociateId, BatchId, CampaignId, ContactId, CorpId, ExternalUserId, SegmentId, StoreId, UserId,
@@ -263,6 +264,7 @@ pub struct Batch {
     pub store_name: Option<String>,
     /// Of the store, else of the corp: whose midnight begins a day.
     zone: String,
+    quota_mode: String,
     campaign_state: String,
     pub campaign_name: String,
     pub content: String,
@@ -273,6 +275,10 @@ pub struct Batch {
 impl Batch {
     pub fn tz(&self) -> chrono_tz::Tz {
         crate::time::zone(&self.zone).unwrap_or(chrono_tz::Asia::Shanghai)
+    }
+
+    pub fn quota_mode(&self) -> QuotaMode {
+        QuotaMode::parse(&self.quota_mode).unwrap_or(QuotaMode::MonthDays)
     }
 
     pub fn campaign_is(&self, state: CampaignState) -> bool {
@@ -286,7 +292,7 @@ impl Batch {
 
 const BATCH: &str = "select b.id, b.campaign_id, b.associate_id, b.store_id, b.state, b.marker, b.msgid,
        b.call_started_at, b.handed_at, b.confirmed_at, b.next_poll_at, a.userid, a.name as associate_name,
-       a.status as associate_status, s.name as store_name, coalesce(s.zone, c.zone) as zone,
+       a.status as associate_status, s.name as store_name, coalesce(s.zone, c.zone) as zone, c.quota_mode,
        m.state as campaign_state, m.name as campaign_name, m.content, m.quota_window, m.ends_at
   from batch b
   join campaign m on m.corp_id = b.corp_id and m.id = b.campaign_id
