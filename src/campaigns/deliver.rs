@@ -68,7 +68,7 @@ pub async fn start(app: &App, corp: CorpId, id: CampaignId, frozen_at: Timestamp
         )
         .await?;
         store::set_started(&tx, corp, id, act.now).await?;
-        hand_out(&tx, &act, corp, id).await?;
+        hand_out(&tx, &act, corp, &campaign).await?;
     }
     tx.commit().await?;
     app.cache.ring().await;

@@ -127,6 +127,7 @@ pub struct Campaign {
     pub deadline: Option<String>,
     pub late_after_minutes: i64,
     pub holdout_percent: i64,
+    /// Of batches that wait, those of a higher priority go first: each point, 0 to 100, counts as a minute waited.
     pub priority: i64,
     pub created_by: String,
     /// Who changed it last.

@@ -8,9 +8,9 @@ use super::deliver::fail;
 use super::jobs::{HandOver, Poll, Reconcile};
 use super::plan::QUOTA_USED;
 use super::quota::Window;
-use super::schedule::{release, stop_handed};
+use super::schedule::{line_up, release, stop_handed};
 use super::store::{self, Batch};
-use super::{CampaignState, DeliveryState, reconcile};
+use super::{Campaign, CampaignState, DeliveryState, reconcile};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
@@ -266,7 +266,7 @@ pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Resu
         release(tx, act, corp, id, DeliveryState::Expired, "not_handed").await?;
     }
     if campaign.state == CampaignState::Running && !is_over {
-        put_back(tx, act, corp, id).await?;
+        put_back(tx, act, corp, &campaign).await?;
     }
     if is_over || campaign.state == CampaignState::Cancelled {
         stop_handed(tx, act, corp, id).await?;
@@ -276,16 +276,15 @@ pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Resu
 }
 
 /// Batches whose job was set aside, after a longer outage, get another.
-async fn put_back(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
-    let planned = store::batches_in(tx, corp, id, "state = 'planned'").await?;
+async fn put_back(tx: &Tx, act: &Act<'_>, corp: CorpId, campaign: &Campaign) -> Result<()> {
+    let planned = store::batches_in(tx, corp, campaign.id, "state = 'planned'").await?;
     if planned.is_empty() {
         return Ok(());
     }
     let open: Open<HandOver> = Open::read(tx, corp).await?;
     for batch in planned {
-        let job = HandOver { batch };
-        if !open.has(&job) {
-            enqueue(tx, act.ids, act.now, corp, &job, act.now).await?;
+        if !open.has(&HandOver { batch }) {
+            line_up(tx, act, corp, campaign.priority, batch).await?;
         }
     }
     Ok(())

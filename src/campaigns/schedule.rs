@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, CampaignId, CorpId};
+use crate::ids::{AssociateId, BatchId, CampaignId, CorpId};
 use crate::job::enqueue;
 use crate::links;
 use crate::scope::{Act, Scope};
@@ -320,7 +320,7 @@ pub async fn pause(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> R
 pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
-    store::find(&tx, scope, id).await?;
+    let campaign = store::find(&tx, scope, id).await?;
     store::move_on(
         &tx,
         scope.corp,
@@ -330,7 +330,7 @@ pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> 
         act.now,
     )
     .await?;
-    hand_out(&tx, act, scope.corp, id).await?;
+    hand_out(&tx, act, scope.corp, &campaign).await?;
     note(&tx, act, scope, "campaign.resume", id, json!({})).await?;
     tx.commit().await?;
     app.cache.ring().await;
@@ -338,11 +338,27 @@ pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> 
 }
 
 /// A job for each batch that is only planned, and one that watches.
-pub(super) async fn hand_out(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
-    for batch in store::batches_in(tx, corp, id, "state = 'planned'").await? {
-        enqueue(tx, act.ids, act.now, corp, &HandOver { batch }, act.now).await?;
+pub(super) async fn hand_out(tx: &Tx, act: &Act<'_>, corp: CorpId, campaign: &Campaign) -> Result<()> {
+    for batch in store::batches_in(tx, corp, campaign.id, "state = 'planned'").await? {
+        line_up(tx, act, corp, campaign.priority, batch).await?;
     }
-    enqueue(tx, act.ids, act.now, corp, &Poll { campaign: id }, act.now).await?;
+    let watch = Poll {
+        campaign: campaign.id,
+    };
+    enqueue(tx, act.ids, act.now, corp, &watch, act.now).await?;
+    Ok(())
+}
+
+/// Has a batch handed over. The line goes by time, and each point of priority counts as a minute waited.
+pub(super) async fn line_up(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    priority: i64,
+    batch: BatchId,
+) -> Result<()> {
+    let turn = act.now.plus_ms(-priority * MINUTE_MS);
+    enqueue(tx, act.ids, act.now, corp, &HandOver { batch }, turn).await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use dianyu::ids::{
 };
 use dianyu::links::content::Content;
 use dianyu::page::PageOf;
+use dianyu::queue;
 use dianyu::scope::{Act, Actor, Scope};
 use dianyu::segments::{self, Rule};
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -775,6 +776,30 @@ async fn a_call_whose_worker_vanished_is_unknown() {
     later(&shop, 3 * MINUTE_MS);
     sweep(&shop, id).await;
     assert_eq!(batch_of(&shop, id, 34).await.state, "unknown");
+}
+
+#[tokio::test]
+async fn batches_of_a_higher_priority_go_first() {
+    let shop = World::open().await;
+    let start = async |priority: i64| {
+        let mut new = draft(of_zhao());
+        new.priority = Some(priority);
+        let id = write(&shop, new).await;
+        schedule(&shop, id).await.unwrap();
+        campaigns::start(&shop.app, shop.corp, id, shop.now())
+            .await
+            .unwrap();
+        batch_of(&shop, id, 33).await.id
+    };
+    let (usual, urgent) = (start(0).await, start(5).await);
+    let due = queue::claim(&shop.app.db, shop.now(), 50).await.unwrap();
+    let line: Vec<String> = due
+        .iter()
+        .filter(|job| job.kind == "campaigns.hand_over")
+        .map(|job| job.payload.clone())
+        .collect();
+    let job = |batch: BatchId| format!("{{\"batch\":\"{batch}\"}}");
+    assert_eq!(line, [job(urgent), job(usual)]);
 }
 
 #[tokio::test]
