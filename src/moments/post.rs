@@ -90,13 +90,20 @@ pub async fn claim(
     if !store::mark_calling(tx, corp.id, id, n, act.now).await? {
         return Ok(None);
     }
+    let rule = part.rule()?;
+    let tags = store::platform_tags(tx, corp.id, rule.as_ref().and_then(Rule::any_of_tags)).await?;
+    if rule.is_some() && tags.is_empty() {
+        // Without a tag the platform would show it to everybody.
+        fail(tx, corp.id, &part, "audience_gone").await?;
+        return Ok(None);
+    }
     let senders = store::senders_of(tx, corp.id, &part).await?;
     let associate = senders.first().map_or("", |sender| sender.name.as_str());
     let store = part.store_name.as_deref().unwrap_or(&corp.name);
     let link = format!("{public_url}/l/{}", part.code);
     Ok(Some(Asked {
         message: message(&part.content()?, associate, store, &link),
-        tags: store::platform_tags(tx, corp.id, part.rule()?.as_ref().and_then(Rule::any_of_tags)).await?,
+        tags,
         senders: senders.into_iter().map(|sender| sender.userid).collect(),
     }))
 }

@@ -298,6 +298,29 @@ async fn an_unknown_outcome_is_never_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_moment_whose_tags_are_gone_is_shown_to_nobody() {
+    let shop = World::open().await;
+    shop.tags().await;
+    let tagged = async |tags: &[i64]| {
+        let mut new = new(of_store(22));
+        let tags = tags.iter().map(|tag| Rule::Tag(TagId(*tag)));
+        new.audience = Some(Rule::Any(tags.collect()));
+        let id = plan(&shop, &shop.whole(), new).await.unwrap();
+        moments::start(&shop.app, shop.corp, id).await.unwrap();
+        id
+    };
+    let (gold, either) = (tagged(&[51]).await, tagged(&[51, 52]).await);
+    shop.run("update tag set deleted_at = 1 where id = 51").await;
+    assert_eq!(claim(&shop, either, 0).await.unwrap().tags, ["etSilver"]);
+    assert!(claim(&shop, gold, 0).await.is_none());
+    let moment = find(&shop, &shop.whole(), gold).await;
+    assert_eq!(
+        (moment.state.as_str(), moment.error.as_deref()),
+        ("failed", Some("audience_gone"))
+    );
+}
+
+#[tokio::test]
 async fn what_certainly_did_not_leave_is_asked_for_again() {
     let shop = World::open().await;
     let id = started(&shop, of_store(22)).await;
