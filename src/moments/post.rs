@@ -1,6 +1,7 @@
 //! Asks the platform to post: mark, commit, call, record. A part is asked for at most once.
 
 use super::jobs::{Follow, Post};
+use super::reconcile;
 use super::store::{self, Part};
 use crate::app::App;
 use crate::campaigns;
@@ -80,8 +81,8 @@ pub async fn claim(
         {
             return Ok(None);
         }
-        // Whoever called is gone. The platform's list of moments names none of ours, so it stays unknown.
-        fail(tx, corp.id, &part, "unknown_outcome").await?;
+        // Whoever called is gone.
+        reconcile::mark_unknown(tx, act, corp.id, &part, 0).await?;
         return Ok(None);
     }
     if part.state != "planned" || part.moment_state != "creating" {
@@ -151,7 +152,9 @@ pub async fn record_asked(
         Err(Error::Platform(fault)) if fault.advice != Advice::Unknown => {
             fail(tx, corp, &part, &fault.message).await.map(|()| None)
         }
-        Err(_) => fail(tx, corp, &part, "unknown_outcome").await.map(|()| None),
+        Err(_) => reconcile::mark_unknown(tx, act, corp, &part, 0)
+            .await
+            .map(|()| None),
     }
 }
 

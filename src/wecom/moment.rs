@@ -24,6 +24,15 @@ pub enum MomentJob {
     },
 }
 
+/// A moment of the corp as the list shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedMoment {
+    pub moment_id: String,
+    pub text: String,
+    /// Where its link leads, if it shows one.
+    pub link_url: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MomentMember {
     pub userid: UserId,
@@ -38,6 +47,7 @@ pub struct Interactions {
 
 const ADD: Api = Api::once("externalcontact/add_moment_task");
 const JOB: Api = Api::freely("externalcontact/get_moment_task_result");
+const LIST: Api = Api::freely("externalcontact/get_moment_list");
 const MEMBERS: Api = Api::freely("externalcontact/get_moment_task");
 const VISIBLE: Api = Api::freely("externalcontact/get_moment_send_result");
 const COMMENTS: Api = Api::freely("externalcontact/get_moment_comments");
@@ -76,6 +86,35 @@ struct WireOutcome {
 struct WireSenders {
     #[serde(default, deserialize_with = "wire::or_default")]
     user_list: Vec<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireList {
+    #[serde(default, deserialize_with = "wire::or_default")]
+    moment_list: Vec<WireMoment>,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    next_cursor: String,
+}
+
+#[derive(Deserialize)]
+struct WireMoment {
+    moment_id: String,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    text: WireText,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    link: WireLink,
+}
+
+#[derive(Deserialize, Default)]
+struct WireText {
+    #[serde(default, deserialize_with = "wire::or_default")]
+    content: String,
+}
+
+#[derive(Deserialize, Default)]
+struct WireLink {
+    #[serde(default, deserialize_with = "wire::or_default")]
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +202,32 @@ impl Client {
                 code: result.errcode,
                 message: super::fault::clean(&result.errmsg),
             },
+        })
+    }
+
+    /// The corp's own moments made in a stretch of at most 30 days, 20 a page.
+    pub async fn moments(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<Page<ListedMoment>> {
+        let body = json!({
+            "start_time": from.seconds(),
+            "end_time": until.seconds(),
+            "filter_type": 0,
+            "limit": 20,
+            "cursor": cursor.unwrap_or_default(),
+        });
+        let page: WireList = self.post(LIST, &body).await?;
+        let items = page.moment_list.into_iter().map(|moment| ListedMoment {
+            moment_id: moment.moment_id,
+            text: moment.text.content,
+            link_url: moment.link.url,
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: wire::next(page.next_cursor),
         })
     }
 
