@@ -1,6 +1,7 @@
 //! Campaigns: frozen once, handed over at most once, every contact accounted for.
 
 mod approval;
+mod events;
 mod races;
 
 use dianyu::campaigns::{
