@@ -152,7 +152,8 @@ impl Once {
         let running = tokio::spawn(async move {
             let answer = effect.await;
             if let Some(slot) = &slot {
-                slot.settle(&app, answer.as_ref().ok()).await;
+                let said = answer.as_ref().ok().cloned();
+                slot.settle(&app, said.as_ref()).await;
             }
             drop(flight);
             answer

@@ -281,7 +281,10 @@ async fn page(
         plan => (plan?, problems),
     };
     let audience = match campaign.segment_id {
-        Some(segment) => segments::find(&app.db, &me.scope, segment).await?.name,
+        Some(segment) => match segments::find(&app.db, &me.scope, segment).await {
+            Err(Error::NotFound) => String::new(),
+            found => found?.name,
+        },
         None => sentence(&campaign.rule, &names(app, me).await?, &shell),
     };
     let time = campaign
