@@ -1,10 +1,13 @@
 //! What a job is: a small struct of ids, a name, and a `run` that calls one verb. Safe to run twice.
 
+use std::collections::HashSet;
+use std::marker::PhantomData;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::error::Result;
 use crate::ids::{CorpId, Ids};
 use crate::queue::{self, Lane, NewJob};
@@ -44,4 +47,23 @@ pub async fn enqueue<J: Job>(
         unique_key: job.key(),
     };
     queue::enqueue(tx, ids, now, new).await
+}
+
+/// The jobs of a kind that wait or run: what a sweep need not put back in line.
+pub struct Open<J> {
+    payloads: HashSet<String>,
+    kind: PhantomData<J>,
+}
+
+impl<J: Job> Open<J> {
+    pub async fn read(conn: &impl Conn, corp: CorpId) -> Result<Self> {
+        Ok(Self {
+            payloads: queue::open_payloads(conn, corp, J::NAME).await?,
+            kind: PhantomData,
+        })
+    }
+
+    pub fn has(&self, job: &J) -> bool {
+        self.payloads.contains(&queue::payload(job))
+    }
 }

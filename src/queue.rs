@@ -3,6 +3,8 @@
 //! A job is a row written in the transaction of the fact that needs it. A claim is a lease with an epoch: a worker
 //! that lost its lease changes nothing any more. Redis only makes a wake-up quicker.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::args;
@@ -182,6 +184,13 @@ pub async fn reap(db: &Db) -> Result<u64> {
     let returned = db::run(&tx, &sql, args![]).await?;
     tx.commit().await?;
     Ok(returned)
+}
+
+/// The payloads of a kind's jobs that wait or run: a job on its second try has no key any more.
+pub async fn open_payloads(conn: &impl Conn, corp: CorpId, kind: &str) -> Result<HashSet<String>> {
+    let sql = "select payload from job where corp_id = $1 and kind = $2 and state in ('waiting', 'running')";
+    let payloads = db::scalars(conn, sql, args![corp, kind]).await?;
+    Ok(payloads.into_iter().collect())
 }
 
 /// Jobs by state, for the admin page and `/metrics`.

@@ -7,7 +7,7 @@ use chrono::NaiveDateTime;
 use super::Caller;
 use super::answer::Answer;
 use super::campaigns::{CampaignAnswer, answer};
-use super::idempotency::{Again, Posted};
+use super::idempotency::Posted;
 use super::input::{At, Body, NoFields};
 use super::problem::Result;
 use crate::app::App;
@@ -85,7 +85,7 @@ macro_rules! action {
                 campaigns::$name(&inside, &caller.act(&inside), &caller.scope, id).await?;
                 Answer::ok(&answer(campaigns::find(&inside.db, &caller.scope, id).await?)?)
             };
-            posted.once.run(&app, &me, Again::Safe, effect).await
+            posted.once.run(&app, &me, effect).await
         }
     };
     ($(#[doc = $doc:literal])* delete $path:literal $name:ident) => {

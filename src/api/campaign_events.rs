@@ -1,6 +1,7 @@
 //! Live progress of a campaign as server-sent events: every 2 s while it changes, a heartbeat every 15 s.
 //!
-//! A stream ends when the campaign is final, the key no longer holds, 10 minutes are over or the program stops.
+//! A stream begins with where the campaign stands, so whoever comes back has missed nothing and needs no event ids. It
+//! ends when the campaign is final, the key no longer holds, 10 minutes are over or the program stops.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -193,6 +193,7 @@ pub(super) struct CampaignBody {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     variants: Option<Vec<Value>>,
+    /// 0 to 100. Of batches that wait, those of a higher priority go first: each point counts as a minute waited.
     priority: Option<i64>,
 }
 
@@ -263,6 +264,7 @@ pub(super) struct CampaignPatch {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     variants: Option<Vec<Value>>,
+    /// 0 to 100. Of batches that wait, those of a higher priority go first: each point counts as a minute waited.
     priority: Option<i64>,
 }
 

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Caller;
 use super::answer::{Answer, List};
-use super::idempotency::{Again, Posted};
+use super::idempotency::Posted;
 use super::input::{At, PageQuery, Query, whole};
 use super::problem::{Kind, Result};
 use crate::app::App;
@@ -284,7 +284,7 @@ pub(super) async fn mark(
             tags: live_tags(&inside, &caller, id).await?,
         })
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 fn refuse_unmarked(marked: &Marked) -> Result<()> {
@@ -342,5 +342,5 @@ pub(super) async fn mark_many(
         .await?;
         Answer::ok(&List::whole(marked))
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }

@@ -52,15 +52,6 @@ struct Flight {
     flights: Flights,
 }
 
-/// Whether an effect may be run again when its first attempt broke off before its answer was saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// The verb itself finds out what is done already.
-    Safe,
-    /// It would happen twice: the caller is told to look.
-    Unsafe,
-}
-
 impl<T, S> FromRequest<S> for Posted<T>
 where
     T: DeserializeOwned,
@@ -135,7 +126,7 @@ impl Once {
         let now = app.now();
         let tx = app.db.begin().await?;
         if let Some(slot) = &slot {
-            slot.reserve(&tx, now, Again::Safe).await?;
+            slot.reserve(&tx, now).await?;
         }
         Ok(Work {
             tx,
@@ -145,24 +136,24 @@ impl Once {
         })
     }
 
-    /// Runs an effect that has transactions or platform calls of its own. It goes on when the caller hangs up, so
-    /// that the answer can be fetched by a repeat.
-    pub async fn run<F>(self, app: &App, me: &Caller, again: Again, effect: F) -> Result<Answer>
+    /// Runs an effect that has transactions or platform calls of its own, and finds out what is done already when it
+    /// is run again. It goes on when the caller hangs up, so that the answer can be fetched by a repeat.
+    pub async fn run<F>(self, app: &App, me: &Caller, effect: F) -> Result<Answer>
     where
         F: Future<Output = Result<Answer>> + Send + 'static,
     {
         let (slot, flight) = self.take_off(app, me).await?;
         if let Some(slot) = &slot {
             let tx = app.db.begin().await?;
-            slot.reserve(&tx, app.now(), again).await?;
+            slot.reserve(&tx, app.now()).await?;
             tx.commit().await?;
         }
         let app = app.clone();
         let running = tokio::spawn(async move {
             let answer = effect.await;
             if let Some(slot) = &slot {
-                let left = Left::by(&answer, again);
-                slot.settle(&app, left).await;
+                let said = answer.as_ref().ok().cloned();
+                slot.settle(&app, said.as_ref()).await;
             }
             drop(flight);
             answer
@@ -223,28 +214,9 @@ struct Slot {
     request_hash: String,
 }
 
-/// What an effect of its own left behind.
-enum Left {
-    Answer(Answer),
-    /// It was refused: the key is free for another try.
-    Nothing,
-    /// It failed on the way and must not happen twice: the key stays marked.
-    Doubt,
-}
-
-impl Left {
-    fn by(answer: &Result<Answer>, again: Again) -> Self {
-        match answer {
-            Ok(answer) => Self::Answer(answer.clone()),
-            Err(refusal) if refusal.is_server_error() && again == Again::Unsafe => Self::Doubt,
-            Err(_) => Self::Nothing,
-        }
-    }
-}
-
 impl Slot {
     /// Takes the row, or ends the handler: with the saved answer, or with why not.
-    async fn reserve(&self, tx: &Tx, now: Timestamp, again: Again) -> Result<()> {
+    async fn reserve(&self, tx: &Tx, now: Timestamp) -> Result<()> {
         store::forget_expired(tx, &self.owner, now.plus_ms(-KEPT_MS)).await?;
         if store::reserve(tx, &self.owner, &self.request_hash, now).await? {
             return Ok(());
@@ -258,18 +230,13 @@ impl Slot {
         if held.status != store::UNDER_WAY {
             return Err(Refusal::with(Answer::replay(held.status, &held.body)?));
         }
-        self.take_over(tx, now, held.created_at, again).await
+        self.take_over(tx, now, held.created_at).await
     }
 
     /// Goes on with an attempt that broke off. Of several that find it, one does.
-    async fn take_over(&self, tx: &Tx, now: Timestamp, since: Timestamp, again: Again) -> Result<()> {
+    async fn take_over(&self, tx: &Tx, now: Timestamp, since: Timestamp) -> Result<()> {
         if since.plus_ms(ATTEMPT_MS) > now {
             return Err(in_flight());
-        }
-        if again == Again::Unsafe {
-            return Err(Kind::OutcomeUnknown.says(
-                "the first attempt broke off and may have happened; read the list, then use a new key if it did not",
-            ));
         }
         if store::take_over(tx, &self.owner, since, now).await? {
             Ok(())
@@ -283,13 +250,12 @@ impl Slot {
     }
 
     /// Saves what an effect of its own said, or frees the key when nothing happened.
-    async fn settle(&self, app: &App, left: Left) {
+    async fn settle(&self, app: &App, answer: Option<&Answer>) {
         let settled = async {
             let tx = app.db.begin().await?;
-            match &left {
-                Left::Answer(answer) => self.save(&tx, app.now(), answer).await?,
-                Left::Nothing => store::free(&tx, &self.owner).await?,
-                Left::Doubt => {}
+            match answer {
+                Some(answer) => self.save(&tx, app.now(), answer).await?,
+                None => store::free(&tx, &self.owner).await?,
             }
             tx.commit().await
         };

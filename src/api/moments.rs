@@ -9,13 +9,15 @@ use utoipa::ToSchema;
 use super::Caller;
 use super::answer::{Answer, List};
 use super::campaigns::AudienceBody;
-use super::idempotency::{Again, Posted};
+use super::idempotency::Posted;
 use super::input::{At, PageQuery, Query};
 use super::problem::Result;
 use crate::app::App;
 use crate::auth::Permission::{MomentsRead, MomentsWrite};
 use crate::auth::Policy::Can;
 use crate::campaigns::Audience;
+use crate::db::Conn;
+use crate::directory;
 use crate::error::Error;
 use crate::ids::{AssociateId, MomentId, StoreId};
 use crate::links::content::{Attachment, Content};
@@ -124,9 +126,9 @@ pub(super) struct MomentWithTasks {
     tasks: Vec<TaskAnswer>,
 }
 
-async fn with_tasks(app: &App, me: &Caller, id: MomentId) -> Result<MomentWithTasks> {
-    let moment = moments::find(&app.db, &me.scope, id).await?;
-    let tasks = moments::tasks(&app.db, &me.scope, id).await?;
+async fn with_tasks(conn: &impl Conn, me: &Caller, id: MomentId) -> Result<MomentWithTasks> {
+    let moment = moments::find(conn, &me.scope, id).await?;
+    let tasks = moments::tasks(conn, &me.scope, id).await?;
     Ok(MomentWithTasks {
         moment: moment.into(),
         tasks: tasks.into_iter().map(TaskAnswer::from).collect(),
@@ -152,7 +154,7 @@ pub(super) async fn show(
     me: Caller,
     At(id): At<MomentId>,
 ) -> Result<Json<MomentWithTasks>> {
-    Ok(Json(with_tasks(&app, &me, id).await?))
+    Ok(Json(with_tasks(&app.db, &me, id).await?))
 }
 
 /// Who publishes: `{"associate_ids":[…]}`, `{"store_ids":[…]}` or `{"everyone":true}`.
@@ -181,12 +183,12 @@ pub(super) struct MomentBody {
 }
 
 impl MomentBody {
-    async fn read(self, app: &App, me: &Caller) -> Result<NewMoment> {
+    async fn read(self, conn: &impl Conn, me: &Caller) -> Result<NewMoment> {
         let audience = match &self.audience {
             None => None,
-            Some(audience) => match audience.read(&app.db, me).await? {
+            Some(audience) => match audience.read(conn, me).await? {
                 Audience::Rule(rule) => Some(rule),
-                Audience::Segment(id) => Some(segments::find(&app.db, &me.scope, id).await?.rule),
+                Audience::Segment(id) => Some(segments::find(conn, &me.scope, id).await?.rule),
             },
         };
         let senders = match self.senders {
@@ -217,13 +219,16 @@ impl MomentBody {
 #[utoipa::path(post, path = "/moments", request_body = MomentBody,
     responses((status = 201, body = MomentWithTasks)))]
 pub(super) async fn create(State(app): State<App>, me: Caller, posted: Posted<MomentBody>) -> Result<Answer> {
-    let (inside, caller) = (app.clone(), me.clone());
-    let effect = async move {
-        let new = posted.body.read(&inside, &caller).await?;
-        let id = moments::create(&inside, &caller.act(&inside), &caller.scope, new).await?;
-        Answer::created(format!("/moments/{id}"), &with_tasks(&inside, &caller, id).await?)
-    };
-    posted.once.run(&app, &me, Again::Unsafe, effect).await
+    let work = posted.once.begin(&app, &me).await?;
+    let new = posted.body.read(&work.tx, &me).await?;
+    let corp = directory::find_corp(&work.tx, me.corp).await?;
+    let id = moments::plan(&work.tx, &me.act(&app), &me.scope, &corp, new).await?;
+    let moment = with_tasks(&work.tx, &me, id).await?;
+    let answer = work
+        .finish(Answer::created(format!("/moments/{id}"), &moment)?)
+        .await?;
+    app.cache.ring().await;
+    Ok(answer)
 }
 
 /// Stops associates who have not published yet.

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Caller;
 use super::answer::{Answer, List};
-use super::idempotency::{Again, Posted};
+use super::idempotency::Posted;
 use super::input::{At, Query, whole};
 use super::problem::{FieldProblem, Result};
 use super::rows::{Rows, Sorted};
@@ -250,7 +250,7 @@ pub(super) async fn record_orders(
         });
         Answer::ok(&List::whole(items.collect()))
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 /// Stores refunds and takes back the credit. Idempotent by `refund_no`; one may come before its order.
@@ -275,7 +275,7 @@ pub(super) async fn record_refunds(
         });
         Answer::ok(&List::whole(items.collect()))
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 /// Stores products. Idempotent by `sku`.
@@ -300,7 +300,7 @@ pub(super) async fn record_products(
         });
         Answer::ok(&List::whole(items.collect()))
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 /// The credited associate, store and touch; the rule version; each rejected touch and why.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Caller;
 use super::answer::{Answer, List};
-use super::idempotency::{Again, Posted};
+use super::idempotency::Posted;
 use super::input::{At, Body};
 use super::problem::Result;
 use crate::app::App;
@@ -86,7 +86,7 @@ pub(super) async fn create_group(
         let group = add_group(&inside, &caller, name, &names).await?;
         Answer::created(format!("/tag-groups/{}", group.id), &group)
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 async fn add_group(app: &App, me: &Caller, name: String, names: &[String]) -> Result<TagGroup> {
@@ -177,7 +177,7 @@ pub(super) async fn create_tag(
         let group = group(&inside, &caller, tag.group_id).await?;
         Answer::created(format!("/tags/{}", tag.id), &in_group(tag, &group.name))
     };
-    posted.once.run(&app, &me, Again::Safe, effect).await
+    posted.once.run(&app, &me, effect).await
 }
 
 async fn place(app: &App, me: &Caller, id: Option<TagGroupId>, name: Option<String>) -> Result<Place> {

@@ -3,8 +3,8 @@
 //! The platform has no idempotency key, so a batch is called for at most once. Whoever finds one marked `calling`
 //! does not know what became of it and looks it up (`reconcile`).
 
-use super::jobs::Reconcile;
-use super::plan::OPTED_OUT;
+use super::jobs::{Reconcile, Stop};
+use super::plan::{OPTED_OUT, QUOTA_USED};
 use super::schedule::{hand_out, release};
 use super::store::{self, Batch, Change};
 use super::{CampaignState, DeliveryState, poll, reconcile};
@@ -68,7 +68,7 @@ pub async fn start(app: &App, corp: CorpId, id: CampaignId, frozen_at: Timestamp
         )
         .await?;
         store::set_started(&tx, corp, id, act.now).await?;
-        hand_out(&tx, &act, corp, id).await?;
+        hand_out(&tx, &act, corp, &campaign).await?;
     }
     tx.commit().await?;
     app.cache.ring().await;
@@ -98,9 +98,8 @@ pub async fn claim(
     public_url: &str,
     id: BatchId,
 ) -> Result<Option<String>> {
-    let batch = match store::find_batch(tx, corp.id, id).await {
-        Err(Error::NotFound) => return Ok(None),
-        found => found?,
+    let Some((batch, is_running)) = held_batch(tx, corp.id, id, &[CampaignState::Running]).await? else {
+        return Ok(None);
     };
     if batch.state == "calling" {
         // Another worker may be in the middle of the call.
@@ -111,7 +110,7 @@ pub async fn claim(
         return Ok(None);
     }
     let is_open = batch.ends_at.is_none_or(|end| act.now < end);
-    if batch.state != "planned" || !batch.campaign_is(CampaignState::Running) || !is_open {
+    if batch.state != "planned" || !is_running || !is_open {
         return Ok(None);
     }
     leave_out(tx, act, corp.id, &batch).await?;
@@ -136,6 +135,26 @@ pub async fn claim(
     };
     let is_ours = store::move_batch(tx, corp.id, id, &["planned"], change).await?;
     Ok(is_ours.then_some(body))
+}
+
+/// A batch as it stands once its campaign is held, and whether the campaign is in one of `states`. Read before, it
+/// could be one that somebody cancels at this moment.
+async fn held_batch(
+    tx: &Tx,
+    corp: CorpId,
+    id: BatchId,
+    states: &[CampaignState],
+) -> Result<Option<(Batch, bool)>> {
+    let campaign = match store::find_batch(tx, corp, id).await {
+        Err(Error::NotFound) => return Ok(None),
+        found => found?.campaign_id,
+    };
+    let is_held = store::hold(tx, corp, campaign, states).await?;
+    match store::find_batch(tx, corp, id).await {
+        // Called off while we waited.
+        Err(Error::NotFound) => Ok(None),
+        found => Ok(Some((found?, is_held))),
+    }
 }
 
 /// What changed since the plan: who opted out or is no longer followed by this associate gets nothing.
@@ -190,7 +209,9 @@ pub async fn record(
     id: BatchId,
     outcome: Result<Handed>,
 ) -> Result<Option<Error>> {
-    let batch = store::find_batch(tx, corp.id, id).await?;
+    let (batch, _) = held_batch(tx, corp.id, id, &CampaignState::ALL)
+        .await?
+        .ok_or(Error::NotFound)?;
     match outcome {
         Ok(handed) => record_handed(tx, act, corp.id, &batch, &handed)
             .await
@@ -239,7 +260,7 @@ pub async fn record_handed(
     }
     let open = [DeliveryState::Planned, DeliveryState::Unknown];
     let all = store::deliveries_of(corp, batch, &open);
-    store::move_deliveries(tx, all, DeliveryState::Tasked, None, act.now).await?;
+    let tasked = store::move_deliveries(tx, all, DeliveryState::Tasked, None, act.now).await?;
     let due = Tally {
         store: batch.store_id,
         associate: Some(batch.associate_id),
@@ -259,6 +280,12 @@ pub async fn record_handed(
         NOT_REACHABLE,
     )
     .await?;
+    if tasked.is_empty() || batch.is_campaign_over() {
+        // It was being handed over while the campaign ended: the platform must not go on asking for it.
+        store::poll_next(tx, corp, batch.id, act.now, Some(act.now)).await?;
+        enqueue(tx, act.ids, act.now, corp, &Stop { batch: batch.id }, act.now).await?;
+        return Ok(());
+    }
     poll::watch(tx, act, corp, batch).await
 }
 
@@ -348,7 +375,10 @@ pub(super) async fn fail(
     filter.and_sql(&db::Conn::backend(tx).in_ids("contact_id", &place));
     let state = DeliveryState::Failed;
     let failed = store::move_deliveries(tx, filter, state, Some(reason), act.now).await?;
-    store::give_back(tx, corp, batch.quota_window.as_deref(), &failed).await?;
+    // Who has nothing left has nothing to get back.
+    if reason != QUOTA_USED {
+        store::give_back(tx, corp, batch.quota_window.as_deref(), &failed).await?;
+    }
     tell_failed(tx, act, corp, batch, &failed, reason).await
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Problem, Result, Said, said};
 use crate::ids::{CampaignId, SegmentId};
 use crate::links::content::Content;
 use crate::scope::{Act, Scope};
-use crate::segments::{self, Rule};
+use crate::segments::{self, Rule, Segment};
 use crate::time::zone;
 
 const MAX_NAME: usize = 60;
@@ -80,14 +80,15 @@ pub async fn change(
         priority: change.priority.unwrap_or(old.priority),
     };
     refuse_if(draft.problems(corp), audience_problems)?;
-    if !store::change_draft(tx, scope, id, old.version, &draft, act.now).await? {
+    if !store::change_draft(tx, act, scope, id, old.version, &draft).await? {
         return Err(Error::conflict(said!(
             "conflict-campaign-changed",
             "campaign `{id}` was changed just now; look again",
             id = id.to_string()
         )));
     }
-    Ok(())
+    let detail = serde_json::json!({ "version": old.version + 1 });
+    note(tx, act, scope, "campaign.change", id, detail).await
 }
 
 /// Removes a draft.
@@ -149,39 +150,74 @@ async fn audience(
     audience: Audience,
 ) -> Result<(Option<SegmentId>, Rule, Vec<Problem>)> {
     match rule_of(conn, scope, &audience).await {
-        Ok(rule) => Ok((segment_of(&audience), rule, Vec::new())),
+        Ok(rule) => Ok((segment_id(&audience), rule, Vec::new())),
         // Told together with what else is wrong.
         Err(Error::Invalid(problems)) => Ok((None, Rule::All(Vec::new()), problems)),
         Err(other) => Err(other),
     }
 }
 
-fn segment_of(audience: &Audience) -> Option<SegmentId> {
+fn segment_id(audience: &Audience) -> Option<SegmentId> {
     match audience {
         Audience::Segment(id) => Some(*id),
         Audience::Rule(_) => None,
     }
 }
 
-/// The rule of an audience, checked.
+/// The rule of an audience, checked: what a saved rule names may be gone since, and `not` of nothing is everybody.
 pub(super) async fn rule_of(conn: &impl Conn, scope: &Scope, audience: &Audience) -> Result<Rule> {
+    Ok(asked(conn, scope, audience).await?.0)
+}
+
+/// The same with the version of the segment it was read from.
+pub(super) async fn asked(
+    conn: &impl Conn,
+    scope: &Scope,
+    audience: &Audience,
+) -> Result<(Rule, Option<i64>)> {
     match audience {
-        Audience::Segment(id) => match segments::find(conn, scope, *id).await {
-            Ok(segment) => Ok(segment.rule),
-            Err(Error::NotFound) => Err(Error::invalid(
-                "/audience/segment_id",
+        Audience::Segment(id) => {
+            let segment = segment_of(conn, scope, *id).await?;
+            Ok((segment.rule, Some(segment.version)))
+        }
+        Audience::Rule(rule) => {
+            segments::rule::check(conn, scope, rule, "/audience/rule").await?;
+            Ok((rule.clone(), None))
+        }
+    }
+}
+
+/// A segment whose rule still names only what is there.
+pub(super) async fn segment_of(conn: &impl Conn, scope: &Scope, id: SegmentId) -> Result<Segment> {
+    const AT: &str = "/audience/segment_id";
+    let segment = match segments::find(conn, scope, id).await {
+        Err(Error::NotFound) => {
+            return Err(Error::invalid(
+                AT,
                 said!(
                     "refused-no-segment",
                     "there is no segment `{id}` in your reach",
                     id = id.to_string()
                 ),
-            )),
-            Err(other) => Err(other),
-        },
-        Audience::Rule(rule) => {
-            segments::rule::check(conn, scope, rule, "/audience/rule").await?;
-            Ok(rule.clone())
+            ));
         }
+        found => found?,
+    };
+    match segments::rule::check(conn, scope, &segment.rule, AT).await {
+        // The rule is not in the request: all of it is the segment's.
+        Err(Error::Invalid(problems)) => {
+            let gone = problems.into_iter().map(|problem| {
+                let message = said!(
+                    "refused-segment-broken",
+                    "segment `{name}`: {why}; change the segment",
+                    name = &segment.name,
+                    why = problem.message.to_string()
+                );
+                Problem::new(AT, message)
+            });
+            Err(Error::Invalid(gone.collect()))
+        }
+        checked => checked.map(|()| segment),
     }
 }
 

@@ -127,9 +127,13 @@ pub struct Campaign {
     pub deadline: Option<String>,
     pub late_after_minutes: i64,
     pub holdout_percent: i64,
+    /// Of batches that wait, those of a higher priority go first: each point, 0 to 100, counts as a minute waited.
     pub priority: i64,
     pub created_by: String,
+    /// Who changed it last.
+    pub changed_by: Option<String>,
     pub approved_by: Option<String>,
+    pub approved_as: ApprovedAs,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub frozen_at: Option<Timestamp>,
@@ -138,6 +142,29 @@ pub struct Campaign {
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// What somebody approved. More than that is not approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApprovedAs {
+    /// The segment's version; `None` for a rule of its own.
+    pub segment_version: Option<i64>,
+    /// How many would have got it then.
+    pub eligible: Option<i64>,
+}
+
+impl Campaign {
+    /// Whether this person or key wrote it, or wrote on it last: they cannot be the second one to look.
+    pub fn is_written_by(&self, who: &str) -> bool {
+        self.created_by == who || self.changed_by.as_deref() == Some(who)
+    }
+
+    pub fn audience(&self) -> Audience {
+        match self.segment_id {
+            Some(segment) => Audience::Segment(segment),
+            None => Audience::Rule(self.rule.clone()),
+        }
+    }
 }
 
 /// Who a campaign is for: a saved segment or a rule of its own.
@@ -235,7 +262,7 @@ pub struct Delivery {
 }
 
 /// What a campaign would cost in quota, before it is scheduled.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct QuotaPlan {
     pub targeted: i64,
     pub eligible: i64,

@@ -144,7 +144,7 @@ pub(super) async fn freeze(
     })
 }
 
-fn eligible(drawn: &[Drawn]) -> impl Iterator<Item = &Drawn> {
+pub(super) fn eligible(drawn: &[Drawn]) -> impl Iterator<Item = &Drawn> {
     drawn.iter().filter(|person| person.reason.is_none())
 }
 

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::StreamExt as _;
 
 use super::deliver::fail;
-use super::jobs::{Poll, Reconcile, Stop};
-use super::schedule::{release, stop_handed};
+use super::jobs::{HandOver, Poll, Reconcile};
+use super::plan::QUOTA_USED;
+use super::quota::Window;
+use super::schedule::{line_up, release, stop_handed};
 use super::store::{self, Batch};
-use super::{CampaignState, DeliveryState, reconcile};
+use super::{Campaign, CampaignState, DeliveryState, reconcile};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, Result};
 use crate::ids::{BatchId, CampaignId, ContactId, CorpId, ExternalUserId};
-use crate::job::enqueue;
+use crate::job::{Open, enqueue};
 use crate::scope::{Act, Actor, Scope};
 use crate::tally::{self, Code, Tally};
 use crate::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
@@ -150,12 +152,7 @@ pub async fn record_seen(tx: &Tx, act: &Act<'_>, corp: CorpId, batch: &Batch, se
 pub(super) async fn watch(tx: &Tx, act: &Act<'_>, corp: CorpId, batch: &Batch) -> Result<()> {
     let waits = store::is_anybody_tasked(tx, corp, batch.id).await?;
     let next = waits.then(|| next_look(batch.handed_at.unwrap_or(act.now), act.now));
-    store::poll_next(tx, corp, batch.id, act.now, next).await?;
-    if batch.campaign_is(CampaignState::Cancelled) && waits && batch.state != "handed" {
-        // It was being handed over while the campaign was cancelled.
-        enqueue(tx, act.ids, act.now, corp, &Stop { batch: batch.id }, act.now).await?;
-    }
-    Ok(())
+    store::poll_next(tx, corp, batch.id, act.now, next).await
 }
 
 async fn confirm(tx: &Tx, corp: CorpId, batch: &Batch, at: Timestamp) -> Result<()> {
@@ -197,7 +194,7 @@ async fn record_results(
                 .or_default()
                 .push(*contact),
             ResultStatus::NotFriend => failed.entry("not_friend").or_default().push(*contact),
-            ResultStatus::QuotaUsed => failed.entry("quota_used").or_default().push(*contact),
+            ResultStatus::QuotaUsed => failed.entry(QUOTA_USED).or_default().push(*contact),
             ResultStatus::NotSent | ResultStatus::Unknown(_) => {}
         }
     }
@@ -206,6 +203,10 @@ async fn record_results(
     }
     for (reason, contacts) in failed {
         fail(tx, act, corp, batch, &[DeliveryState::Tasked], &contacts, reason).await?;
+        if reason == QUOTA_USED {
+            // The platform counts what associates send on their own; now we know as well.
+            store::use_up(tx, corp, &Window::at(batch.quota_mode(), act.now), &contacts).await?;
+        }
     }
     Ok(())
 }
@@ -242,6 +243,8 @@ async fn record_sent(
 
 /// Moves what time alone moves: calls whose worker is gone, plans and tasks past the deadline. Then comes back.
 pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
+    // Nobody claims a batch while it is judged whose time is over.
+    store::hold(tx, corp, id, &CampaignState::ALL).await?;
     let campaign = match store::find(tx, &Scope::whole(corp), id).await {
         Err(Error::NotFound) => return Ok(()),
         found => found?,
@@ -262,11 +265,29 @@ pub async fn sweep(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Resu
     if is_over {
         release(tx, act, corp, id, DeliveryState::Expired, "not_handed").await?;
     }
+    if campaign.state == CampaignState::Running && !is_over {
+        put_back(tx, act, corp, &campaign).await?;
+    }
     if is_over || campaign.state == CampaignState::Cancelled {
         stop_handed(tx, act, corp, id).await?;
     }
     store::settle(tx, act, corp, id).await?;
     come_back(tx, act, corp, id, if is_over { None } else { campaign.ends_at }).await
+}
+
+/// Batches whose job was set aside, after a longer outage, get another.
+async fn put_back(tx: &Tx, act: &Act<'_>, corp: CorpId, campaign: &Campaign) -> Result<()> {
+    let planned = store::batches_in(tx, corp, campaign.id, "state = 'planned'").await?;
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let open: Open<HandOver> = Open::read(tx, corp).await?;
+    for batch in planned {
+        if !open.has(&HandOver { batch }) {
+            line_up(tx, act, corp, campaign.priority, batch).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn come_back(

@@ -8,12 +8,12 @@ use super::jobs::{HandOver, Poll, Remind, Start, Stop};
 use super::plan::{self, Letter, Wish};
 use super::quota::Window;
 use super::store;
-use super::{Audience, Campaign, CampaignState, DeliveryState};
+use super::{ApprovedAs, Campaign, CampaignState, DeliveryState};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result, said};
-use crate::ids::{AssociateId, CampaignId, CorpId};
+use crate::ids::{AssociateId, BatchId, CampaignId, CorpId};
 use crate::job::enqueue;
 use crate::links;
 use crate::scope::{Act, Scope};
@@ -42,8 +42,8 @@ pub async fn schedule(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -
         act.now,
     )
     .await?;
-    let frozen = freeze(&tx, act, scope, &corp, &campaign, starts_at, ends_at).await?;
-    check_approval(&corp, &campaign, frozen.eligible)?;
+    let (frozen, segment_version) = freeze(&tx, act, scope, &corp, &campaign, starts_at, ends_at).await?;
+    check_approval(&corp, &campaign, segment_version, frozen.eligible)?;
     let start = Start {
         campaign: id,
         frozen_at: act.now,
@@ -97,6 +97,7 @@ fn instant(text: &str, zone: Tz, at: &str) -> Result<Timestamp> {
         .ok_or_else(|| Error::invalid(at, draft::not_a_time(text)))
 }
 
+/// Answers what was frozen, and the version of the segment it was found by.
 async fn freeze(
     tx: &Tx,
     act: &Act<'_>,
@@ -105,12 +106,9 @@ async fn freeze(
     campaign: &Campaign,
     starts_at: Timestamp,
     ends_at: Timestamp,
-) -> Result<plan::Frozen> {
+) -> Result<(plan::Frozen, Option<i64>)> {
     // A segment is a question: it is asked as it reads now.
-    let rule = match campaign.segment_id {
-        Some(segment) => draft::rule_of(tx, scope, &Audience::Segment(segment)).await?,
-        None => campaign.rule.clone(),
-    };
+    let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
     let (content, target) = campaign.content.clone().linked(corp, "/content")?;
     let window = Window::at(corp.quota_mode, starts_at);
     let wish = Wish {
@@ -149,7 +147,7 @@ async fn freeze(
             name = &campaign.name
         )));
     }
-    Ok(frozen)
+    Ok((frozen, segment_version))
 }
 
 fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
@@ -170,17 +168,39 @@ fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
     }
 }
 
-fn check_approval(corp: &Corp, campaign: &Campaign, eligible: i64) -> Result<()> {
-    match corp.approval_over {
-        Some(most) if eligible > most && campaign.approved_by.is_none() => Err(Error::conflict(said!(
+fn check_approval(
+    corp: &Corp,
+    campaign: &Campaign,
+    segment_version: Option<i64>,
+    eligible: i64,
+) -> Result<()> {
+    let Some(most) = corp.approval_over.filter(|most| eligible > *most) else {
+        return Ok(());
+    };
+    let (name, seen) = (&campaign.name, campaign.approved_as);
+    let refusal = match seen.eligible.filter(|_| campaign.approved_by.is_some()) {
+        None => said!(
             "conflict-campaign-approval",
             "campaign `{name}` goes to {eligible} people, more than {most}: another person has to approve it first",
-            name = &campaign.name,
+            name = name,
             eligible = eligible,
             most = most
-        ))),
-        _ => Ok(()),
-    }
+        ),
+        Some(_) if seen.segment_version != segment_version => said!(
+            "conflict-campaign-segment-changed",
+            "the segment of campaign `{name}` was changed after it was approved; have it approved again",
+            name = name
+        ),
+        Some(then) if eligible > then => said!(
+            "conflict-campaign-grew",
+            "campaign `{name}` was approved for {then} people and would go to {eligible}; have it approved again",
+            name = name,
+            then = then,
+            eligible = eligible
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Error::conflict(refusal))
 }
 
 /// Back to draft, before it started: deliveries go, quota is given back.
@@ -221,35 +241,59 @@ pub(super) async fn release(
     store::cancel_planned_batches(tx, corp, id, reason).await
 }
 
-/// By another person or key than the one who made it.
+/// By another person or key than those who wrote it. What is approved is the draft, its segment and its reach as
+/// they are now.
 pub async fn approve(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
     let by = act.by.to_string();
-    if campaign.created_by == by {
+    if campaign.is_written_by(&by) {
         return Err(Error::Forbidden(
-            "whoever made a campaign cannot approve it; ask somebody else".into(),
+            "whoever made or changed a campaign cannot approve it; ask somebody else".into(),
         ));
     }
-    set_approval(&tx, act, scope, &campaign, Some(&by)).await?;
-    note(
-        &tx,
-        act,
-        scope,
-        "campaign.approve",
-        id,
-        json!({ "version": campaign.version }),
-    )
-    .await?;
+    let seen = reach(&tx, act, scope, &campaign).await?;
+    set_approval(&tx, act, scope, &campaign, Some(&by), seen).await?;
+    let detail = json!({
+        "version": campaign.version,
+        "segment_version": seen.segment_version,
+        "eligible": seen.eligible,
+    });
+    note(&tx, act, scope, "campaign.approve", id, detail).await?;
     tx.commit().await
+}
+
+/// Whom a draft would go to, drawn as freezing it would.
+async fn reach(tx: &Tx, act: &Act<'_>, scope: &Scope, campaign: &Campaign) -> Result<ApprovedAs> {
+    let corp = directory::find_corp(tx, scope.corp).await?;
+    let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
+    let zone = zone(&campaign.zone).unwrap_or(chrono_tz::Asia::Shanghai);
+    let starts_at = match &campaign.send_at {
+        Some(text) => instant(text, zone, "/send_at")?,
+        None => act.now,
+    };
+    let window = Window::at(corp.quota_mode, starts_at);
+    let wish = Wish {
+        corp: &corp,
+        rule: &rule,
+        salt: campaign.id.0,
+        holdout_percent: campaign.holdout_percent,
+        window: &window,
+        now: act.now,
+    };
+    let drawn = plan::draw(tx, scope, &wish).await?;
+    Ok(ApprovedAs {
+        segment_version,
+        eligible: Some(plan::eligible(&drawn).count() as i64),
+    })
 }
 
 pub async fn withdraw_approval(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
-    set_approval(&tx, act, scope, &campaign, None).await?;
+    set_approval(&tx, act, scope, &campaign, None, ApprovedAs::default()).await?;
     note(&tx, act, scope, "campaign.withdraw_approval", id, json!({})).await?;
     tx.commit().await
 }
@@ -261,8 +305,9 @@ async fn set_approval(
     scope: &Scope,
     campaign: &Campaign,
     by: Option<&str>,
+    seen: ApprovedAs,
 ) -> Result<()> {
-    if !store::set_approval(tx, scope.corp, campaign, by, act.now).await? {
+    if !store::set_approval(tx, scope.corp, campaign, by, seen, act.now).await? {
         return Err(Error::conflict(said!(
             "conflict-campaign-not-draft",
             "campaign `{name}` is {state}, not a draft",
@@ -294,7 +339,7 @@ pub async fn pause(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> R
 pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
     let tx = app.db.begin().await?;
-    store::find(&tx, scope, id).await?;
+    let campaign = store::find(&tx, scope, id).await?;
     store::move_on(
         &tx,
         scope.corp,
@@ -304,7 +349,7 @@ pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> 
         act.now,
     )
     .await?;
-    hand_out(&tx, act, scope.corp, id).await?;
+    hand_out(&tx, act, scope.corp, &campaign).await?;
     note(&tx, act, scope, "campaign.resume", id, json!({})).await?;
     tx.commit().await?;
     app.cache.ring().await;
@@ -312,11 +357,27 @@ pub async fn resume(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> 
 }
 
 /// A job for each batch that is only planned, and one that watches.
-pub(super) async fn hand_out(tx: &Tx, act: &Act<'_>, corp: CorpId, id: CampaignId) -> Result<()> {
-    for batch in store::batches_in(tx, corp, id, "state = 'planned'").await? {
-        enqueue(tx, act.ids, act.now, corp, &HandOver { batch }, act.now).await?;
+pub(super) async fn hand_out(tx: &Tx, act: &Act<'_>, corp: CorpId, campaign: &Campaign) -> Result<()> {
+    for batch in store::batches_in(tx, corp, campaign.id, "state = 'planned'").await? {
+        line_up(tx, act, corp, campaign.priority, batch).await?;
     }
-    enqueue(tx, act.ids, act.now, corp, &Poll { campaign: id }, act.now).await?;
+    let watch = Poll {
+        campaign: campaign.id,
+    };
+    enqueue(tx, act.ids, act.now, corp, &watch, act.now).await?;
+    Ok(())
+}
+
+/// Has a batch handed over. The line goes by time, and each point of priority counts as a minute waited.
+pub(super) async fn line_up(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    priority: i64,
+    batch: BatchId,
+) -> Result<()> {
+    let turn = act.now.plus_ms(-priority * MINUTE_MS);
+    enqueue(tx, act.ids, act.now, corp, &HandOver { batch }, turn).await?;
     Ok(())
 }
 

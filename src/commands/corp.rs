@@ -1,5 +1,6 @@
-//! `dianyu corp add`: connects a corp of the platform.
+//! `dianyu corp add`: connects a corp of the platform. `dianyu corp set`: what may be changed about it later.
 
+use dianyu::auth::audit;
 use dianyu::directory::{self, NewCorp};
 use dianyu::scope::Actor;
 
@@ -7,6 +8,32 @@ use dianyu::scope::Actor;
 pub enum Command {
     /// Connect a corp. Secrets may come from the environment or standard input instead.
     Add(Box<Add>),
+    /// Change how a corp is run.
+    Set(Set),
+}
+
+#[derive(clap::Args)]
+pub struct Set {
+    /// The corp's id on the platform, `ww…`.
+    #[arg(long)]
+    corpid: String,
+    /// A campaign to more people than this wants a second person's approval; `none`: never.
+    #[arg(long, value_name = "N|none", value_parser = people)]
+    approval_over: Limit,
+}
+
+/// A number of people, or no limit.
+#[derive(Clone, Copy)]
+struct Limit(Option<i64>);
+
+fn people(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    let number = text.parse().ok().filter(|number: &i64| *number >= 0);
+    number
+        .map(|number| Limit(Some(number)))
+        .ok_or_else(|| format!("`{text}` is not a number of people, nor `none`"))
 }
 
 #[derive(clap::Args)]
@@ -39,7 +66,45 @@ pub struct Add {
 }
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Add(add) = command;
+    match command {
+        Command::Add(add) => self::add(*add).await,
+        Command::Set(set) => self::set(set).await,
+    }
+}
+
+async fn set(set: Set) -> anyhow::Result<()> {
+    let (app, node) = super::connect().await?;
+    let corp = super::corp_named(&app, &set.corpid).await?;
+    let Limit(most) = set.approval_over;
+    let act = app.act(Actor::System);
+    let tx = app.db.begin().await.map_err(super::sentence)?;
+    directory::set_approval_over(&tx, corp.id, most)
+        .await
+        .map_err(super::sentence)?;
+    let detail = serde_json::json!({ "approval_over": most });
+    audit::append(
+        &tx,
+        &act,
+        corp.id,
+        "corp.set",
+        &format!("corp:{}", corp.id),
+        &detail,
+    )
+    .await
+    .map_err(super::sentence)?;
+    tx.commit().await.map_err(super::sentence)?;
+    super::done(&app, &node).await;
+    match most {
+        Some(most) => println!(
+            "corp `{}`: a campaign to more than {most} people wants a second person",
+            corp.corpid
+        ),
+        None => println!("corp `{}`: no campaign wants a second person", corp.corpid),
+    }
+    Ok(())
+}
+
+async fn add(add: Add) -> anyhow::Result<()> {
     let zone = dianyu::time::zone(&add.zone)
         .ok_or_else(|| anyhow::anyhow!("`{}` is not an IANA zone such as `Asia/Shanghai`", add.zone))?;
     let new = NewCorp {

@@ -20,6 +20,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0004_campaigns.sql"),
     ),
     ("0005_orders", include_str!("../../migrations/0005_orders.sql")),
+    (
+        "0008_approval",
+        include_str!("../../migrations/0008_approval.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

@@ -45,7 +45,9 @@ registry![
     moments::jobs::Start,
     moments::jobs::Post,
     moments::jobs::Follow,
+    moments::jobs::Reconcile,
     moments::jobs::Stop,
+    moments::jobs::Sweep,
     schedule::Tidy,
 ];
 

@@ -16,6 +16,7 @@ use crate::directory;
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::job::Job;
+use crate::moments::jobs::Sweep;
 use crate::queue::{self, Lane, NewJob};
 use crate::tags::jobs::SyncTags;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -64,6 +65,9 @@ fn entry<J: Job>(job: J, when: When) -> Entry {
     }
 }
 
+/// Soon enough for a post that an outage held up.
+const SWEEP_MS: i64 = 5 * MINUTE_MS;
+
 /// Everything that runs by the clock.
 fn entries() -> Vec<Entry> {
     let daily = |hour, minute| When::Daily { hour, minute };
@@ -71,6 +75,7 @@ fn entries() -> Vec<Entry> {
         entry(SyncPeople {}, daily(3, 30)),
         entry(SyncTags {}, daily(3, 35)),
         entry(SyncContacts {}, daily(3, 40)),
+        entry(Sweep {}, When::Every(SWEEP_MS)),
         entry(Tidy {}, When::Every(HOUR_MS)),
     ]
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::jobs::Follow;
 use super::post::{self, JOB_PAUSE_MS};
+use super::reconcile;
 use super::store::{self, Part, Task};
 use crate::app::App;
 use crate::campaigns;
@@ -20,7 +21,7 @@ use crate::wecom::Client;
 use crate::wecom::moment::{Interactions, MomentJob};
 
 /// How long a moment is followed; whoever has not published by then is stopped.
-const FOLLOW_MS: i64 = 3 * DAY_MS;
+pub(super) const FOLLOW_MS: i64 = 3 * DAY_MS;
 /// The platform forgets a job after so long. path/95094 (read 2026-11-22).
 const JOB_LIFE_MS: i64 = DAY_MS;
 /// Published posts that one run reads, and how often each at most.
@@ -36,18 +37,47 @@ pub async fn follow(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()>
     let platform = directory::platform(app, corp).await?;
     match (part.state.as_str(), &part.jobid, &part.platform_id) {
         ("creating", Some(jobid), _) => {
-            let job = platform.moment_job(jobid).await?;
+            let job = platform.moment_job(jobid).await;
             let tx = app.db.begin().await?;
-            record_job(&tx, &app.act(Actor::System), corp, &part, job).await?;
-            tx.commit().await
+            let again = record_answer(&tx, &app.act(Actor::System), corp, &part, job).await?;
+            tx.commit().await?;
+            again.map_or(Ok(()), Err)
         }
         ("created", _, Some(platform_id)) => {
-            look(app, &platform, corp, &part, platform_id).await?;
+            // A look that failed does not end the following.
+            if let Err(error) = look(app, &platform, corp, &part, platform_id).await {
+                tracing::warn!(moment.id = %id, %error, "a moment could not be looked at");
+            }
             let tx = app.db.begin().await?;
             come_back(&tx, &app.act(Actor::System), corp, &part).await?;
             tx.commit().await
         }
         _ => Ok(()),
+    }
+}
+
+/// Writes down what the platform said of its job. Answers the error that asks for another try.
+///
+/// A job that cannot be asked for any more does not say that nothing was made: the list does.
+pub async fn record_answer(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    part: &Part,
+    answer: Result<MomentJob>,
+) -> Result<Option<Error>> {
+    let is_forgotten = part
+        .call_started_at
+        .is_some_and(|at| act.now.0 - at.0 > JOB_LIFE_MS);
+    match answer {
+        Ok(job) => record_job(tx, act, corp, part, job).await.map(|()| None),
+        Err(Error::Platform(fault)) if is_forgotten || !matches!(fault.advice, Advice::Retry { .. }) => {
+            tracing::warn!(moment.id = %part.moment_id, error = fault.message, "a job is not known any more");
+            reconcile::mark_unknown(tx, act, corp, part, reconcile::LAST)
+                .await
+                .map(|()| None)
+        }
+        Err(error) => Ok(Some(error)),
     }
 }
 
@@ -57,7 +87,7 @@ pub async fn record_job(tx: &Tx, act: &Act<'_>, corp: CorpId, part: &Part, job: 
         MomentJob::Running => {
             let since = part.call_started_at.unwrap_or(act.now);
             if act.now.0 - since.0 > JOB_LIFE_MS {
-                return post::fail(tx, corp, part, "the platform did not finish its job").await;
+                return post::fail(tx, corp, part, "job_unfinished").await;
             }
             let due = act.now.plus_ms(JOB_PAUSE_MS);
             let job = Follow {
@@ -77,7 +107,8 @@ pub async fn record_job(tx: &Tx, act: &Act<'_>, corp: CorpId, part: &Part, job: 
     }
 }
 
-async fn record_created(
+/// The platform's task is there: its senders have something to do.
+pub(super) async fn record_created(
     tx: &Tx,
     act: &Act<'_>,
     corp: CorpId,
@@ -136,22 +167,39 @@ async fn look(app: &App, platform: &Client, corp: CorpId, part: &Part, platform_
     tx.commit().await?;
     let before = app.now().plus_ms(-READ_PAUSE_MS);
     for task in store::tasks_to_read(&app.db, corp, part, before, PER_RUN).await? {
-        let visible = visible(platform, platform_id, &task.userid).await?;
-        let interactions = platform.moment_interactions(platform_id, &task.userid).await?;
-        let tx = app.db.begin().await?;
-        record_read(
-            &tx,
-            &app.act(Actor::System),
-            corp,
-            part,
-            &task,
-            visible,
-            &interactions,
-        )
-        .await?;
-        tx.commit().await?;
+        match read(app, platform, corp, part, platform_id, &task).await {
+            // The platform is busy; the rest is read next time.
+            Err(Error::Platform(fault)) if matches!(fault.advice, Advice::Retry { .. }) => {
+                return Err(Error::Platform(fault));
+            }
+            // One member's trouble is their own.
+            Err(error) => {
+                tracing::warn!(moment.id = %part.moment_id, associate.id = %task.associate_id, %error, "a post could not be read");
+                let tx = app.db.begin().await?;
+                store::pass_over(&tx, corp, part.moment_id, task.associate_id, app.now()).await?;
+                tx.commit().await?;
+            }
+            Ok(()) => {}
+        }
     }
     Ok(())
+}
+
+/// Reads one member's post: who sees it, who liked and commented.
+async fn read(
+    app: &App,
+    platform: &Client,
+    corp: CorpId,
+    part: &Part,
+    platform_id: &str,
+    task: &Task,
+) -> Result<()> {
+    let visible = visible(platform, platform_id, &task.userid).await?;
+    let interactions = platform.moment_interactions(platform_id, &task.userid).await?;
+    let tx = app.db.begin().await?;
+    let act = app.act(Actor::System);
+    record_read(&tx, &act, corp, part, task, visible, &interactions).await?;
+    tx.commit().await
 }
 
 /// Who has published, folded.

@@ -8,10 +8,14 @@ pub mod model;
 mod create;
 mod follow;
 mod post;
+mod reconcile;
+mod sweep;
 mod store;
 
 pub use create::*;
 pub use follow::*;
 pub use model::*;
 pub use post::*;
+pub use reconcile::*;
 pub use store::{Part, Task, find, find_part, list, tasks};
+pub use sweep::*;

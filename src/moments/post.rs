@@ -1,6 +1,7 @@
 //! Asks the platform to post: mark, commit, call, record. A part is asked for at most once.
 
 use super::jobs::{Follow, Post};
+use super::reconcile;
 use super::store::{self, Part};
 use crate::app::App;
 use crate::campaigns;
@@ -80,8 +81,8 @@ pub async fn claim(
         {
             return Ok(None);
         }
-        // Whoever called is gone. The platform's list of moments names none of ours, so it stays unknown.
-        fail(tx, corp.id, &part, "unknown_outcome").await?;
+        // Whoever called is gone.
+        reconcile::mark_unknown(tx, act, corp.id, &part, 0).await?;
         return Ok(None);
     }
     if part.state != "planned" || part.moment_state != "creating" {
@@ -90,13 +91,20 @@ pub async fn claim(
     if !store::mark_calling(tx, corp.id, id, n, act.now).await? {
         return Ok(None);
     }
+    let rule = part.rule()?;
+    let tags = store::platform_tags(tx, corp.id, rule.as_ref().and_then(Rule::any_of_tags)).await?;
+    if rule.is_some() && tags.is_empty() {
+        // Without a tag the platform would show it to everybody.
+        fail(tx, corp.id, &part, "audience_gone").await?;
+        return Ok(None);
+    }
     let senders = store::senders_of(tx, corp.id, &part).await?;
     let associate = senders.first().map_or("", |sender| sender.name.as_str());
     let store = part.store_name.as_deref().unwrap_or(&corp.name);
     let link = format!("{public_url}/l/{}", part.code);
     Ok(Some(Asked {
         message: message(&part.content()?, associate, store, &link),
-        tags: store::platform_tags(tx, corp.id, part.rule()?.as_ref().and_then(Rule::any_of_tags)).await?,
+        tags,
         senders: senders.into_iter().map(|sender| sender.userid).collect(),
     }))
 }
@@ -144,7 +152,9 @@ pub async fn record_asked(
         Err(Error::Platform(fault)) if fault.advice != Advice::Unknown => {
             fail(tx, corp, &part, &fault.message).await.map(|()| None)
         }
-        Err(_) => fail(tx, corp, &part, "unknown_outcome").await.map(|()| None),
+        Err(_) => reconcile::mark_unknown(tx, act, corp, &part, 0)
+            .await
+            .map(|()| None),
     }
 }
 

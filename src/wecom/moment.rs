@@ -48,6 +48,8 @@ pub struct ListedMoment {
     /// Everybody may see it, or only some customers.
     pub is_public: bool,
     pub text: String,
+    /// Where its link leads, if it shows one.
+    pub link_url: String,
 }
 
 /// Whose posts or broadcasts a list holds.
@@ -134,6 +136,14 @@ struct WireListed {
     visible_type: i64,
     #[serde(default)]
     text: Option<Text>,
+    #[serde(default)]
+    link: Option<WireLink>,
+}
+
+#[derive(Deserialize)]
+struct WireLink {
+    #[serde(default, deserialize_with = "wire::or_default")]
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -261,6 +271,7 @@ impl Client {
             is_personal: listed.create_type == 1,
             is_public: listed.visible_type == 1,
             text: listed.text.map(|text| text.content).unwrap_or_default(),
+            link_url: listed.link.map(|link| link.url).unwrap_or_default(),
         });
         Ok(Page {
             items: items.collect(),

@@ -1,5 +1,7 @@
 //! Sends a welcome inside its 20 seconds; at most once a code.
 
+use std::time::Duration;
+
 use super::jobs::NameContact;
 use super::store::{self, Use};
 use super::{Outcome, Welcome};
@@ -26,6 +28,8 @@ const CODE_DEAD: i64 = 41050;
 const CODE_USED: i64 = 41051;
 /// Two calls at once; the platform allows one more.
 const CODE_BUSY: i64 = 41096;
+/// More tries than fit into a code's life.
+const MAX_TRIES: usize = 60;
 /// How long a fetch usually takes: the contact of a welcome is looked for after it.
 const FETCH_MS: i64 = 5 * SECOND_MS;
 
@@ -140,35 +144,42 @@ async fn message(
     Ok(welcome.content.message(name, store, &url))
 }
 
-/// One bad attachment and the platform delivers nothing, so the text goes alone while the code still lives.
+/// Sends while the code lives. What certainly was not sent and may be in a moment is sent again as it is; one bad
+/// attachment and the platform delivers nothing, so then the text goes alone.
 async fn send(app: &App, corp: &Corp, code: &str, message: &Message, at: Timestamp) -> Result<Outcome> {
-    let is_late = || app.now() > at.plus_ms(LIFE_MS);
-    if is_late() {
+    let left_ms = || at.plus_ms(LIFE_MS).0 - app.now().0;
+    if left_ms() < 0 {
         return Ok(Outcome::Late);
     }
     let client = directory::platform(app, corp.id).await?;
     let mut message = message.clone();
-    let mut tries = 0;
-    loop {
-        tries += 1;
+    let mut busy = 0;
+    for _ in 0..MAX_TRIES {
         let fault = match client.send_welcome(code, &message).await {
             Ok(()) => return Ok(Outcome::Sent),
             Err(Error::Platform(fault)) => fault,
             Err(error) => return Err(error),
         };
-        let can_try = tries < 3 && !is_late();
-        match fault.code {
-            Some(CODE_DEAD) => return Ok(Outcome::Late),
-            Some(CODE_BUSY) if can_try && tries == 1 => {}
-            // It never left: asking again cannot send it twice.
-            None if can_try && matches!(fault.advice, Advice::Retry { .. }) => {}
-            Some(CODE_BUSY | CODE_USED) | None => return Ok(failed(&fault)),
-            Some(_) if can_try && !message.attachments.is_empty() && message.text.is_some() => {
+        let can_try = left_ms() >= 0;
+        match (fault.code, fault.advice) {
+            (Some(CODE_DEAD), _) => return Ok(Outcome::Late),
+            (Some(CODE_BUSY), _) if can_try && busy == 0 => busy += 1,
+            (Some(CODE_BUSY | CODE_USED), _) => return Ok(failed(&fault)),
+            (_, Advice::Retry { after_ms }) if after_ms <= left_ms() => {
+                let pause = u64::try_from(after_ms).unwrap_or_default();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            (_, Advice::Drop | Advice::Bug)
+                if can_try && !message.attachments.is_empty() && message.text.is_some() =>
+            {
                 message.attachments.clear();
             }
-            Some(_) => return Ok(failed(&fault)),
+            _ => return Ok(failed(&fault)),
         }
     }
+    Ok(Outcome::Failed {
+        reason: "the platform was busy all the time".into(),
+    })
 }
 
 fn failed(fault: &crate::error::PlatformFault) -> Outcome {

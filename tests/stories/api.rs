@@ -466,6 +466,25 @@ async fn s59_an_attempt_that_broke_off_is_taken_up_after_a_minute() {
     assert_eq!(late.status, StatusCode::CREATED, "{}", late.body);
 }
 
+/// S59
+#[tokio::test]
+async fn s59_a_moment_and_the_answer_about_it_stand_or_fall_together() {
+    let shop = World::open().await;
+    let client = Client::of(&shop, &["moments:write"]).await;
+    let body = json!({"text": "上新", "senders": {"store_ids": ["21"]}});
+    let first = client.post_once("/api/v1/moments", &body, "k-5").await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    let again = client.post_once("/api/v1/moments", &body, "k-5").await;
+    assert_eq!(again.body["id"], first.body["id"]);
+    // An attempt that broke off left neither, so it is simply made.
+    shop.run("delete from moment").await;
+    shop.run("update saved_answer set status = 0, body = ''").await;
+    shop.app.clock.advance(61_000);
+    let late = client.post_once("/api/v1/moments", &body, "k-5").await;
+    assert_eq!(late.status, StatusCode::CREATED, "{}", late.body);
+    assert_eq!(shop.number("select count(*) from moment").await, 1);
+}
+
 #[tokio::test]
 async fn bad_idempotency_keys_are_refused() {
     let shop = World::open().await;

@@ -1,5 +1,9 @@
 //! Campaigns: frozen once, handed over at most once, every contact accounted for.
 
+mod approval;
+mod events;
+mod races;
+
 use dianyu::campaigns::{
     self, Audience, Batch, CampaignChange, CampaignState, DeliveryState, NewCampaign, Progress, Seen,
 };
@@ -7,11 +11,13 @@ use dianyu::directory::{self, Corp};
 use dianyu::error::{Advice, Error, PlatformFault};
 use dianyu::ids::{
     ApiKeyId, AssociateId, BatchId, CampaignId, ContactId, ExternalUserId, OperatorId, RegionId, StoreId,
+    TagId,
 };
 use dianyu::links::content::Content;
 use dianyu::page::PageOf;
+use dianyu::queue;
 use dianyu::scope::{Act, Actor, Scope};
-use dianyu::segments::Rule;
+use dianyu::segments::{self, Rule};
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use dianyu::wecom::broadcast::{CustomerResult, Handed, ResultStatus};
 
@@ -394,6 +400,54 @@ async fn what_cannot_be_scheduled_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_tag_that_is_gone_does_not_widen_the_audience() {
+    let shop = World::open().await;
+    shop.tags().await;
+    let tag = TagId(shop.number("select min(id) from tag").await);
+    let without = Rule::All(vec![
+        Rule::Region(RegionId(11)),
+        Rule::Not(Box::new(Rule::Tag(tag))),
+    ]);
+    let own = write(&shop, draft(without.clone())).await;
+    let tx = shop.begin().await;
+    let segment = segments::create(&tx, &shop.act(), &shop.whole(), "非金卡", &without)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut new = draft(without);
+    new.audience = Audience::Segment(segment);
+    let of_segment = write(&shop, new.clone()).await;
+
+    shop.run(&format!("update tag set deleted_at = 1 where id = {tag}"))
+        .await;
+    assert_eq!(
+        refused_at(schedule(&shop, own).await),
+        "/audience/rule/all/1/not/tag"
+    );
+    assert_eq!(
+        refused_at(schedule(&shop, of_segment).await),
+        "/audience/segment_id"
+    );
+    assert_eq!(
+        refused_at(try_write(&shop, new.clone()).await.map(drop)),
+        "/audience/segment_id"
+    );
+    let corp = corp(&shop).await;
+    let asked = campaigns::quota_plan(
+        &shop.app.db,
+        &shop.whole(),
+        &corp,
+        &new.audience,
+        0,
+        shop.now(),
+        shop.now(),
+    )
+    .await;
+    assert_eq!(refused_at(asked.map(drop)), "/audience/segment_id");
+    assert_eq!(shop.number("select count(*) from delivery").await, 0);
+}
+
+#[tokio::test]
 async fn a_large_campaign_wants_another_person() {
     let shop = World::open().await;
     shop.run("update corp set approval_over = 5").await;
@@ -726,6 +780,59 @@ async fn a_call_whose_worker_vanished_is_unknown() {
 }
 
 #[tokio::test]
+async fn batches_of_a_higher_priority_go_first() {
+    let shop = World::open().await;
+    let start = async |priority: i64| {
+        let mut new = draft(of_zhao());
+        new.priority = Some(priority);
+        let id = write(&shop, new).await;
+        schedule(&shop, id).await.unwrap();
+        campaigns::start(&shop.app, shop.corp, id, shop.now())
+            .await
+            .unwrap();
+        batch_of(&shop, id, 33).await.id
+    };
+    let (usual, urgent) = (start(0).await, start(5).await);
+    let due = queue::claim(&shop.app.db, shop.now(), 50).await.unwrap();
+    let line: Vec<String> = due
+        .iter()
+        .filter(|job| job.kind == "campaigns.hand_over")
+        .map(|job| job.payload.clone())
+        .collect();
+    let job = |batch: BatchId| format!("{{\"batch\":\"{batch}\"}}");
+    assert_eq!(line, [job(urgent), job(usual)]);
+}
+
+#[tokio::test]
+async fn a_batch_whose_job_was_set_aside_is_put_back_in_line() {
+    let shop = World::open().await;
+    let id = running(&shop, east()).await;
+    let open =
+        "select count(*) from job where kind = 'campaigns.hand_over' and state in ('waiting', 'running')";
+    assert_eq!(shop.number(open).await, 3);
+    // One waits for its next try, its key spent; one runs; one has had its last try.
+    for (associate, state) in [(31, "waiting"), (32, "running"), (33, "dead")] {
+        let batch = batch_of(&shop, id, associate).await.id;
+        shop.run(&format!(
+            "update job set state = '{state}', unique_key = null where kind = 'campaigns.hand_over' and unique_key = '{batch}'"
+        ))
+        .await;
+    }
+    assert_eq!(shop.number(open).await, 2);
+    for _ in 0..2 {
+        sweep(&shop, id).await;
+        assert_eq!(shop.number(open).await, 3);
+    }
+    campaigns::pause(&shop.app, &by(&shop, 1), &shop.whole(), id)
+        .await
+        .unwrap();
+    shop.run("delete from job where kind = 'campaigns.hand_over'")
+        .await;
+    sweep(&shop, id).await;
+    assert_eq!(shop.number(open).await, 0, "a pause is kept");
+}
+
+#[tokio::test]
 async fn results_are_counted_once_and_end_the_campaign() {
     let shop = World::open().await;
     let id = running(&shop, Rule::Store(StoreId(21))).await;
@@ -772,7 +879,19 @@ async fn results_are_counted_once_and_end_the_campaign() {
             .await,
         2
     );
-    assert_eq!(quota(&shop).await, 4, "who got nothing has their quota back");
+    let used = async |contact: i64| {
+        shop.number(&format!(
+            "select used from quota_use where contact_id = {contact}"
+        ))
+        .await
+    };
+    assert_eq!(used(102).await, 0, "who got nothing has their quota back");
+    assert_eq!(
+        used(104).await,
+        30,
+        "who has none left on the platform has none here"
+    );
+    assert_eq!(quota(&shop).await, 4 + 30);
     let speed = campaigns::speed(&shop.app.db, &shop.whole(), id).await.unwrap();
     assert_eq!(speed.iter().map(|point| point.sent).collect::<Vec<_>>(), [4]);
 }

@@ -77,6 +77,28 @@ async fn job(shop: &World, id: MomentId, n: i64, job: MomentJob) {
     tx.commit().await.unwrap();
 }
 
+async fn look(shop: &World, id: MomentId, n: i64, round: usize, found: Option<&str>) {
+    let part = part(shop, id, n).await;
+    let tx = shop.begin().await;
+    moments::record_look(
+        &tx,
+        &shop.act(),
+        shop.corp,
+        &part,
+        round,
+        found.map(str::to_owned),
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn sweep(shop: &World) {
+    let tx = shop.begin().await;
+    moments::sweep(&tx, &shop.act(), shop.corp).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// Asked for, and made a task by the platform.
 async fn out(shop: &World, id: MomentId, n: i64, invalid: &[&str]) {
     claim(shop, id, n).await.unwrap();
@@ -285,6 +307,18 @@ async fn an_unknown_outcome_is_never_asked_for_again() {
     claim(&shop, id, 1).await.unwrap();
     shop.app.clock.advance(MINUTE_MS);
     assert!(claim(&shop, id, 1).await.is_none());
+    for n in [0, 1] {
+        assert_eq!(part(&shop, id, n).await.state, "unknown");
+        for round in 0..3 {
+            assert_eq!(find(&shop, &shop.whole(), id).await.state, "creating");
+            let waits = format!(
+                "select count(*) from job where kind = 'moments.reconcile' and unique_key = '{id}:{n}:{round}'"
+            );
+            assert_eq!(shop.number(&waits).await, 1);
+            look(&shop, id, n, round, None).await;
+        }
+    }
+    assert!(claim(&shop, id, 0).await.is_none());
     let moment = find(&shop, &shop.whole(), id).await;
     assert_eq!(
         (moment.state.as_str(), moment.error.as_deref()),
@@ -294,6 +328,130 @@ async fn an_unknown_outcome_is_never_asked_for_again() {
         shop.number("select count(*) from moment_task where state = 'failed'")
             .await,
         2
+    );
+}
+
+#[tokio::test]
+async fn a_part_that_is_found_was_made() {
+    let shop = World::open().await;
+    let id = started(&shop, of_store(22)).await;
+    claim(&shop, id, 0).await.unwrap();
+    record(&shop, id, 0, fault(Advice::Unknown)).await;
+    look(&shop, id, 0, 0, Some("momFound")).await;
+    let found = part(&shop, id, 0).await;
+    assert_eq!(
+        (found.state.as_str(), found.platform_id.as_deref()),
+        ("created", Some("momFound"))
+    );
+    assert_eq!(find(&shop, &shop.whole(), id).await.state, "published");
+    assert_eq!(
+        shop.number("select value from store_day where code = 'moments_due'")
+            .await,
+        1
+    );
+    // The held-up caller comes back with an answer: it changes nothing any more.
+    record(&shop, id, 0, Ok("job".into())).await;
+    assert_eq!(part(&shop, id, 0).await.state, "created");
+}
+
+#[tokio::test]
+async fn a_job_the_platform_does_not_know_any_more_is_looked_up() {
+    let shop = World::open().await;
+    let answer = async |id: MomentId, advice: Advice| {
+        let part = part(&shop, id, 0).await;
+        let tx = shop.begin().await;
+        let Err(fault) = fault(advice) else {
+            panic!("a fault is one");
+        };
+        let again = moments::record_answer(&tx, &shop.act(), shop.corp, &part, Err(fault))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        again.is_some()
+    };
+    let retry = Advice::Retry { after_ms: 500 };
+    for (wait_ms, advice, state) in [
+        (0, Advice::Drop, "unknown"),
+        (0, retry, "creating"),
+        (DAY_MS + 1, retry, "unknown"),
+    ] {
+        let id = started(&shop, of_store(22)).await;
+        claim(&shop, id, 0).await.unwrap();
+        record(&shop, id, 0, Ok("job".into())).await;
+        shop.app.clock.advance(wait_ms);
+        assert_eq!(answer(id, advice).await, state == "creating");
+        assert_eq!(part(&shop, id, 0).await.state, state);
+        if state == "unknown" {
+            look(&shop, id, 0, 2, None).await;
+            assert_eq!(find(&shop, &shop.whole(), id).await.state, "failed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_outage_set_aside_is_put_back_in_line() {
+    let shop = World::open().await;
+    let waiting = async |kind: &str| {
+        sweep(&shop).await;
+        sweep(&shop).await;
+        shop.number(&format!(
+            "select count(*) from job where kind = 'moments.{kind}' and state = 'waiting'"
+        ))
+        .await
+    };
+    let id = plan(&shop, &shop.whole(), new(of_store(21))).await.unwrap();
+    shop.run("delete from job").await;
+    assert_eq!(waiting("start").await, 1);
+    moments::start(&shop.app, shop.corp, id).await.unwrap();
+    // One has had its last try, one waits for its next.
+    shop.run(&format!(
+        "update job set state = 'dead', unique_key = null where unique_key = '{id}:0'"
+    ))
+    .await;
+    shop.run(&format!(
+        "update job set unique_key = null where unique_key = '{id}:1'"
+    ))
+    .await;
+    assert_eq!(waiting("post").await, 2);
+    claim(&shop, id, 0).await.unwrap();
+    record(&shop, id, 0, Ok("job".into())).await;
+    shop.run("delete from job").await;
+    assert_eq!((waiting("follow").await, waiting("post").await), (1, 1));
+    out(&shop, id, 1, &[]).await;
+    shop.run("delete from job").await;
+    assert_eq!(waiting("follow").await, 2);
+
+    let late = started(&shop, of_store(22)).await;
+    shop.run("delete from job").await;
+    shop.app.clock.advance(DAY_MS + 1);
+    assert_eq!(waiting("post").await, 0);
+    let moment = find(&shop, &shop.whole(), late).await;
+    assert_eq!(
+        (moment.state.as_str(), moment.error.as_deref()),
+        ("failed", Some("missed"))
+    );
+}
+
+#[tokio::test]
+async fn a_moment_whose_tags_are_gone_is_shown_to_nobody() {
+    let shop = World::open().await;
+    shop.tags().await;
+    let tagged = async |tags: &[i64]| {
+        let mut new = new(of_store(22));
+        let tags = tags.iter().map(|tag| Rule::Tag(TagId(*tag)));
+        new.audience = Some(Rule::Any(tags.collect()));
+        let id = plan(&shop, &shop.whole(), new).await.unwrap();
+        moments::start(&shop.app, shop.corp, id).await.unwrap();
+        id
+    };
+    let (gold, either) = (tagged(&[51]).await, tagged(&[51, 52]).await);
+    shop.run("update tag set deleted_at = 1 where id = 51").await;
+    assert_eq!(claim(&shop, either, 0).await.unwrap().tags, ["etSilver"]);
+    assert!(claim(&shop, gold, 0).await.is_none());
+    let moment = find(&shop, &shop.whole(), gold).await;
+    assert_eq!(
+        (moment.state.as_str(), moment.error.as_deref()),
+        ("failed", Some("audience_gone"))
     );
 }
 

@@ -202,6 +202,31 @@ async fn a_cancelled_campaign_reaches_nobody_more() {
 }
 
 #[tokio::test]
+async fn a_long_outage_strands_no_batch() {
+    let street = Street::open().await;
+    street.sandbox.plan(Plan {
+        api: ADD.into(),
+        fault: Fault::Errcode(45033),
+        times: 10_000,
+    });
+    let id = launch(&street).await;
+    // Every job has had its last try.
+    street.shop.run("update job set attempts = 12, state = 'dead', unique_key = null where kind = 'campaigns.hand_over'").await;
+    street.sandbox.forget_plans();
+    street.after(MINUTE_MS);
+    dianyu::jobs::settle(&street.shop.app).await;
+    assert_eq!(progress(&street, id).await.tasked, 9);
+    confirm_all(&street);
+    street.after(MINUTE_MS);
+    dianyu::jobs::settle(&street.shop.app).await;
+    assert_eq!(
+        (progress(&street, id).await.sent, state(&street, id).await),
+        (9, "finished")
+    );
+    figures_hold(&street).await;
+}
+
+#[tokio::test]
 async fn a_moment_goes_out_and_comes_back_counted() {
     let street = Street::open().await;
     let shop = &street.shop;
@@ -253,4 +278,79 @@ async fn a_moment_goes_out_and_comes_back_counted() {
             .await,
         2
     );
+}
+
+#[tokio::test]
+async fn a_moment_whose_answer_was_lost_is_looked_up_not_repeated() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    street.sandbox.plan(Plan {
+        api: "externalcontact/add_moment_task".into(),
+        fault: Fault::EffectThenDrop,
+        times: 1,
+    });
+    let new = NewMoment {
+        content: content(),
+        audience: None,
+        senders: Senders::Stores(vec![StoreId(22)]),
+        send_at: None,
+    };
+    let id = moments::create(&shop.app, &shop.act(), &shop.whole(), new)
+        .await
+        .unwrap();
+    street.settle().await;
+    let part = async || moments::find_part(&shop.app.db, shop.corp, id, 0).await.unwrap();
+    assert_eq!(part().await.state, "unknown");
+    later(&street, 2 * MINUTE_MS).await;
+    assert_eq!(part().await.state, "created");
+    assert_eq!(street.calls_of("externalcontact/add_moment_task"), 1);
+    assert_eq!(
+        moments::find(&shop.app.db, &shop.whole(), id)
+            .await
+            .unwrap()
+            .state,
+        "published"
+    );
+    figures_hold(&street).await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_one_member_does_not_end_the_following() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    let new = NewMoment {
+        content: content(),
+        audience: None,
+        senders: Senders::Stores(vec![StoreId(22)]),
+        send_at: None,
+    };
+    let id = moments::create(&shop.app, &shop.act(), &shop.whole(), new)
+        .await
+        .unwrap();
+    street.settle().await;
+    for _ in 0..3 {
+        later(&street, 10 * SECOND_MS).await;
+    }
+    let (moment_id, member) = street.sandbox.waiting_moments(CORPID).remove(0);
+    let saw = street
+        .sandbox
+        .member_publishes_moment(CORPID, &moment_id, &member)
+        .unwrap();
+    street
+        .sandbox
+        .customer_likes(CORPID, &moment_id, &member, &saw[0])
+        .unwrap();
+    for api in ["get_moment_task", "get_moment_send_result"] {
+        street.sandbox.plan(Plan {
+            api: format!("externalcontact/{api}"),
+            fault: Fault::Errcode(40003),
+            times: 1,
+        });
+    }
+    for _ in 0..4 {
+        later(&street, MINUTE_MS).await;
+    }
+    let moment = moments::find(&shop.app.db, &shop.whole(), id).await.unwrap();
+    assert_eq!((moment.published, moment.likes), (1, 1));
+    figures_hold(&street).await;
 }

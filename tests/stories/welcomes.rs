@@ -120,6 +120,42 @@ async fn a_refused_attachment_leaves_the_text() {
 }
 
 #[tokio::test]
+async fn a_passing_refusal_costs_a_welcome_nothing() {
+    let street = Street::open().await;
+    let gift = Attachment::Link {
+        title: "新人礼".into(),
+        url: "https://shop.example.com/gift".into(),
+        description: None,
+        picture_url: None,
+    };
+    let content = Content {
+        text: "欢迎".into(),
+        attachments: vec![gift],
+    };
+    street.shop.welcome(AppliesTo::Corp, content).await;
+    street.passer_by("wmZhou");
+    for code in [45033, 6000] {
+        street.sandbox.plan(Plan {
+            api: "externalcontact/send_welcome_msg".into(),
+            fault: Fault::Errcode(code),
+            times: 1,
+        });
+    }
+    street.sandbox.scan(CORPID, "wmZhou", "li", "").unwrap();
+    street.settle().await;
+    assert_eq!(street.shop.sent("sent").await, 1);
+    let asked = street.sandbox.ledger();
+    let asked: Vec<_> = asked
+        .iter()
+        .filter(|entry| entry.api == "externalcontact/send_welcome_msg")
+        .collect();
+    assert_eq!(asked.len(), 3);
+    for entry in asked {
+        assert_eq!(entry.request["attachments"][0]["link"]["title"], "新人礼");
+    }
+}
+
+#[tokio::test]
 async fn a_target_has_one_welcome() {
     let shop = World::open().await;
     shop.welcome(AppliesTo::Corp, text("欢迎")).await;

@@ -6,7 +6,6 @@ use crate::db::{self, Tx};
 use crate::error::Result;
 use crate::ids::CampaignId;
 use crate::scope::{Act, Scope};
-use crate::time::Timestamp;
 
 /// Writes a new draft down.
 pub async fn insert_draft(
@@ -45,17 +44,18 @@ pub async fn insert_draft(
 /// Writes a draft anew, its approval gone; answers whether it still was the version that was read.
 pub async fn change_draft(
     tx: &Tx,
+    act: &Act<'_>,
     scope: &Scope,
     id: CampaignId,
     version: i64,
     draft: &Draft,
-    now: Timestamp,
 ) -> Result<bool> {
     let changed = db::run(
         tx,
         "update campaign set name = $4, segment_id = cast($5 as bigint), rule = $6, content = $7, send_at = $8,
                 zone = $9, deadline = $10, late_after_minutes = $11, holdout_percent = $12, priority = $13,
-                approved_by = null, version = version + 1, updated_at = $14
+                changed_by = $15, approved_by = null, approved_segment_version = null, approved_eligible = null,
+                version = version + 1, updated_at = $14
           where corp_id = $1 and id = $2 and version = $3 and state = 'draft'",
         args![
             scope.corp,
@@ -71,7 +71,8 @@ pub async fn change_draft(
             draft.late_after_minutes,
             draft.holdout_percent,
             draft.priority,
-            now
+            act.now,
+            act.by.to_string()
         ],
     )
     .await?;

@@ -15,6 +15,7 @@ use sea_orm::FromQueryResult;
 use super::*;
 use crate::args;
 use crate::db::{self, Backend, Conn, Filter, Tx};
+use crate::directory::QuotaMode;
 use crate::error::{Error, Result, said};
 use crate::ids::{
     AssociateId, BatchId, CampaignId, ContactId, CorpId, ExternalUserId, SegmentId, StoreId, UserId,
@@ -25,8 +26,8 @@ use crate::time::Timestamp;
 use crate::wecom::broadcast::Broadcast;
 
 const CAMPAIGN: &str = "select m.id, m.name, m.state, m.segment_id, m.rule, m.content, m.send_at, m.zone, m.deadline,
-       m.late_after_minutes, m.holdout_percent, m.priority, m.created_by, m.approved_by, m.starts_at, m.ends_at,
-       m.frozen_at, m.started_at, m.finished_at, m.version, m.created_at, m.updated_at from campaign m";
+       m.late_after_minutes, m.holdout_percent, m.priority, m.created_by, m.changed_by, m.approved_by,
+       m.approved_segment_version, m.approved_eligible, m.starts_at, m.ends_at, m.frozen_at, m.started_at, m.finished_at, m.version, m.created_at, m.updated_at from campaign m";
 
 /// Campaigns, newest first. A store's or an associate's scope lists those with a batch in it.
 pub async fn list(
@@ -265,6 +266,7 @@ pub struct Batch {
     pub store_name: Option<String>,
     /// Of the store, else of the corp: whose midnight begins a day.
     zone: String,
+    quota_mode: String,
     campaign_state: String,
     pub campaign_name: String,
     pub content: String,
@@ -277,14 +279,22 @@ impl Batch {
         crate::time::zone(&self.zone).unwrap_or(chrono_tz::Asia::Shanghai)
     }
 
+    pub fn quota_mode(&self) -> QuotaMode {
+        QuotaMode::parse(&self.quota_mode).unwrap_or(QuotaMode::MonthDays)
+    }
+
     pub fn campaign_is(&self, state: CampaignState) -> bool {
         self.campaign_state == state.as_str()
+    }
+
+    pub fn is_campaign_over(&self) -> bool {
+        CampaignState::parse(&self.campaign_state).is_some_and(CampaignState::is_final)
     }
 }
 
 const BATCH: &str = "select b.id, b.campaign_id, b.associate_id, b.store_id, b.state, b.marker, b.msgid,
        b.call_started_at, b.handed_at, b.confirmed_at, b.next_poll_at, a.userid, a.name as associate_name,
-       a.status as associate_status, s.name as store_name, coalesce(s.zone, c.zone) as zone,
+       a.status as associate_status, s.name as store_name, coalesce(s.zone, c.zone) as zone, c.quota_mode,
        m.state as campaign_state, m.name as campaign_name, m.content, m.quota_window, m.ends_at
   from batch b
   join campaign m on m.corp_id = b.corp_id and m.id = b.campaign_id
@@ -400,7 +410,10 @@ struct CampaignRow {
     holdout_percent: i64,
     priority: i64,
     created_by: String,
+    changed_by: Option<String>,
     approved_by: Option<String>,
+    approved_segment_version: Option<i64>,
+    approved_eligible: Option<i64>,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     frozen_at: Option<Timestamp>,
@@ -428,7 +441,12 @@ impl TryFrom<CampaignRow> for Campaign {
             holdout_percent: row.holdout_percent,
             priority: row.priority,
             created_by: row.created_by,
+            changed_by: row.changed_by,
             approved_by: row.approved_by,
+            approved_as: ApprovedAs {
+                segment_version: row.approved_segment_version,
+                eligible: row.approved_eligible,
+            },
             starts_at: row.starts_at,
             ends_at: row.ends_at,
             frozen_at: row.frozen_at,

@@ -2,7 +2,7 @@
 
 use super::{Batch, deliveries_in};
 use crate::args;
-use crate::campaigns::{Campaign, DeliveryState};
+use crate::campaigns::{ApprovedAs, Campaign, CampaignState, DeliveryState};
 use crate::db::{self, Conn as _, Filter, Tx};
 use crate::error::Result;
 use crate::ids::{AssociateId, BatchId, CampaignId, ContactId, CorpId, LinkId};
@@ -13,6 +13,20 @@ use crate::time::{DAY_MS, Timestamp};
 
 /// The platform reminds about one task so often in a day. path/97610 (read 2026-11-22).
 const MAX_REMINDERS: i64 = 3;
+
+/// Holds a campaign until the transaction ends, if it is in one of `states`: whoever cancels, pauses or releases it
+/// waits, and what they did before is seen from here on. An update that changes nothing, the same on both databases.
+pub async fn hold(tx: &Tx, corp: CorpId, id: CampaignId, states: &[CampaignState]) -> Result<bool> {
+    let names: Vec<String> = states
+        .iter()
+        .map(|state| format!("'{}'", state.as_str()))
+        .collect();
+    let sql = format!(
+        "update campaign set state = state where corp_id = $1 and id = $2 and state in ({})",
+        names.join(",")
+    );
+    Ok(db::run(tx, &sql, args![corp, id]).await? != 0)
+}
 
 /// What a campaign is frozen as.
 pub struct FrozenAs<'a> {
@@ -57,7 +71,7 @@ pub async fn links_of(tx: &Tx, corp: CorpId, id: CampaignId) -> Result<Vec<LinkI
     .await
 }
 
-/// Takes back what freezing wrote.
+/// Takes back what freezing wrote; whoever approved it approved that one start.
 pub async fn unfreeze(tx: &Tx, corp: CorpId, id: CampaignId) -> Result<()> {
     for table in ["delivery", "batch"] {
         let sql = format!("delete from {table} where corp_id = $1 and campaign_id = $2");
@@ -65,7 +79,8 @@ pub async fn unfreeze(tx: &Tx, corp: CorpId, id: CampaignId) -> Result<()> {
     }
     db::run(
         tx,
-        "update campaign set starts_at = null, ends_at = null, frozen_at = null, quota_window = null
+        "update campaign set starts_at = null, ends_at = null, frozen_at = null, quota_window = null,
+                approved_by = null, approved_segment_version = null, approved_eligible = null
           where corp_id = $1 and id = $2",
         args![corp, id],
     )
@@ -112,13 +127,23 @@ pub async fn set_approval(
     corp: CorpId,
     campaign: &Campaign,
     by: Option<&str>,
+    seen: ApprovedAs,
     now: Timestamp,
 ) -> Result<bool> {
     let set = db::run(
         tx,
-        "update campaign set approved_by = $4, updated_at = $5
+        "update campaign set approved_by = cast($4 as text), approved_segment_version = cast($5 as bigint),
+                approved_eligible = cast($6 as bigint), updated_at = $7
           where corp_id = $1 and id = $2 and version = $3 and state = 'draft'",
-        args![corp, campaign.id, campaign.version, by, now],
+        args![
+            corp,
+            campaign.id,
+            campaign.version,
+            by,
+            seen.segment_version,
+            seen.eligible,
+            now
+        ],
     )
     .await?;
     Ok(set != 0)

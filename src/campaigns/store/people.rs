@@ -116,6 +116,22 @@ pub async fn give_back(tx: &Tx, corp: CorpId, key: Option<&str>, contacts: &[Con
     Ok(())
 }
 
+/// Writes down that contacts have nothing left in a window.
+pub async fn use_up(tx: &Tx, corp: CorpId, window: &Window, contacts: &[ContactId]) -> Result<()> {
+    let sql = format!(
+        "insert into quota_use (corp_id, contact_id, window_key, used)
+         select c.corp_id, c.id, $2, $4 from contact c where c.corp_id = $1 and {} order by c.id
+         on conflict (corp_id, contact_id, window_key) do update set used = excluded.used
+           where quota_use.used < excluded.used",
+        tx.backend().in_ids("c.id", "$3")
+    );
+    for chunk in contacts.chunks(CHUNK) {
+        let ids = db::id_list(chunk.iter().map(|contact| contact.0));
+        db::run(tx, &sql, args![corp, window.key.as_str(), ids, window.limit]).await?;
+    }
+    Ok(())
+}
+
 /// Writes batches down, none handed over yet.
 pub async fn insert_batches(tx: &Tx, rows: Vec<Vec<sea_orm::Value>>) -> Result<()> {
     db::insert_many(

@@ -50,6 +50,12 @@ pub async fn insert_corp(
     Ok(())
 }
 
+/// Sets over how many people a campaign wants a second person; `None`: never. Answers whether the corp is served.
+pub async fn set_approval_over(tx: &Tx, corp: CorpId, most: Option<i64>) -> Result<bool> {
+    let sql = "update corp set approval_over = cast($2 as bigint) where id = $1 and status = 'active'";
+    Ok(db::run(tx, sql, args![corp, most]).await? != 0)
+}
+
 pub async fn find_corp(conn: &impl Conn, corp: CorpId) -> Result<Corp> {
     let sql = format!("select {COLUMNS} from corp where id = $1 and status = 'active'");
     db::find::<CorpRow>(conn, &sql, args![corp]).await.map(Corp::from)

@@ -3,7 +3,7 @@
 pub(super) mod corps;
 pub(super) mod mirror;
 
-pub use corps::{corps, find_corp, find_corp_by_corpid};
+pub use corps::{corps, find_corp, find_corp_by_corpid, set_approval_over};
 
 use std::collections::HashMap;
 

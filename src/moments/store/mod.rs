@@ -226,6 +226,42 @@ pub(super) async fn parts_in(
     db::scalars(conn, sql, args![corp, moment, state]).await
 }
 
+/// A part in which something is still to happen.
+#[derive(Debug, Clone, FromQueryResult)]
+pub(super) struct OpenPart {
+    pub moment_id: MomentId,
+    pub n: i64,
+    pub state: String,
+    pub call_started_at: Option<Timestamp>,
+    pub starts_at: Timestamp,
+}
+
+/// Parts that are on their way, and those that are out and were made since `followed_since` or still wait for
+/// somebody.
+pub(super) async fn open_parts(
+    conn: &impl Conn,
+    corp: CorpId,
+    followed_since: Timestamp,
+) -> Result<Vec<OpenPart>> {
+    let sql = "select p.moment_id, p.n, p.state, p.call_started_at, m.starts_at
+                 from moment_part p join moment m on m.corp_id = p.corp_id and m.id = p.moment_id
+                where p.corp_id = $1 and (
+                  (m.state = 'creating' and p.state = 'planned')
+                  or p.state in ('calling', 'creating', 'unknown')
+                  or (p.state = 'created' and (p.created_at > $2 or exists (
+                    select 1 from moment_task t where t.corp_id = p.corp_id and t.moment_id = p.moment_id
+                       and t.part = p.n and t.state = 'tasked'))))
+                order by p.moment_id, p.n";
+    db::all(conn, sql, args![corp, followed_since]).await
+}
+
+/// Planned moments whose time has come.
+pub(super) async fn due(conn: &impl Conn, corp: CorpId, now: Timestamp) -> Result<Vec<MomentId>> {
+    let sql =
+        "select id from moment where corp_id = $1 and state = 'planned' and starts_at <= $2 order by id";
+    db::scalars(conn, sql, args![corp, now]).await
+}
+
 /// Tags as the platform calls them.
 pub(super) async fn platform_tags(
     conn: &impl Conn,
@@ -371,6 +407,20 @@ pub(super) async fn set_read(
     let sql = "update moment_task set visible = $4, seen_at = $5
                 where corp_id = $1 and moment_id = $2 and associate_id = $3";
     db::run(tx, sql, args![corp, moment, associate, visible, at]).await?;
+    Ok(())
+}
+
+/// Puts a post that could not be read behind the others.
+pub(super) async fn pass_over(
+    tx: &Tx,
+    corp: CorpId,
+    moment: MomentId,
+    associate: AssociateId,
+    at: Timestamp,
+) -> Result<()> {
+    let sql =
+        "update moment_task set seen_at = $4 where corp_id = $1 and moment_id = $2 and associate_id = $3";
+    db::run(tx, sql, args![corp, moment, associate, at]).await?;
     Ok(())
 }
 

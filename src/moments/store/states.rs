@@ -119,10 +119,18 @@ pub async fn mark_calling(tx: &Tx, corp: CorpId, id: MomentId, n: i64, now: Time
     Ok(db::run(tx, sql, args![corp, id, n, now]).await? != 0)
 }
 
-/// Writes the platform's job for a part.
+/// Shows a part as one whose making is not known; answers whether it was being made.
+pub async fn mark_unknown(tx: &Tx, corp: CorpId, part: &Part) -> Result<bool> {
+    let sql = "update moment_part set state = 'unknown'
+                where corp_id = $1 and moment_id = $2 and n = $3 and state in ('calling', 'creating')";
+    Ok(db::run(tx, sql, args![corp, part.moment_id, part.n]).await? != 0)
+}
+
+/// Writes the platform's job for a part. A caller that was held up may answer after the part was taken for unknown:
+/// it knows better.
 pub async fn set_job(tx: &Tx, corp: CorpId, id: MomentId, n: i64, jobid: &str) -> Result<()> {
     let sql = "update moment_part set state = 'creating', jobid = $4
-                where corp_id = $1 and moment_id = $2 and n = $3 and state = 'calling'";
+                where corp_id = $1 and moment_id = $2 and n = $3 and state in ('calling', 'unknown')";
     db::run(tx, sql, args![corp, id, n, jobid]).await?;
     Ok(())
 }
@@ -144,14 +152,14 @@ pub async fn set_created(
     now: Timestamp,
 ) -> Result<bool> {
     let sql = "update moment_part set state = 'created', platform_id = $4, created_at = $5
-                where corp_id = $1 and moment_id = $2 and n = $3 and state = 'creating'";
+                where corp_id = $1 and moment_id = $2 and n = $3 and state in ('creating', 'unknown')";
     Ok(db::run(tx, sql, args![corp, part.moment_id, part.n, platform_id, now]).await? != 0)
 }
 
-/// Fails a part that is under way; answers whether it was.
+/// Fails a part that is not made; answers whether it was not.
 pub async fn fail_part(tx: &Tx, corp: CorpId, part: &Part, error: &str) -> Result<bool> {
     let sql = "update moment_part set state = 'failed', error = $4
-                where corp_id = $1 and moment_id = $2 and n = $3 and state in ('calling', 'creating')";
+                where corp_id = $1 and moment_id = $2 and n = $3 and state in ('planned', 'calling', 'creating', 'unknown')";
     Ok(db::run(tx, sql, args![corp, part.moment_id, part.n, error]).await? == 1)
 }
 
@@ -163,7 +171,7 @@ pub async fn settle(tx: &Tx, corp: CorpId, id: MomentId) -> Result<()> {
            state = case when exists (select 1 {parts} and p.state = 'created') then 'published' else 'failed' end,
            error = (select max(p.error) {parts} and p.state = 'failed')
          where corp_id = $1 and id = $2 and state = 'creating'
-           and not exists (select 1 {parts} and p.state in ('planned', 'calling', 'creating'))"
+           and not exists (select 1 {parts} and p.state in ('planned', 'calling', 'creating', 'unknown'))"
     );
     db::run(tx, &sql, args![corp, id]).await?;
     Ok(())

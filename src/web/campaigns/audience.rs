@@ -340,9 +340,14 @@ async fn plan(
 }
 
 /// The same for a draft as it is.
-pub(super) async fn plan_of(app: &App, me: &Operator, corp: &Corp, campaign: &Campaign) -> Result<QuotaPlan> {
+pub(super) async fn plan_of(
+    app: &App,
+    me: &Operator,
+    corp: &Corp,
+    campaign: &Campaign,
+) -> crate::error::Result<QuotaPlan> {
     let at = start_of(campaign).unwrap_or_else(|| app.now());
     let audience = audience_of(campaign);
     let holdout = campaign.holdout_percent;
-    Ok(campaigns::quota_plan(&app.db, &me.scope, corp, &audience, holdout, at, app.now()).await?)
+    campaigns::quota_plan(&app.db, &me.scope, corp, &audience, holdout, at, app.now()).await
 }

@@ -134,7 +134,7 @@ fn needs_approval(review: &Review) -> Option<i64> {
 }
 
 fn gate(me: &Operator, review: &Review) -> Gate {
-    let is_mine = review.campaign.created_by == me.actor().to_string();
+    let is_mine = review.campaign.is_written_by(&me.actor().to_string());
     match needs_approval(review) {
         _ if review.plan.eligible == 0 => Gate::Nobody,
         Some(_) if review.campaign.approved_by.is_none() => {
@@ -275,9 +275,16 @@ async fn page(
 ) -> Result<Show<ReviewPage>> {
     let campaign = draft(app, me, id).await?;
     let corp = directory::find_corp(&app.db, me.corp).await?;
-    let plan = plan_of(app, me, &corp, &campaign).await?;
+    let (plan, problems) = match plan_of(app, me, &corp, &campaign).await {
+        // Something its rule names is gone: nobody can be found until it is changed.
+        Err(Error::Invalid(gone)) => (QuotaPlan::default(), refused(&shell, Error::Invalid(gone))?),
+        plan => (plan?, problems),
+    };
     let audience = match campaign.segment_id {
-        Some(segment) => segments::find(&app.db, &me.scope, segment).await?.name,
+        Some(segment) => match segments::find(&app.db, &me.scope, segment).await {
+            Err(Error::NotFound) => String::new(),
+            found => found?.name,
+        },
         None => sentence(&campaign.rule, &names(app, me).await?, &shell),
     };
     let time = campaign

@@ -61,7 +61,9 @@ fn campaign(id: i64, name: &str, state: CampaignState) -> Campaign {
         holdout_percent: 10,
         priority: 0,
         created_by: "operator:1".into(),
+        changed_by: None,
         approved_by: None,
+        approved_as: ApprovedAs::default(),
         starts_at: Some(NOW.plus_ms(-3 * HOUR_MS)),
         ends_at: Some(NOW.plus_ms(5 * HOUR_MS)),
         frozen_at: Some(NOW.plus_ms(-3 * HOUR_MS)),
@@ -404,7 +406,9 @@ impl ReviewPage {
             ..draft()
         };
         let approved = Campaign {
+            changed_by: None,
             approved_by: Some("operator:2".into()),
+            approved_as: ApprovedAs::default(),
             send_at: None,
             deadline: None,
             ..draft()

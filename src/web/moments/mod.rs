@@ -149,7 +149,20 @@ async fn show(
     Ok(Show(MomentPage { shell, moment, tasks }))
 }
 
+/// Why a moment was not made, where it is ours to say; else it stands in the platform's words.
+const ERRORS: [&str; 4] = ["audience_gone", "missed", "job_unfinished", "unknown_outcome"];
+
 impl MomentPage {
+    fn error(&self) -> Option<String> {
+        let error = self.moment.error.as_deref()?;
+        let said = if ERRORS.contains(&error) {
+            self.shell.t(&format!("moment-error-{error}"))
+        } else {
+            error.to_owned()
+        };
+        Some(self.shell.t1("moment-error", "error", &said))
+    }
+
     fn answer(&self) -> Safe<String> {
         let published = ("published", self.moment.published.into());
         match (self.shell.is_associate(), waits(&self.moment)) {

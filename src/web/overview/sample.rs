@@ -1,7 +1,7 @@
 //! Invented regions for the tests of the page.
 
 use super::OverviewPage;
-use crate::campaigns::{Campaign, CampaignState, Progress};
+use crate::campaigns::{ApprovedAs, Campaign, CampaignState, Progress};
 use crate::ids::{CampaignId, RegionId, StoreId};
 use crate::links::content::Content;
 use crate::metrics::{DayRow, Figure, Lang, Overview, RegionRow, StoreRow};
@@ -122,7 +122,9 @@ fn campaign(id: i64, name: &str) -> Campaign {
         holdout_percent: 10,
         priority: 0,
         created_by: "operator:1".into(),
+        changed_by: None,
         approved_by: None,
+        approved_as: ApprovedAs::default(),
         starts_at: Some(now),
         ends_at: None,
         frozen_at: Some(now),
