@@ -2,14 +2,15 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::broadcasts::Confirmed;
-use super::relations::Arrival;
+use super::relations::{Arrival, Ceilings};
 use super::world::{Customer, Kind, Member, QuotaMode};
 use super::{Sandbox, broadcasts, moments, relations, tags};
 
 /// An act of a person. Members are named by userid, customers by external_userid.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// A person turns up whom nobody knows yet.
@@ -21,8 +22,12 @@ pub enum Act {
         state: String,
         #[serde(default = "by_code")]
         add_way: i64,
+        /// The member has to accept.
         #[serde(default)]
         needs_acceptance: bool,
+        /// No verification, but the member has not taken it up yet: `add_half_external_contact`.
+        #[serde(default)]
+        is_half: bool,
     },
     Accept {
         member: String,
@@ -119,11 +124,13 @@ impl Sandbox {
                 state,
                 add_way,
                 needs_acceptance,
+                is_half,
             } => {
                 let arrival = Arrival {
                     state: &state,
                     add_way,
                     needs_acceptance,
+                    is_half,
                 };
                 self.arrive(corpid, &customer, &member, arrival)?;
             }
@@ -200,6 +207,7 @@ impl Sandbox {
             state,
             add_way: by_code(),
             needs_acceptance: false,
+            is_half: false,
         };
         self.arrive(corpid, customer, member, arrival)
     }
@@ -210,14 +218,32 @@ impl Sandbox {
             state,
             add_way: by_code(),
             needs_acceptance: true,
+            is_half: false,
+        };
+        self.arrive(corpid, customer, member, arrival)
+    }
+
+    /// The same without verification, before the member has taken it up.
+    pub fn half_add(&self, corpid: &str, customer: &str, member: &str, state: &str) -> Done {
+        let arrival = Arrival {
+            state,
+            add_way: by_code(),
+            needs_acceptance: false,
+            is_half: true,
         };
         self.arrive(corpid, customer, member, arrival)
     }
 
     fn arrive(&self, corpid: &str, customer: &str, member: &str, arrival: Arrival<'_>) -> Done {
-        let ceiling = self.knobs().customers_per_member;
+        let ceilings = {
+            let rules = self.rules();
+            Ceilings {
+                per_member: rules.knobs.customers_per_member,
+                per_corp: rules.knobs.customers_per_corp,
+            }
+        };
         self.with_corp(corpid, |corp, now| {
-            relations::scan(corp, now, customer, member, arrival, ceiling)
+            relations::scan(corp, now, customer, member, arrival, ceilings)
         })
     }
 

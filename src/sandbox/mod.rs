@@ -12,36 +12,46 @@
 //! | `/shop/{corpid}` | the mini-store: [`shop`] |
 
 pub mod acts;
+mod apps;
 mod broadcasts;
 mod callbacks;
 mod contacts;
 pub mod control;
+mod crowd;
 mod directory;
 pub mod faults;
 mod gate;
 mod html;
+mod index;
 mod journal;
 pub mod life;
 mod login;
 mod media;
 mod message;
 mod moments;
+mod pairs;
+mod past;
+mod people;
 mod phone;
 mod relations;
 mod server;
 pub mod shop;
 mod tags;
 mod token;
+mod word;
 pub mod world;
 
 pub use acts::Act;
+pub use apps::{App, AppChange, Callback};
 pub use broadcasts::Confirmed;
 pub use callbacks::Delivery;
+pub use crowd::Crowd;
 pub use faults::{Fault, Knobs, Plan};
 pub use gate::LedgerEntry;
 pub use life::{LifeOptions, live};
 pub use server::{CorpSeed, Sandbox, SandboxOptions};
 pub use shop::{MiniStore, Product};
+pub use word::Word;
 pub use world::{Customer, Department, Member, QuotaMode, Relation, Standing, Tag, TagGroup};
 
 #[cfg(test)]

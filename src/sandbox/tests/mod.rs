@@ -1,8 +1,10 @@
 //! The simulator through its own doors: calls as the client makes them, callbacks as the product gets them.
 
+mod apps;
 mod calls;
 mod client;
 mod life;
+mod patchy;
 mod people;
 
 use std::collections::HashMap;
