@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `/cgi-bin/…` | the platform's calls: [`gate`], then a file per area |
 //! | `/connect/oauth2/authorize`, `/wwlogin/sso/login` | sign-in pages: [`login`] |
-//! | `/control/…` | acts of people, clock, faults, ledger: [`control`] |
+//! | `/control/…` | acts of people, apps, clock, faults, ledger, described by `/control/openapi.json`: [`control`] |
 //! | `/phone/{corpid}/{id}` | a customer's or a member's phone: [`phone`] |
 //! | `/shop/{corpid}` | the mini-store: [`shop`] |
 
