@@ -133,6 +133,8 @@ mod tests {
         let listed = |url: &str| Listed {
             msgid: "m".into(),
             create_time: Timestamp(0),
+            creator: None,
+            is_personal: false,
             message: Message {
                 text: None,
                 attachments: vec![Attachment::Link {

@@ -105,7 +105,11 @@ async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Res
             let now_called = new_userid.as_ref().unwrap_or(userid);
             return reactions::member_changed(tx, app, corp, now_called).await;
         }
-        Event::TransferFailed { .. } | Event::Other { .. } => return Ok(()),
+        Event::TransferFailed { .. }
+        | Event::GroupCreated { .. }
+        | Event::GroupChanged { .. }
+        | Event::GroupDismissed { .. }
+        | Event::Other { .. } => return Ok(()),
     };
     job::enqueue(tx, &app.ids, app.now(), corp, &job, app.now()).await?;
     Ok(())

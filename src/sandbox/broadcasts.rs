@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::gate::{Answer, Api, Call, Refusal, strings};
+use super::groups::Group;
 use super::message;
 use super::world::{
     Broadcast, BroadcastTask, Corp, Kind, Pair, QuotaMode, Recipient, Relation, Standing, join,
@@ -21,6 +22,7 @@ pub const APIS: &[Api] = &[
 ];
 
 const MAX_RECIPIENTS: usize = 10_000;
+const MAX_GROUPS: usize = 2_000;
 const MAX_SPAN_MS: i64 = 31 * DAY_MS;
 const REMINDERS_A_DAY: usize = 3;
 /// A day of the platform's clock, which stands in Shanghai.
@@ -36,20 +38,42 @@ fn add(call: &mut Call<'_>) -> Answer {
         return Err(Refusal::field("sender", "is missing"));
     }
     message::check(call.corp, call.now, call.body)?;
-    if !is_single {
-        // No customer groups live here yet, so there is nobody to send to.
-        return Err(Refusal::new(41048));
-    }
     let sender = sender.map(|sender| call.member(sender)).transpose()?;
     let (parts, fail_list) = match sender {
+        Some(owner) if !is_single => own_groups(call, &owner)?,
         Some(member) if customers.is_empty() => (whole_list(call, &member)?, Vec::new()),
         sender => allot(call.corp, sender.as_deref(), &customers),
     };
     if parts.values().all(Vec::is_empty) {
         return Err(Refusal::new(41048));
     }
-    let msgid = keep(call, parts);
+    let content = Broadcast {
+        message: message::content(call.body),
+        is_to_groups: !is_single,
+        ..blank(call.corp, call.now)
+    };
+    let msgid = keep(call.corp, content, parts);
     Ok(json!({"fail_list": fail_list, "msgid": msgid}))
+}
+
+/// The groups of a sender that are asked for, or all of them; and those that are not the sender's.
+fn own_groups(call: &Call<'_>, owner: &str) -> Result<(BTreeMap<String, Vec<String>>, Vec<String>), Refusal> {
+    let asked = call.texts("chat_id_list", MAX_GROUPS)?;
+    let own = |group: &&Group| group.owner == owner;
+    let is_own = |id: &str| call.corp.groups.get(id).filter(own).is_some();
+    let (own, fail_list) = match asked.is_empty() {
+        true => (
+            call.corp
+                .groups
+                .values()
+                .filter(own)
+                .map(|group| group.chat_id.clone())
+                .collect(),
+            vec![],
+        ),
+        false => asked.into_iter().map(str::to_owned).partition(|id| is_own(id)),
+    };
+    Ok((BTreeMap::from([(owner.to_owned(), own)]), fail_list))
 }
 
 /// Every friend of the sender whom the tag filter lets through: any tag of a list, and that in every list.
@@ -101,17 +125,22 @@ fn last_chatted(corp: &Corp, customer: &str) -> Option<String> {
         .map(|relation| relation.userid.clone())
 }
 
-fn keep(call: &mut Call<'_>, parts: BTreeMap<String, Vec<String>>) -> String {
-    let msgid = call.corp.new_id("msg", 34);
-    let broadcast = Broadcast {
-        msgid: msgid.clone(),
-        created_at: call.now.0,
-        message: message::content(call.body),
+fn blank(corp: &mut Corp, now: Timestamp) -> Broadcast {
+    Broadcast {
+        msgid: corp.new_id("msg", 34),
+        created_at: now.0,
+        message: json!({}),
         is_cancelled: false,
         reminded_at: Vec::new(),
-    };
-    call.corp.touch(Kind::Broadcast, &msgid);
-    call.corp.broadcasts.insert(msgid.clone(), broadcast);
+        is_to_groups: false,
+        creator: String::new(),
+    }
+}
+
+fn keep(corp: &mut Corp, broadcast: Broadcast, parts: BTreeMap<String, Vec<String>>) -> String {
+    let msgid = broadcast.msgid.clone();
+    corp.touch(Kind::Broadcast, &msgid);
+    corp.broadcasts.insert(msgid.clone(), broadcast);
     for (userid, customers) in parts {
         let recipients = customers.into_iter().map(|external_userid| Recipient {
             external_userid,
@@ -123,7 +152,7 @@ fn keep(call: &mut Call<'_>, parts: BTreeMap<String, Vec<String>>) -> String {
             sent_at: None,
             recipients: recipients.collect(),
         };
-        put_task(call.corp, task);
+        put_task(corp, task);
     }
     msgid
 }
@@ -147,26 +176,48 @@ fn list(call: &mut Call<'_>) -> Answer {
             "is before `start_time` or more than a month after it",
         ));
     }
-    // Everything here was made through the API, so nothing is left when only members' own are asked for.
-    let wants_corp = call.number("filter_type")? != Some(1);
+    let is_to_groups = match call.text("chat_type")? {
+        "single" => false,
+        "group" => true,
+        _ => return Err(Refusal::field("chat_type", "is neither `single` nor `group`")),
+    };
+    let made = call.number("filter_type")?.unwrap_or(2);
+    let creator = call.optional_text("creator")?.unwrap_or_default().to_lowercase();
     let mut found: Vec<&Broadcast> = call
         .corp
         .broadcasts
         .values()
-        .filter(|broadcast| wants_corp && (from..=until).contains(&broadcast.created_at.div_euclid(1_000)))
+        .filter(|broadcast| broadcast.is_to_groups == is_to_groups && is_by(made, &broadcast.creator))
+        .filter(|broadcast| creator.is_empty() || broadcast.creator == creator)
+        .filter(|broadcast| (from..=until).contains(&broadcast.created_at.div_euclid(1_000)))
         .collect();
     found.sort_by_key(|broadcast| (broadcast.created_at, broadcast.msgid.clone()));
     let (page, next) = call.page(found.into_iter(), 50, 100)?;
-    let list: Vec<Value> = page.into_iter().map(listed).collect();
+    let list: Vec<Value> = page
+        .into_iter()
+        .map(|broadcast| listed(call.corp, broadcast))
+        .collect();
     Ok(json!({"group_msg_list": list, "next_cursor": next}))
 }
 
-/// The creation time is a string here, as the platform's sample has it.
-fn listed(broadcast: &Broadcast) -> Value {
+/// Whether a `filter_type` lets through what this creator made: 0 the corp's, 1 members' own, 2 both.
+pub fn is_by(filter_type: i64, creator: &str) -> bool {
+    match filter_type {
+        0 => creator.is_empty(),
+        1 => !creator.is_empty(),
+        _ => true,
+    }
+}
+
+/// The creation time is a string here, as the platform's sample has it; what the app made has no creator.
+fn listed(corp: &Corp, broadcast: &Broadcast) -> Value {
     let mut json = broadcast.message.clone();
     json["msgid"] = json!(broadcast.msgid);
     json["create_time"] = json!(broadcast.created_at.div_euclid(1_000).to_string());
-    json["create_type"] = json!(0);
+    json["create_type"] = json!(i64::from(!broadcast.creator.is_empty()));
+    if !broadcast.creator.is_empty() {
+        json["creator"] = json!(shown(corp, &broadcast.creator));
+    }
     json
 }
 
@@ -212,12 +263,19 @@ fn results(call: &mut Call<'_>) -> Answer {
         .broadcast_tasks
         .get(&pair)
         .ok_or_else(|| Refusal::new(40003))?;
+    let broadcast = call.corp.broadcasts.get(&task.msgid);
+    let is_to_groups = broadcast.is_some_and(|broadcast| broadcast.is_to_groups);
     let (page, next) = call.page(task.recipients.iter(), 500, 1_000)?;
     let userid = shown(call.corp, &task.userid);
     let list: Vec<Value> = page
         .into_iter()
         .map(|recipient| {
-            let mut row = json!({"external_userid": recipient.external_userid, "userid": userid, "status": recipient.status});
+            let mut row = json!({"userid": userid, "status": recipient.status});
+            row[if is_to_groups {
+                "chat_id"
+            } else {
+                "external_userid"
+            }] = json!(recipient.external_userid);
             if recipient.status == 1 {
                 row["send_time"] = json!(task.sent_at);
             }
@@ -280,7 +338,7 @@ pub fn confirm(corp: &mut Corp, now: Timestamp, msgid: &str, userid: &str) -> an
         .get(msgid)
         .ok_or_else(|| anyhow::anyhow!("no broadcast `{msgid}`"))?;
     anyhow::ensure!(!broadcast.is_cancelled, "broadcast `{msgid}` is cancelled");
-    let message = broadcast.message.clone();
+    let (message, is_to_groups) = (broadcast.message.clone(), broadcast.is_to_groups);
     let task = corp.broadcast_tasks.get(&pair);
     let mut task = task
         .cloned()
@@ -291,9 +349,14 @@ pub fn confirm(corp: &mut Corp, now: Timestamp, msgid: &str, userid: &str) -> an
     );
     let mut reached = Vec::new();
     for recipient in &mut task.recipients {
-        recipient.status = deliver(corp, now, &pair.1, &recipient.external_userid);
+        let id = &recipient.external_userid;
+        if is_to_groups {
+            recipient.status = deliver_to_group(corp, now, &pair.1, id, &mut reached);
+            continue;
+        }
+        recipient.status = deliver(corp, now, &pair.1, id);
         if recipient.status == 1 {
-            reached.push(recipient.external_userid.clone());
+            reached.push(id.clone());
         }
     }
     task.sent_at = Some(now.seconds());
@@ -316,6 +379,57 @@ fn deliver(corp: &mut Corp, now: Timestamp, member: &str, customer: &str) -> i64
     person.received.push(now.seconds());
     corp.touch(Kind::Customer, customer);
     1
+}
+
+/// A group has a quota of its own; the message reaches the customers in it.
+fn deliver_to_group(
+    corp: &mut Corp,
+    now: Timestamp,
+    owner: &str,
+    chat_id: &str,
+    reached: &mut Vec<String>,
+) -> i64 {
+    let quota = corp.app.quota;
+    let Some(group) = corp.groups.get_mut(chat_id).filter(|group| group.owner == owner) else {
+        return 2;
+    };
+    group.received.retain(|at| now.0 - at * 1_000 < RECEIVED_KEPT_MS);
+    if is_quota_used(quota, &group.received, now) {
+        return 3;
+    }
+    group.received.push(now.seconds());
+    let people = group.members.iter().filter(|member| member.is_external);
+    reached.extend(people.map(|member| member.id.clone()));
+    corp.touch(Kind::Group, chat_id);
+    1
+}
+
+/// A member makes a broadcast in the client and sends it at once, to some customers or to every friend; answers its
+/// msgid.
+pub fn send_own(
+    corp: &mut Corp,
+    now: Timestamp,
+    userid: &str,
+    text: &str,
+    customers: &[&str],
+) -> anyhow::Result<String> {
+    let member = userid.to_lowercase();
+    anyhow::ensure!(corp.members.contains_key(&member), "no member `{userid}`");
+    let customers: Vec<String> = match customers.is_empty() {
+        true => corp
+            .customers_of(&member, None)
+            .map(|relation| relation.external_userid.clone())
+            .collect(),
+        false => customers.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let broadcast = Broadcast {
+        message: json!({"text": {"content": text}}),
+        creator: member.clone(),
+        ..blank(corp, now)
+    };
+    let msgid = keep(corp, broadcast, BTreeMap::from([(member.clone(), customers)]));
+    confirm(corp, now, &msgid, &member)?;
+    Ok(msgid)
 }
 
 fn is_quota_used(mode: QuotaMode, received: &[i64], now: Timestamp) -> bool {

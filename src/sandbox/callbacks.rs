@@ -29,6 +29,8 @@ pub struct Event {
     event: &'static str,
     change: &'static str,
     fields: Vec<(&'static str, String)>,
+    /// Elements that hold `Item`s.
+    lists: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Event {
@@ -37,6 +39,7 @@ impl Event {
             event,
             change,
             fields: Vec::new(),
+            lists: Vec::new(),
         }
     }
 
@@ -48,6 +51,11 @@ impl Event {
 
     pub fn with(mut self, field: &'static str, value: &str) -> Self {
         self.fields.push((field, value.to_owned()));
+        self
+    }
+
+    pub fn listing(mut self, field: &'static str, items: Vec<String>) -> Self {
+        self.lists.push((field, items));
         self
     }
 
@@ -74,6 +82,10 @@ impl Event {
             text("ChangeType", self.change),
         ];
         fields.extend(self.fields.iter().map(|(field, value)| text(field, value)));
+        fields.extend(self.lists.iter().map(|(field, items)| {
+            let items: String = items.iter().map(|item| text("Item", item)).collect();
+            format!("<{field}>{items}</{field}>")
+        }));
         if outgoing.knobs.callback_fields_shuffled {
             fields.shuffle(rng);
         }

@@ -213,7 +213,9 @@ async fn counts(State(sandbox): State<Sandbox>, Path(corpid): Path<String>) -> S
         Ok(
             json!({"now": now, "name": corp.app.name, "departments": corp.departments.len(),
             "members": corp.members.len(), "customers": corp.customers.len(), "pairs": corp.relations.len(),
-            "tag_groups": corp.tag_groups.len(), "broadcasts": corp.broadcasts.len(), "moments": corp.moments.len()}),
+            "tag_groups": corp.tag_groups.len(), "broadcasts": corp.broadcasts.len(), "moments": corp.moments.len(),
+            "groups": corp.groups.len(), "contact_ways": corp.contact_ways.len(), "links": corp.links.len(),
+            "transfers": corp.transfers.len()}),
         )
     })?;
     Ok(Json(counts))
@@ -276,10 +278,11 @@ struct Move {
     advance_ms: i64,
 }
 
-/// Moves a fixed clock; the system's stays as it is.
+/// Moves a fixed clock, and what was due by then happens; the system's stays as it is.
 #[utoipa::path(post, path = "/control/clock", request_body = Move, responses((status = 200)))]
 async fn move_clock(State(sandbox): State<Sandbox>, body: Body<Move>) -> Said {
     sandbox.clock().advance(body?.advance_ms);
+    sandbox.tick();
     Ok(Json(json!({"now": sandbox.now()})))
 }
 

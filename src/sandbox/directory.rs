@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::gate::{Answer, Api, Call, Refusal};
 use super::world::{Corp, Department, Member, Notice};
+use crate::time::DAY_MS;
 
 pub const APIS: &[Api] = &[
     Api::get("department/list", departments).listing(&["department"]),
@@ -14,6 +15,7 @@ pub const APIS: &[Api] = &[
     Api::get("user/get", member),
     Api::get("externalcontact/get_follow_user_list", follow_users).listing(&["follow_user"]),
     Api::post("message/send", send),
+    Api::post("message/recall", recall),
 ];
 
 /// Notices kept a member.
@@ -155,6 +157,21 @@ fn send(call: &mut Call<'_>) -> Answer {
     Ok(
         json!({"invaliduser": unknown.join("|"), "invalidparty": "", "invalidtag": "", "unlicenseduser": "", "msgid": msgid}),
     )
+}
+
+/// Takes a message back from everybody who got it.
+fn recall(call: &mut Call<'_>) -> Answer {
+    let msgid = call.text("msgid")?;
+    let mut sent = call.corp.notices.values().flatten();
+    let sent_at = sent.find(|notice| notice.msgid == msgid).map(|notice| notice.at);
+    let sent_at = sent_at.ok_or_else(|| Refusal::field("msgid", "is not known"))?;
+    if call.now.0 - sent_at.0 > DAY_MS {
+        return Err(Refusal::new(42052));
+    }
+    for notices in call.corp.notices.values_mut() {
+        notices.retain(|notice| notice.msgid != msgid);
+    }
+    Ok(json!({}))
 }
 
 /// Members by key, and those the app does not know, in lower case as the platform answers them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -75,6 +75,27 @@ pub struct Knobs {
     pub customers_per_member: usize,
     /// Pairs of the whole corp.
     pub customers_per_corp: usize,
+    /// Contact ways and join ways of a corp together.
+    pub ways_ceiling: usize,
+    /// Customers that acquisition links may bring, all in all.
+    pub acquisition_quota: usize,
+    /// People in a customer group, and how many may have come by its code.
+    pub group_ceiling: usize,
+    pub group_code_ceiling: usize,
+    /// For so long after a change a group is read as it was.
+    pub group_lag_ms: i64,
+    /// Groups one member may be given in a day.
+    pub groups_handed_a_day: usize,
+    /// How long a customer is asked before a transfer takes effect.
+    pub transfer_wait_ms: i64,
+    /// Transfers of a customer in 90 days.
+    pub transfers_in_90_days: usize,
+    /// A transfer that fails is not told.
+    pub transfer_fail_untold: bool,
+    /// How long after a member left the customers are listed as unassigned.
+    pub unassigned_after_ms: i64,
+    /// Hour of the day (in Shanghai) from which yesterday's statistics are there.
+    pub statistics_ready_hour: u32,
     /// Of 100 callbacks, how many are lost, come twice, come late and out of order.
     pub callbacks_dropped: u32,
     pub callbacks_doubled: u32,
@@ -106,6 +127,17 @@ impl Default for Knobs {
             corp_tag_ceiling: 3_000,
             customers_per_member: 20_000,
             customers_per_corp: 10_000_000,
+            ways_ceiling: 500_000,
+            acquisition_quota: 10_000,
+            group_ceiling: 500,
+            group_code_ceiling: 200,
+            group_lag_ms: 0,
+            groups_handed_a_day: 300,
+            transfer_wait_ms: DAY_MS,
+            transfers_in_90_days: 2,
+            transfer_fail_untold: false,
+            unassigned_after_ms: 60_000,
+            statistics_ready_hour: 10,
             callbacks_dropped: 0,
             callbacks_doubled: 0,
             callbacks_shuffled: 0,

@@ -21,7 +21,10 @@ use utoipa::ToSchema;
 
 use super::faults::{Fault, Knobs};
 use super::world::{Corp, Token, World};
-use super::{Sandbox, broadcasts, contacts, directory, login, media, moments, tags, token};
+use super::{
+    Sandbox, acquisition, album, broadcasts, contact_ways, contacts, conversion, directory, group_welcomes,
+    groups, handover, join_ways, login, media, moments, network, statistics, tags, token,
+};
 use crate::time::Timestamp;
 
 /// A platform call: its path below `/cgi-bin/` and what answers it.
@@ -121,18 +124,38 @@ fn words(code: i64) -> &'static str {
         40013 => "invalid corpid",
         40014 => "invalid access_token",
         40029 => "invalid code",
+        40050 => "invalid chatid",
+        40066 => "invalid department",
         40068 => "invalid tagid",
         40071 => "tag name already existed",
         40096 => "invalid external userid",
+        40097 => "handover user is not resigned",
+        40098 => "user is not real-name verified",
         40126 => "corp tag count exceed limit",
+        40128 => "customer transferred too often",
+        40129 => "customer is being transferred",
+        40130 => "handover and takeover user are the same",
+        40131 => "handover user is not the customer's follower",
         41001 => "access_token missing",
         41002 => "corpid missing",
         41004 => "corpsecret missing",
+        41037 => "contact way type missing",
+        41038 => "contact way scene missing",
+        41039 => "invalid contact way type",
+        41040 => "invalid contact way scene",
+        41041 => "contact way user count exceed limit",
+        41042 => "invalid contact way style",
+        41043 => "contact way config_id missing",
+        41044 => "invalid contact way config_id",
+        41045 => "contact way count exceed limit",
         41046 => "msgid missing",
         41047 => "invalid msgid",
         41048 => "no customer to send",
         41050 => "invalid welcome code or expired",
         41051 => "customer already chatting or welcome message already sent",
+        41054 => "user not activated",
+        41055 => "group welcome template count exceed limit",
+        41058 => "template not editable by this app",
         41096 => "welcome message is being distributed",
         41060 => "invalid moment id",
         41061 => "moment not published by the member",
@@ -140,10 +163,20 @@ fn words(code: i64) -> &'static str {
         41064 => "attachments count exceed limit",
         41065 => "attachment type not allowed",
         41067 => "moment attachment type error",
+        41073 => "product album description not allowed",
+        41074 => "product album already deleted",
+        41075 => "invalid product_id",
+        41085 => "invalid product sn",
+        41086 => "invalid product price",
+        41087 => "invalid product description",
+        41088 => "attachments empty",
         41089 => "text and attachments are both empty",
+        41091 => "join way group count exceed limit",
         41093 => "group msg already cancelled",
         41094 => "remind over frequency limit",
+        41095 => "acquisition link count exceed limit",
         42001 => "access_token expired",
+        42052 => "msgid expired",
         43001 => "require GET method",
         43002 => "require POST method",
         45002 => "content size out of limit",
@@ -158,11 +191,17 @@ fn words(code: i64) -> &'static str {
         60020 => "not allow to access from your ip",
         60111 => "userid not found",
         81013 => "user & party & tag all invalid",
+        81017 => "request count exceed limit",
         84014 => "user_ticket expired",
         84015 => "invalid user_ticket",
         84061 => "not external contact",
         84074 => "no permission to access external contact",
         84084 => "not follow user",
+        90500 => "the owner of this chat is not resigned",
+        90502 => "the owner of this chat is resigned",
+        90504 => "new owner is the same as the old",
+        90511 => "invalid opengid",
+        600018 => "invalid start_time or end_time",
         301002 => "not allow operate another agent with this accesstoken",
         _ => "refused",
     }
@@ -230,6 +269,19 @@ impl<'a, C: Deref<Target = Corp>> Call<'a, C> {
                 .as_i64()
                 .map(Some)
                 .ok_or_else(|| Refusal::field(field, "is not an integer")),
+        }
+    }
+
+    pub fn required_number(&self, field: &str) -> Result<i64, Refusal> {
+        self.number(field)?
+            .ok_or_else(|| Refusal::field(field, "is missing"))
+    }
+
+    pub fn flag(&self, field: &str) -> Result<Option<bool>, Refusal> {
+        match self.body.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(Refusal::field(field, "is not true or false")),
         }
     }
 
@@ -351,6 +403,16 @@ fn apis() -> impl Iterator<Item = &'static Api> {
         tags::APIS,
         broadcasts::APIS,
         moments::APIS,
+        contact_ways::APIS,
+        acquisition::APIS,
+        groups::APIS,
+        join_ways::APIS,
+        group_welcomes::APIS,
+        handover::APIS,
+        statistics::APIS,
+        album::APIS,
+        conversion::APIS,
+        network::APIS,
         media::APIS,
         login::APIS,
     ]

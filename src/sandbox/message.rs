@@ -59,6 +59,29 @@ pub fn check_moment(corp: &Corp, now: Timestamp, body: &Value) -> Result<(), Ref
     })
 }
 
+/// Checks a message of a text and one thing beside it, each under its own name; answers which thing it is: the first of
+/// them counts, as the platform has it.
+pub fn check_one(
+    corp: &Corp,
+    now: Timestamp,
+    body: &Value,
+    text_bytes: usize,
+) -> Result<Option<&'static str>, Refusal> {
+    let (text, _) = parts(body)?;
+    if text.len() > text_bytes {
+        return Err(Refusal::new(45002));
+    }
+    let thing = ["image", "link", "miniprogram", "file", "video"]
+        .into_iter()
+        .find(|kind| body[*kind].is_object());
+    match thing {
+        Some(kind) => check_attachment(corp, now, &json!({"msgtype": kind, kind: body[kind]}))?,
+        None if text.is_empty() => return Err(Refusal::field("text", "is empty, and so is everything else")),
+        None => {}
+    }
+    Ok(thing)
+}
+
 /// The text and attachments alone, as they were given.
 pub fn content(body: &Value) -> Value {
     let mut content = json!({});

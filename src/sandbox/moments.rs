@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
-use super::broadcasts::shown;
+use super::broadcasts::{is_by, shown};
 use super::directory::is_below;
 use super::gate::{Answer, Api, Call, Refusal, strings};
 use super::message;
@@ -49,6 +49,7 @@ fn add(call: &mut Call<'_>) -> Answer {
         invalid_senders: range.invalid_senders,
         invalid_departments: range.invalid_departments,
         invalid_tags: range.invalid_tags,
+        creator: String::new(),
     };
     for userid in range.members {
         let customers = customers(call.corp, &userid, &range.tags);
@@ -119,7 +120,8 @@ fn able_members(corp: &Corp) -> impl Iterator<Item = &str> {
         .map(|(key, _)| key.as_str())
 }
 
-fn members_below(corp: &Corp, root: i64) -> Vec<String> {
+/// Members of a department and of those below it who may have customers.
+pub fn members_below(corp: &Corp, root: i64) -> Vec<String> {
     able_members(corp)
         .filter(|key| {
             corp.members[*key]
@@ -154,7 +156,9 @@ fn put_task(corp: &mut Corp, task: MomentTask) {
 
 fn job(call: &mut Call<'_>) -> Answer {
     let jobid = call.parameter("jobid").unwrap_or_default();
-    let found = call.corp.moments.values().find(|moment| moment.jobid == jobid);
+    // A member's own post has no job.
+    let mut moments = call.corp.moments.values();
+    let found = moments.find(|moment| moment.jobid == jobid && !jobid.is_empty());
     let moment = found
         .filter(|moment| call.now.0 - moment.created_at < JOB_LIFE_MS)
         .ok_or_else(|| Refusal::said(40058, "invalid jobid"))?;
@@ -186,23 +190,29 @@ fn list(call: &mut Call<'_>) -> Answer {
             "is before `start_time` or more than 30 days after it",
         ));
     }
-    let wants_corp = call.number("filter_type")? != Some(1);
+    let made = call.number("filter_type")?.unwrap_or(2);
+    let creator = call.optional_text("creator")?.unwrap_or_default().to_lowercase();
     let mut found: Vec<&Moment> = call
         .corp
         .moments
         .values()
-        .filter(|moment| wants_corp && is_made(call, moment))
+        .filter(|moment| is_made(call, moment) && is_by(made, &moment.creator))
+        .filter(|moment| creator.is_empty() || moment.creator == creator)
         .filter(|moment| (from..=until).contains(&moment.created_at.div_euclid(1_000)))
         .collect();
     found.sort_by_key(|moment| (moment.created_at, moment.moment_id.clone()));
     let (page, next) = call.page(found.into_iter(), 20, 20)?;
-    let list: Vec<Value> = page.into_iter().map(listed).collect();
+    let list: Vec<Value> = page.into_iter().map(|moment| listed(call.corp, moment)).collect();
     Ok(json!({"moment_list": list, "next_cursor": next}))
 }
 
-fn listed(moment: &Moment) -> Value {
+fn listed(corp: &Corp, moment: &Moment) -> Value {
     let mut json = json!({"moment_id": moment.moment_id, "create_time": moment.created_at.div_euclid(1_000),
-        "create_type": 0, "visible_type": i64::from(moment.is_public), "text": moment.message["text"]});
+        "create_type": i64::from(!moment.creator.is_empty()), "visible_type": i64::from(moment.is_public),
+        "text": moment.message["text"]});
+    if !moment.creator.is_empty() {
+        json["creator"] = json!(shown(corp, &moment.creator));
+    }
     let attachments = moment.message["attachments"].as_array().into_iter().flatten();
     for attachment in attachments {
         match message::kind(attachment) {
@@ -218,7 +228,7 @@ fn listed(moment: &Moment) -> Value {
 }
 
 fn is_made(call: &Call<'_>, moment: &Moment) -> bool {
-    call.now.0 - moment.created_at >= call.knobs.moment_job_ms
+    !moment.creator.is_empty() || call.now.0 - moment.created_at >= call.knobs.moment_job_ms
 }
 
 fn known<'a>(call: &'a Call<'_>) -> Result<&'a Moment, Refusal> {
@@ -335,6 +345,37 @@ pub fn publish(
     task.published_at = Some(now.0);
     task.customers.retain(|customer| friends.contains(customer));
     Ok(task.customers.clone())
+}
+
+/// A member posts in the client, for every friend to see; answers the moment_id.
+pub fn post_own(corp: &mut Corp, now: Timestamp, userid: &str, text: &str) -> anyhow::Result<String> {
+    let member = userid.to_lowercase();
+    anyhow::ensure!(corp.members.contains_key(&member), "no member `{userid}`");
+    let moment = Moment {
+        moment_id: corp.new_id("mom", 34),
+        jobid: String::new(),
+        created_at: now.0,
+        message: json!({"text": {"content": text}}),
+        is_public: true,
+        is_cancelled: false,
+        invalid_senders: vec![],
+        invalid_departments: vec![],
+        invalid_tags: vec![],
+        creator: member.clone(),
+    };
+    let moment_id = moment.moment_id.clone();
+    let task = MomentTask {
+        moment_id: moment_id.clone(),
+        customers: customers(corp, &member, &[]),
+        userid: member,
+        published_at: Some(now.0),
+        likes: vec![],
+        comments: vec![],
+    };
+    put_task(corp, task);
+    corp.touch(Kind::Moment, &moment_id);
+    corp.moments.insert(moment_id.clone(), moment);
+    Ok(moment_id)
 }
 
 pub fn like(

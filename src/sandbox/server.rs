@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +23,7 @@ use super::index::fold;
 use super::journal::{self, Journal};
 use super::shop::MiniStore;
 use super::world::{Corp, Customer, Department, Kind, Member, Relation, TagGroup, World};
-use super::{control, login, phone, shop, token};
+use super::{control, handover, login, phone, shop, token};
 use crate::time::{Clock, Timestamp};
 
 /// Calls remembered for checks.
@@ -174,6 +174,7 @@ impl Sandbox {
                 .await
                 .is_some()
             {
+                self.tick();
                 self.flush().await;
             }
         };
@@ -182,6 +183,11 @@ impl Sandbox {
             tracing::error!(%error, "the sandbox's server stopped");
         }
         self.flush().await;
+    }
+
+    /// Lets happen what time alone brings: transfers nobody refused. Every call does it too; this is for quiet hours.
+    pub fn tick(&self) {
+        self.with_world(|_| ());
     }
 
     /// Writes what has changed to the journal.
@@ -322,7 +328,17 @@ impl Sandbox {
 
     /// Reads the world, side by side with other readers.
     pub(super) fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
-        read(&self.inner.world.read().unwrap_or_else(PoisonError::into_inner))
+        let world = self.read();
+        if !self.is_due(&world) {
+            return read(&world);
+        }
+        drop(world);
+        self.tick();
+        read(&self.read())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, World> {
+        self.inner.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same within a corp.
@@ -348,6 +364,7 @@ impl Sandbox {
     /// Does something to the world; what it makes known goes to the postman in the order it happened.
     pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.write();
+        self.settle(&mut world);
         let result = act(&mut world);
         let news = world.corps.iter_mut().filter(|(_, corp)| !corp.events.is_empty());
         for (corpid, corp) in news {
@@ -383,6 +400,23 @@ impl Sandbox {
                     knobs: knobs.clone(),
                 });
             }
+        }
+    }
+
+    fn is_due(&self, world: &World) -> bool {
+        let now = self.now();
+        world.corps.values().any(|corp| handover::is_due(corp, now))
+    }
+
+    /// What was to happen by now happens before anything else is looked at.
+    fn settle(&self, world: &mut World) {
+        if !self.is_due(world) {
+            return;
+        }
+        let (now, knobs) = (self.now(), self.rules().knobs.clone());
+        for corp in world.corps.values_mut() {
+            corp.past.begin(now, knobs.read_lag_ms);
+            handover::settle(corp, now, &knobs);
         }
     }
 

@@ -11,12 +11,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::acquisition::Link;
+use super::album::AlbumItem;
 use super::apps::App;
 use super::callbacks::Event;
+use super::contact_ways::ContactWay;
 use super::crowd::{Crowd, new_id};
+use super::group_welcomes::GroupWelcome;
+use super::groups::Group;
+use super::handover::Transfer;
+use super::join_ways::JoinWay;
 use super::pairs::Pairs;
 use super::past::Past;
 use super::people::People;
+use super::statistics::Behaviour;
 use super::word::{Word, Words};
 use crate::time::Timestamp;
 
@@ -61,6 +69,12 @@ pub struct Member {
     /// The console welcomes this member's customers: events carry no welcome code.
     #[serde(default)]
     pub has_console_welcome: bool,
+    /// Has not verified the real name (40098).
+    #[serde(default)]
+    pub is_unverified: bool,
+    /// When a member of status 5 left, in seconds.
+    #[serde(default)]
+    pub left_at: i64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -173,6 +187,12 @@ pub struct Broadcast {
     pub message: Value,
     pub is_cancelled: bool,
     pub reminded_at: Vec<i64>,
+    /// To customer groups: its recipients are chat_ids.
+    #[serde(default)]
+    pub is_to_groups: bool,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a broadcast.
@@ -187,6 +207,7 @@ pub struct BroadcastTask {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
+    /// Or a chat_id.
     pub external_userid: String,
     /// 0 not sent, 1 sent, 2 not a friend, 3 quota used.
     pub status: i64,
@@ -205,6 +226,9 @@ pub struct Moment {
     pub invalid_senders: Vec<String>,
     pub invalid_departments: Vec<i64>,
     pub invalid_tags: Vec<String>,
+    /// Key of the member who made it; empty: the app.
+    #[serde(default)]
+    pub creator: String,
 }
 
 /// One member's part of a moment.
@@ -276,6 +300,14 @@ pub enum Kind {
     Moment,
     MomentTask,
     Media,
+    ContactWay,
+    AcquisitionLink,
+    Group,
+    JoinWay,
+    GroupWelcome,
+    Transfer,
+    Behaviour,
+    AlbumItem,
 }
 
 /// Kind and id within a corp; pairs have a space between.
@@ -304,6 +336,18 @@ pub struct Corp {
     pub moments: BTreeMap<String, Moment>,
     pub moment_tasks: BTreeMap<Pair, MomentTask>,
     pub media: HashMap<String, Media>,
+    pub contact_ways: BTreeMap<String, ContactWay>,
+    pub links: BTreeMap<String, Link>,
+    pub groups: BTreeMap<String, Group>,
+    pub join_ways: BTreeMap<String, JoinWay>,
+    pub group_welcomes: BTreeMap<String, GroupWelcome>,
+    /// By customer and number.
+    pub transfers: BTreeMap<Pair, Transfer>,
+    /// Transfers that wait, by the moment they take effect in milliseconds.
+    pub transfers_due: BTreeSet<(i64, Pair)>,
+    /// By member and day.
+    pub behaviour: BTreeMap<Pair, Behaviour>,
+    pub album: BTreeMap<String, AlbumItem>,
     pub welcomes: HashMap<String, Welcome>,
     pub codes: HashMap<String, Code>,
     /// Whose details a `user_ticket` opens, and since when.
@@ -336,6 +380,15 @@ impl Corp {
             moments: BTreeMap::new(),
             moment_tasks: BTreeMap::new(),
             media: HashMap::new(),
+            contact_ways: BTreeMap::new(),
+            links: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            join_ways: BTreeMap::new(),
+            group_welcomes: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            transfers_due: BTreeSet::new(),
+            behaviour: BTreeMap::new(),
+            album: BTreeMap::new(),
             welcomes: HashMap::new(),
             codes: HashMap::new(),
             tickets: HashMap::new(),
@@ -566,6 +619,14 @@ impl Corp {
             Kind::Moment => json(self.moments.get(id)),
             Kind::MomentTask => json(split(id).and_then(|pair| self.moment_tasks.get(&pair))),
             Kind::Media => json(self.media.get(id)),
+            Kind::ContactWay => json(self.contact_ways.get(id)),
+            Kind::AcquisitionLink => json(self.links.get(id)),
+            Kind::Group => json(self.groups.get(id)),
+            Kind::JoinWay => json(self.join_ways.get(id)),
+            Kind::GroupWelcome => json(self.group_welcomes.get(id)),
+            Kind::Transfer => json(split(id).and_then(|pair| self.transfers.get(&pair))),
+            Kind::Behaviour => json(split(id).and_then(|pair| self.behaviour.get(&pair))),
+            Kind::AlbumItem => json(self.album.get(id)),
         }
     }
 
@@ -602,6 +663,28 @@ impl Corp {
             }
             Kind::Media => {
                 self.media.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::ContactWay => {
+                self.contact_ways.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::AcquisitionLink => {
+                self.links.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::Group => {
+                self.groups.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::JoinWay => {
+                self.join_ways.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::GroupWelcome => {
+                self.group_welcomes.insert(id.to_owned(), from_value(value)?);
+            }
+            Kind::Transfer => self.put_transfer(from_value(value)?),
+            Kind::Behaviour => {
+                self.behaviour.insert(pair()?, from_value(value)?);
+            }
+            Kind::AlbumItem => {
+                self.album.insert(id.to_owned(), from_value(value)?);
             }
         }
         Ok(())

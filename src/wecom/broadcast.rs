@@ -8,6 +8,7 @@ use serde_json::json;
 use super::ask::{Api, Ask};
 use super::fault::ALREADY_CANCELLED;
 use super::message::{Attachment, Message, Text};
+use super::moment::Made;
 use super::wire::{self, Accepted};
 use super::{Client, Page};
 use crate::error::{Error, Result};
@@ -37,7 +38,30 @@ pub struct Handed {
 pub struct Listed {
     pub msgid: String,
     pub create_time: Timestamp,
+    /// Absent for a task made through the API.
+    pub creator: Option<UserId>,
+    /// A member's own, or else the corp's.
+    pub is_personal: bool,
     pub message: Message,
+}
+
+/// A task for the customer groups of one owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupBroadcast {
+    pub sender: UserId,
+    /// At most 2,000 of the sender's own; none: the sender chooses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chat_id_list: Vec<String>,
+    #[serde(flatten)]
+    pub message: Message,
+}
+
+/// What became of a task in one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupResult {
+    pub chat_id: String,
+    pub status: ResultStatus,
+    pub send_time: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +128,10 @@ struct WireListed {
     msgid: String,
     #[serde(default, deserialize_with = "wire::number")]
     create_time: i64,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    creator: String,
+    #[serde(default, deserialize_with = "wire::number")]
+    create_type: i64,
     #[serde(default)]
     text: Option<Text>,
     #[serde(default, deserialize_with = "wire::or_default")]
@@ -117,6 +145,8 @@ impl From<WireListed> for Listed {
         Self {
             msgid: wire.msgid,
             create_time: Timestamp::from_seconds(wire.create_time),
+            creator: Some(UserId(wire.creator)).filter(|creator| !creator.0.is_empty()),
+            is_personal: wire.create_type == 1,
             message: Message {
                 text: wire.text,
                 attachments: attachments
@@ -157,6 +187,8 @@ struct WireResults {
 struct WireResult {
     #[serde(default)]
     external_userid: Option<ExternalUserId>,
+    #[serde(default)]
+    chat_id: Option<String>,
     #[serde(default, deserialize_with = "wire::number")]
     status: i64,
     #[serde(default, deserialize_with = "wire::number")]
@@ -174,9 +206,27 @@ impl Client {
         })
     }
 
+    /// The same for customer groups; what it cannot reach stands in `fail_list` by chat_id.
+    pub async fn add_group_broadcast(&self, broadcast: &GroupBroadcast) -> Result<Handed> {
+        let mut body = serde_json::to_value(broadcast)?;
+        body["chat_type"] = "group".into();
+        self.add_broadcast(&body.to_string()).await
+    }
+
     /// Tasks made through the API in a span of at most a month.
     pub async fn broadcasts(
         &self,
+        from: Timestamp,
+        until: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<Page<Listed>> {
+        self.broadcasts_made(Made::ByCorp, from, until, cursor).await
+    }
+
+    /// Tasks to customers in a span of at most a month, 100 a page: members' own count against the quota too.
+    pub async fn broadcasts_made(
+        &self,
+        made: Made,
         from: Timestamp,
         until: Timestamp,
         cursor: Option<&str>,
@@ -185,7 +235,7 @@ impl Client {
             "chat_type": "single",
             "start_time": from.seconds(),
             "end_time": until.seconds(),
-            "filter_type": 0,
+            "filter_type": made.filter(),
             "limit": 100,
             "cursor": cursor.unwrap_or_default(),
         });
@@ -218,13 +268,7 @@ impl Client {
         userid: &UserId,
         cursor: Option<&str>,
     ) -> Result<Page<CustomerResult>> {
-        let body = json!({
-            "msgid": msgid,
-            "userid": userid,
-            "limit": 1000,
-            "cursor": cursor.unwrap_or_default(),
-        });
-        let page: WireResults = self.post(RESULTS, &body).await?;
+        let page = self.results(msgid, userid, cursor).await?;
         let items = page.send_list.into_iter().filter_map(|result| {
             Some(CustomerResult {
                 external_userid: result.external_userid?,
@@ -236,6 +280,37 @@ impl Client {
             items: items.collect(),
             next: wire::next(page.next_cursor),
         })
+    }
+
+    /// What became of each group under one sender, 1,000 a page.
+    pub async fn group_broadcast_results(
+        &self,
+        msgid: &str,
+        userid: &UserId,
+        cursor: Option<&str>,
+    ) -> Result<Page<GroupResult>> {
+        let page = self.results(msgid, userid, cursor).await?;
+        let items = page.send_list.into_iter().filter_map(|result| {
+            Some(GroupResult {
+                chat_id: result.chat_id?,
+                status: ResultStatus::of(result.status),
+                send_time: wire::instant(result.send_time),
+            })
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: wire::next(page.next_cursor),
+        })
+    }
+
+    async fn results(&self, msgid: &str, userid: &UserId, cursor: Option<&str>) -> Result<WireResults> {
+        let body = json!({
+            "msgid": msgid,
+            "userid": userid,
+            "limit": 1000,
+            "cursor": cursor.unwrap_or_default(),
+        });
+        self.post(RESULTS, &body).await
     }
 
     /// Reminds members who have not confirmed; at most 3 in 24 h a task (41094).

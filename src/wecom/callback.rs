@@ -62,11 +62,43 @@ pub enum Event {
         left: bool,
     },
     DepartmentsChanged,
+    GroupCreated {
+        chat_id: String,
+    },
+    GroupChanged {
+        chat_id: String,
+        change: GroupChange,
+    },
+    /// The owner dismissed it: it cannot be read any more.
+    GroupDismissed {
+        chat_id: String,
+    },
     /// Known envelope, nothing we act on; kept in the inbox.
     Other {
         event: String,
         change: String,
     },
+}
+
+/// What changed in a customer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupChange {
+    /// Who came. Without ids (older servers sent none) or with a `last` that is not what we know: read the group.
+    Joined(Members),
+    Left(Members),
+    Owner,
+    Name,
+    Notice,
+    Unknown(String),
+}
+
+/// Those who came or went, and the versions of the list before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Userids and external_userids.
+    pub ids: Vec<String>,
+    pub last: String,
+    pub current: String,
 }
 
 /// An event with the head of its envelope.
@@ -94,6 +126,7 @@ pub fn read_event(xml: &str) -> Option<Received> {
         "change_external_contact" => contact_event(&change, &mut fields),
         "change_external_tag" => tag_event(&change),
         "change_contact" => directory_event(&change, &mut fields),
+        "change_external_chat" => group_event(&change, &mut fields),
         _ => None,
     };
     let event = event.unwrap_or(Event::Other { event: name, change });
@@ -154,13 +187,50 @@ fn directory_event(change: &str, fields: &mut Fields) -> Option<Event> {
     }
 }
 
+fn group_event(change: &str, fields: &mut Fields) -> Option<Event> {
+    let chat_id = fields.take("ChatId")?;
+    Some(match change {
+        "create" => Event::GroupCreated { chat_id },
+        "dismiss" => Event::GroupDismissed { chat_id },
+        "update" => Event::GroupChanged {
+            chat_id,
+            change: match fields.take("UpdateDetail").unwrap_or_default().as_str() {
+                "add_member" => GroupChange::Joined(members(fields)),
+                "del_member" => GroupChange::Left(members(fields)),
+                "change_owner" => GroupChange::Owner,
+                "change_name" => GroupChange::Name,
+                "change_notice" => GroupChange::Notice,
+                other => GroupChange::Unknown(other.to_owned()),
+            },
+        },
+        _ => return None,
+    })
+}
+
+fn members(fields: &mut Fields) -> Members {
+    Members {
+        ids: fields.take_items("MemChangeList"),
+        last: fields.take("LastMemVer").unwrap_or_default(),
+        current: fields.take("CurMemVer").unwrap_or_default(),
+    }
+}
+
 /// The elements directly inside the root, by name; their order means nothing.
-struct Fields(HashMap<String, String>);
+struct Fields {
+    texts: HashMap<String, String>,
+    /// Texts of `Item`s inside an element, in their order.
+    items: HashMap<String, Vec<String>>,
+}
 
 impl Fields {
     /// A field's text; `None` when it is absent or empty.
     fn take(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name).filter(|text| !text.is_empty())
+        self.texts.remove(name).filter(|text| !text.is_empty())
+    }
+
+    /// A field's items; none when it is absent.
+    fn take_items(&mut self, name: &str) -> Vec<String> {
+        self.items.remove(name).unwrap_or_default()
     }
 }
 
@@ -170,9 +240,10 @@ fn fields(text: &str) -> Option<Fields> {
         return None;
     }
     let mut reader = Reader::from_str(text);
-    let mut fields = HashMap::new();
+    let (mut texts, mut lists) = (HashMap::new(), HashMap::new());
     let (mut depth, mut closed) = (0, false);
     let (mut name, mut value) = (String::new(), String::new());
+    let (mut item, mut items) = (None, Vec::new());
     loop {
         match reader.read_event().ok()? {
             Xml::Start(start) => {
@@ -182,7 +253,9 @@ fn fields(text: &str) -> Option<Fields> {
                     2 => {
                         name = start.name().as_ref().to_owned();
                         value.clear();
+                        items.clear();
                     }
+                    3 => item = (start.name().as_ref() == "Item").then(String::new),
                     _ if depth > MAX_DEPTH => return None,
                     _ => {}
                 }
@@ -190,18 +263,25 @@ fn fields(text: &str) -> Option<Fields> {
             Xml::End(_) => {
                 if depth == 2 {
                     // The first of two wins: a second one cannot change what was said.
-                    fields
+                    let items = std::mem::take(&mut items);
+                    lists.entry(name.clone()).or_insert(items);
+                    texts
                         .entry(std::mem::take(&mut name))
                         .or_insert_with(|| value.trim().to_owned());
-                    if fields.len() > MAX_FIELDS {
+                    if texts.len() > MAX_FIELDS {
                         return None;
                     }
+                }
+                if depth == 3 {
+                    items.extend(item.take().map(|item: String| item.trim().to_owned()));
                 }
                 depth -= 1;
                 closed |= depth == 0;
             }
             Xml::Text(piece) if depth == 2 => value.push_str(&piece),
             Xml::CData(piece) if depth == 2 => value.push_str(&piece),
+            Xml::Text(piece) if depth == 3 => item.iter_mut().for_each(|item| item.push_str(&piece)),
+            Xml::CData(piece) if depth == 3 => item.iter_mut().for_each(|item| item.push_str(&piece)),
             Xml::GeneralRef(reference) => {
                 let meant = match reference.resolve_char_ref().ok()? {
                     Some(character) => character.to_string(),
@@ -215,7 +295,7 @@ fn fields(text: &str) -> Option<Fields> {
             Xml::CData(_) if depth == 0 => return None,
             Xml::Empty(_) if depth == 0 => return None,
             Xml::DocType(_) => return None,
-            Xml::Eof => return closed.then_some(Fields(fields)),
+            Xml::Eof => return closed.then_some(Fields { texts, items: lists }),
             _ => {}
         }
     }

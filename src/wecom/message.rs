@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Client;
 use super::ask::Api;
-use super::{Client, wire};
+use super::wire::{self, Accepted};
 use crate::error::Result;
 use crate::ids::UserId;
 
@@ -85,6 +86,9 @@ pub struct Sent {
 /// path/90236 (read 2026-11-22). At most 30 a minute and member; the platform drops the rest without a word.
 const SEND: Api = Api::once("message/send");
 
+/// path/94867 (read 2026-11-22).
+const RECALL: Api = Api::freely("message/recall");
+
 /// Seconds within which a byte-identical repeat is dropped.
 const DUPLICATE_WITHIN: i64 = 1_800;
 
@@ -115,5 +119,11 @@ impl Client {
             msgid: sent.msgid,
             invalid: invalid.map(|userid| UserId::from(userid).folded()).collect(),
         })
+    }
+
+    /// Takes a message back from everybody who got it, within 24 h (42052 after).
+    pub async fn recall(&self, msgid: &str) -> Result<()> {
+        let body = json!({ "msgid": msgid });
+        self.post::<Accepted>(RECALL, &body).await.map(drop)
     }
 }

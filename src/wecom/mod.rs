@@ -3,18 +3,29 @@
 //! [`Platform`] holds what all corps share; [`Platform::client`] makes a [`Client`] for one corp's app. Every call
 //! has a deadline; a call is repeated only where repeating cannot do harm; errors say what to do next.
 
+pub mod acquisition;
+pub mod album;
 mod ask;
 pub mod broadcast;
 pub mod callback;
 pub mod client;
 pub mod contact;
+pub mod contact_way;
+pub mod conversion;
 pub mod crypto;
 pub mod directory;
 mod fault;
+pub mod group;
+pub mod group_welcome;
+pub mod handover;
+pub mod join_way;
 mod limits;
 pub mod login;
+pub mod media;
 pub mod message;
 pub mod moment;
+mod network;
+pub mod statistic;
 pub mod tag;
 mod token;
 mod wire;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ask::{Api, Ask};
-use super::message::Message;
+use super::message::{Message, Text};
 use super::wire::{self, Accepted};
 use super::{Client, Page};
 use crate::error::Result;
@@ -36,7 +36,42 @@ pub struct Interactions {
     pub comments: Vec<(ExternalUserId, Timestamp)>,
 }
 
+/// A post as the platform lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMoment {
+    pub moment_id: String,
+    /// Absent for a post made through the API.
+    pub creator: Option<UserId>,
+    pub create_time: Timestamp,
+    /// A member's own, or else the corp's.
+    pub is_personal: bool,
+    /// Everybody may see it, or only some customers.
+    pub is_public: bool,
+    pub text: String,
+}
+
+/// Whose posts or broadcasts a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    ByCorp,
+    ByMember,
+    ByAnybody,
+}
+
+impl Made {
+    /// `filter_type`.
+    pub(super) fn filter(self) -> i64 {
+        match self {
+            Self::ByCorp => 0,
+            Self::ByMember => 1,
+            Self::ByAnybody => 2,
+        }
+    }
+}
+
 const ADD: Api = Api::once("externalcontact/add_moment_task");
+const LIST: Api = Api::freely("externalcontact/get_moment_list");
+const CHOSEN: Api = Api::freely("externalcontact/get_moment_customer_list");
 const JOB: Api = Api::freely("externalcontact/get_moment_task_result");
 const MEMBERS: Api = Api::freely("externalcontact/get_moment_task");
 const VISIBLE: Api = Api::freely("externalcontact/get_moment_send_result");
@@ -76,6 +111,29 @@ struct WireOutcome {
 struct WireSenders {
     #[serde(default, deserialize_with = "wire::or_default")]
     user_list: Vec<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireList {
+    #[serde(default, deserialize_with = "wire::or_default")]
+    moment_list: Vec<WireListed>,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    next_cursor: String,
+}
+
+#[derive(Deserialize)]
+struct WireListed {
+    moment_id: String,
+    #[serde(default, deserialize_with = "wire::or_default")]
+    creator: String,
+    #[serde(default, deserialize_with = "wire::number")]
+    create_time: i64,
+    #[serde(default, deserialize_with = "wire::number")]
+    create_type: i64,
+    #[serde(default, deserialize_with = "wire::number")]
+    visible_type: i64,
+    #[serde(default)]
+    text: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +234,57 @@ impl Client {
         });
         Ok(Page {
             items: items.collect(),
+            next: wire::next(page.next_cursor),
+        })
+    }
+
+    /// Posts made in a span of at most 30 days, 20 a page.
+    pub async fn moments(
+        &self,
+        made: Made,
+        from: Timestamp,
+        until: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<Page<ListedMoment>> {
+        let body = json!({
+            "start_time": from.seconds(),
+            "end_time": until.seconds(),
+            "filter_type": made.filter(),
+            "limit": 20,
+            "cursor": cursor.unwrap_or_default(),
+        });
+        let page: WireList = self.post(LIST, &body).await?;
+        let items = page.moment_list.into_iter().map(|listed| ListedMoment {
+            moment_id: listed.moment_id,
+            creator: Some(UserId(listed.creator)).filter(|creator| !creator.0.is_empty()),
+            create_time: Timestamp::from_seconds(listed.create_time),
+            is_personal: listed.create_type == 1,
+            is_public: listed.visible_type == 1,
+            text: listed.text.map(|text| text.content).unwrap_or_default(),
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: wire::next(page.next_cursor),
+        })
+    }
+
+    /// Customers chosen to see a member's post, 1,000 a page; whether they can, [`Client::moment_visible`] says.
+    pub async fn moment_chosen(
+        &self,
+        moment_id: &str,
+        userid: &UserId,
+        cursor: Option<&str>,
+    ) -> Result<Page<ExternalUserId>> {
+        let body = json!({
+            "moment_id": moment_id,
+            "userid": userid,
+            "limit": 1000,
+            "cursor": cursor.unwrap_or_default(),
+        });
+        let page: WireVisible = self.post(CHOSEN, &body).await?;
+        let customers = page.customer_list.into_iter();
+        Ok(Page {
+            items: customers.map(|customer| customer.external_userid).collect(),
             next: wire::next(page.next_cursor),
         })
     }

@@ -6,16 +6,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::cache::Cache;
+use crate::error::Error;
 use crate::ids::{CorpId, ExternalUserId, UserId};
-use crate::wecom::broadcast::{Broadcast, ResultStatus};
+use crate::wecom::broadcast::{Broadcast, GroupBroadcast, ResultStatus};
 use crate::wecom::callback::{Event, encrypted_part, read_event};
 use crate::wecom::login::Identity;
 use crate::wecom::message::{Message, Text};
-use crate::wecom::moment::MomentJob;
+use crate::wecom::moment::{Made, MomentJob};
 use crate::wecom::tag::Group;
 use crate::wecom::{Client, Credentials, Platform};
 
-async fn client(shop: &Shop) -> Client {
+pub(super) async fn client(shop: &Shop) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let sandbox = shop.sandbox.clone();
@@ -36,11 +37,23 @@ fn message(text: &str) -> Message {
     }
 }
 
-fn li() -> UserId {
+/// The errcode a call was refused with.
+pub(super) fn code<T: std::fmt::Debug>(outcome: crate::error::Result<T>) -> i64 {
+    match outcome {
+        Err(Error::Platform(fault)) => fault.code.unwrap_or_default(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+pub(super) fn li() -> UserId {
     UserId::from("li")
 }
 
-fn customer(id: &str) -> ExternalUserId {
+pub(super) fn wu() -> UserId {
+    UserId::from("wu")
+}
+
+pub(super) fn customer(id: &str) -> ExternalUserId {
     ExternalUserId::from(id)
 }
 
@@ -182,6 +195,80 @@ async fn the_client_posts_a_moment_and_reads_what_came_of_it() {
     let seen = client.moment_interactions(&moment_id, &li()).await.unwrap();
     assert_eq!(seen.likes, [(customer("wm1"), shop.clock.now())]);
     client.cancel_moment(&moment_id).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_members_make_themselves_is_listed_apart() {
+    let shop = Shop::open().await;
+    let client = client(&shop).await;
+    let msgid = shop
+        .sandbox
+        .member_broadcasts(CORPID, "li", "早上好", &["wm1"])
+        .unwrap();
+    let moment_id = shop.sandbox.member_posts(CORPID, "li", "新品到店").unwrap();
+    let now = shop.clock.now();
+    assert!(client.broadcasts(now, now, None).await.unwrap().items.is_empty());
+    let own = client
+        .broadcasts_made(Made::ByMember, now, now, None)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(
+        (own[0].msgid.as_str(), own[0].is_personal),
+        (msgid.as_str(), true)
+    );
+    assert_eq!(own[0].creator.as_ref().unwrap().folded(), li());
+    assert!(
+        client
+            .moments(Made::ByCorp, now, now, None)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    let own = client
+        .moments(Made::ByAnybody, now, now, None)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(
+        (own[0].text.as_str(), own[0].is_personal, own[0].is_public),
+        ("新品到店", true, true)
+    );
+    let chosen = client.moment_chosen(&moment_id, &li(), None).await.unwrap().items;
+    assert_eq!(chosen.len(), 3);
+}
+
+#[tokio::test]
+async fn a_group_broadcast_reaches_the_senders_own_groups() {
+    let shop = Shop::open().await;
+    let client = client(&shop).await;
+    let own = shop.sandbox.create_group(CORPID, "li", "", &["wm1"]).unwrap();
+    let other = shop.sandbox.create_group(CORPID, "wu", "", &["wm2"]).unwrap();
+    let mut broadcast = GroupBroadcast {
+        sender: li(),
+        chat_id_list: vec![own.clone(), other.clone()],
+        message: message("周末会员日"),
+    };
+    let handed = client.add_group_broadcast(&broadcast).await.unwrap();
+    assert_eq!(handed.fail_list, [customer(&other)]);
+    shop.clock.advance(1_000);
+    let confirmed = shop
+        .sandbox
+        .member_confirms_broadcast(CORPID, &handed.msgid, "li")
+        .unwrap();
+    assert_eq!(confirmed.reached, ["wm1"]);
+    let results = client
+        .group_broadcast_results(&handed.msgid, &li(), None)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(
+        (results[0].chat_id.as_str(), results[0].status),
+        (own.as_str(), ResultStatus::Sent)
+    );
+    broadcast.chat_id_list = vec![other];
+    assert_eq!(code(client.add_group_broadcast(&broadcast).await), 41048);
 }
 
 #[tokio::test]

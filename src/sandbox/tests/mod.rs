@@ -3,9 +3,13 @@
 mod apps;
 mod calls;
 mod client;
+mod groups;
+mod handover;
 mod life;
 mod patchy;
 mod people;
+mod statistics;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -64,6 +68,12 @@ impl Shop {
     async fn fetch_token(&self) -> Value {
         let path = format!("/cgi-bin/gettoken?corpid={CORPID}&corpsecret=sandbox-secret");
         json_of(self.send(Request::get(path).body(Body::empty()).unwrap()).await).await
+    }
+
+    /// The clock has moved past the token's life.
+    async fn renew_token(&mut self) {
+        let token = self.fetch_token().await;
+        self.token = token["access_token"].as_str().unwrap().to_owned();
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {

@@ -28,6 +28,49 @@ fn pair() -> (UserId, ExternalUserId) {
 }
 
 #[test]
+fn every_group_event_is_told_apart() {
+    let chat_id = "wrSim0001".to_owned();
+    let change = |detail: &str, rest: &str| {
+        // The id comes before the kind of change: the order of elements means nothing.
+        let head = "<ChatId><![CDATA[wrSim0001]]></ChatId><ChangeType>update</ChangeType>";
+        let detail = format!("<UpdateDetail>{detail}</UpdateDetail>");
+        let xml = event("change_external_chat", &format!("{head}{detail}{rest}"));
+        match read(&xml) {
+            Event::GroupChanged { chat_id, change } => {
+                assert_eq!(chat_id, "wrSim0001");
+                change
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let list = "<MemChangeList><Item><![CDATA[wmSim0001]]></Item><Item>wmSim0002</Item></MemChangeList>\
+                <LastMemVer>aa11</LastMemVer><CurMemVer>bb22</CurMemVer>";
+    let members = Members {
+        ids: vec!["wmSim0001".into(), "wmSim0002".into()],
+        last: "aa11".into(),
+        current: "bb22".into(),
+    };
+    assert_eq!(change("add_member", list), GroupChange::Joined(members.clone()));
+    assert_eq!(change("del_member", list), GroupChange::Left(members));
+    assert_eq!(change("add_member", ""), GroupChange::Joined(Members::default()));
+    assert_eq!(change("change_owner", ""), GroupChange::Owner);
+    assert_eq!(change("change_name", ""), GroupChange::Name);
+    assert_eq!(change("change_notice", ""), GroupChange::Notice);
+    assert_eq!(change("x", ""), GroupChange::Unknown("x".into()));
+    let plain = |kind: &str| {
+        let fields = format!("<ChatId>wrSim0001</ChatId><ChangeType>{kind}</ChangeType>");
+        read(&event("change_external_chat", &fields))
+    };
+    assert_eq!(
+        plain("create"),
+        Event::GroupCreated {
+            chat_id: chat_id.clone()
+        }
+    );
+    assert_eq!(plain("dismiss"), Event::GroupDismissed { chat_id });
+}
+
+#[test]
 fn every_contact_event_is_told_apart() {
     let (userid, external_userid) = pair();
     let (state, welcome_code) = ("store001_qr".to_owned(), Some("WC0001".to_owned()));
@@ -179,8 +222,8 @@ fn tag_and_directory_events_are_told_apart() {
         ),
         (
             "change_external_chat",
-            "<ChatId>wrSim0001</ChatId><ChangeType>update</ChangeType><MemChangeList><Item>wm1</Item><Item>wm2</Item></MemChangeList>",
-            other("change_external_chat", "update"),
+            "<ChatId>wrSim0001</ChatId><ChangeType>later</ChangeType><MemChangeList><Item>wm1</Item><Item>wm2</Item></MemChangeList>",
+            other("change_external_chat", "later"),
         ),
         (
             "customer_acquisition",
