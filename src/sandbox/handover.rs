@@ -273,11 +273,8 @@ fn transfer_groups(call: &mut Call<'_>, is_resigned: bool) -> Answer {
     let new_owner = able(call, call.text("new_owner")?)?;
     let mut failed = Vec::new();
     for id in ids {
-        match transfer_group(call, id, &new_owner, is_resigned) {
-            Ok(()) => {}
-            Err(refusal) => {
-                failed.push(json!({"chat_id": id, "errcode": refusal.code, "errmsg": refusal.words}));
-            }
+        if let Err(refusal) = transfer_group(call, id, &new_owner, is_resigned) {
+            failed.push(json!({"chat_id": id, "errcode": refusal.code, "errmsg": refusal.words}));
         }
     }
     Ok(json!({"failed_chat_list": failed}))

@@ -709,6 +709,15 @@ impl Corp {
             Kind::Moment => drop(self.moments.remove(id)),
             Kind::MomentTask => drop(self.moment_tasks.remove(&pair)),
             Kind::Media => drop(self.media.remove(id)),
+            Kind::ContactWay => drop(self.contact_ways.remove(id)),
+            Kind::AcquisitionLink => drop(self.links.remove(id)),
+            Kind::Group => drop(self.groups.remove(id)),
+            Kind::JoinWay => drop(self.join_ways.remove(id)),
+            Kind::GroupWelcome => drop(self.group_welcomes.remove(id)),
+            // What was handed over stays on record.
+            Kind::Transfer => {}
+            Kind::Behaviour => drop(self.behaviour.remove(&pair)),
+            Kind::AlbumItem => drop(self.album.remove(id)),
         }
     }
 }
