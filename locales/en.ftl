@@ -77,6 +77,9 @@ sign-in-password-hint = You may paste it, or use a password manager.
 sign-in-note = For staff only; actions are recorded
 sign-in-wrong = Login or password is wrong. Try again
 sign-in-too-many = Too many tries. Come back in 15 minutes, or sign in with WeCom
+sign-in-stale = Not signed in: this sign-in ran out, or began in another browser. Choose Sign in with WeCom again
+sign-in-stranger = Not signed in: your WeCom account has no access here, or has left. Ask your manager or an administrator
+sign-in-platform = Not signed in: WeCom did not say who you are. Wait a moment and choose Sign in with WeCom again
 
 ## Today
 
@@ -204,7 +207,6 @@ toast-tagged = { $count ->
     [one] Tagged 1 customer
    *[other] Tagged { $count } customers
 }
-toast-tagged-partly = Tagged { $count }; { $failed } could not be tagged. Try again later
 toast-none-chosen = Nobody chosen yet. Tick some customers first
 
 contact-title = Contact
@@ -249,7 +251,6 @@ contact-older = Show earlier
 toast-noted = Noted
 toast-remarked = Remark saved
 toast-tags-changed = Tags saved
-toast-tags-not-changed = Tags not saved: WeCom did not accept them. Try again later
 story-by = by { $name }
 story-added = Became a contact
 story-lost = Removed the associate
@@ -278,6 +279,32 @@ way-link = Acquisition link
 way-shared = Shared inside
 way-transfer = Handover
 way-other = Another way
+add-way-1 = Scanned a code
+add-way-2 = Searched the phone number
+add-way-3 = Name card
+add-way-4 = Customer group
+add-way-5 = Phone contacts
+add-way-6 = WeChat contacts
+add-way-7 = WeChat friend request
+add-way-8 = Added with an app
+add-way-9 = Searched the e-mail address
+add-way-10 = WeChat Channels
+add-way-11 = Shared calendar
+add-way-12 = Meeting
+add-way-13 = WeChat friend's WeCom
+add-way-14 = Smart device
+add-way-15 = On-site service
+add-way-16 = Acquisition link
+add-way-17 = The company's own program
+add-way-201 = Shared inside
+add-way-202 = Handover
+channel-store = { $store }, { $place }
+channel-other = Channel { $code }
+place-cashier = checkout
+place-fitting = fitting room
+place-door = entrance
+place-bag = shopping bag
+place-counter = counter
 
 ## Moments
 
@@ -472,6 +499,7 @@ report-rank-sales = Sales
 report-rank-new = New
 report-rank-task = Tasks
 report-rank-none = No associates in this store yet. They appear once the directory is synced.
+report-rank-rest = { $count } others
 report-funnel = From contact to order
 funnel-contacted = Reached
 funnel-clicked = Opened
@@ -901,19 +929,109 @@ delivery-excluded = Left out
 delivery-cancelled = Stopped unsent
 delivery-unknown = Being looked up
 next-page = Next page
-form-wrong = Things to mend: { $count }
 form-choose-audience = Choose who gets it
-form-name = Give it a name
-form-date = Write a date and a time
 spoken-time = { $weekday } { $date }, { $clock }
 review-someone = a colleague
 live-stores-more = { $count } more stores, all ahead of these.
-wrong-name = Give it a name of at most 60 characters
-wrong-text = Write a text of at most 4,000 bytes; the only variables are { "{associate}" } and { "{store}" }
-wrong-link_title = A link's title has 1 to 128 bytes
-wrong-link_url = The address must begin with https and be on a site the company allows; at most 9 attachments
-wrong-picture_url = Use the picture address the platform gave
-wrong-audience = Nobody of this audience can be reached, or a rule points at something that is gone
-wrong-date = Choose a date and a time in the future
-wrong-deadline = The deadline comes after the start
 compose-more = Add a picture or another link
+
+## Filled in wrong
+
+refused-form = This form could not be read. Go back, reload and fill it in again
+refused-form-long = This is too long to take. Make it shorter
+refused-no-form = This address only takes our own form. Go back to the page and do it there
+refused-query = The address holds something unreadable. Open the page from the menu
+refused-cursor = This is not a place in this list. Start from the first page
+refused-period = "{ $text }" is not a day, week or month. Use the buttons on the page
+refused-day = "{ $text }" is not a date. Write it like 2026-11-23
+refused-span = { $from } to { $to } cannot be shown: 1 to 366 days, the start first
+refused-filter = The filter does not know "{ $text }". Choose again from the list
+refused-filter-days = Write 1 to 3650 days, not { $days }
+refused-not-between = { $value } is out of range. Write { $least } to { $most }
+refused-bytes = Too long: { $bytes } bytes, at most { $most } (a Chinese character is 3)
+refused-characters = Too long: { $length } characters, at most { $most }
+refused-name-length = { $length ->
+    [0] There is no name yet. Write 1 to { $most } characters
+   *[other] The name is too long: { $length } characters, at most { $most }
+}
+refused-title-length = { $length ->
+    [0] There is no title yet. Write 1 to { $most } characters
+   *[other] The title is too long: { $length } characters, at most { $most }
+}
+refused-note-empty = Nothing is written yet. Write a sentence and save again
+refused-zone = There is no time zone "{ $zone }". Write it like Asia/Shanghai
+refused-time = "{ $text }" is not a time. Choose date and time again
+refused-date = Date or time is missing. Choose both, or choose to send now
+refused-start-past = The start is past. Choose a later time, or send now
+refused-deadline = The deadline is not after the start. Move it back, or set none
+refused-audience-empty = Nobody is in this segment now. Widen its rule, or choose another
+refused-audience-nobody = None of these { $targeted } people can get it now: opted out, quota used, or held out. Choose another segment or time
+refused-no-segment = This segment is gone or outside what you see. Choose another
+refused-segment-name = There is a segment "{ $name }" already. Choose another name
+refused-content-empty = There is nothing to send yet. Write a text or add an attachment
+refused-attachments = { $places } attachments with the store link are too many, at most { $most }. Take some away
+refused-store-links = There are { $links } store links; a message carries one. Keep one
+refused-no-store-link = There is no store link, and the company has no mini-store set. Add a store link
+refused-no-mini-store = The company has no mini-store set. Write the link's address
+refused-picture = This picture has no address. Write the one WeCom gave it
+refused-variable = "{ $braced }" is not a variable. There are { "{associate}" } and { "{store}" }
+refused-text-bytes = The text is too long: { $bytes } bytes with names filled in, at most { $most } (a Chinese character is 3)
+refused-link-title = { $bytes ->
+    [0] The link has no title yet. Write one of at most { $most } bytes
+   *[other] The link's title is too long: { $bytes } bytes, at most { $most } (a Chinese character is 3)
+}
+refused-address = "{ $address }" is not a web address. Write it like https://shop.example.com/a
+refused-address-https = "{ $address }" cannot be used. An address starts with https://
+refused-address-tricky = "{ $address }" holds a user name or a stray slash. Write a plain address
+refused-host = { $host } is not a site the company allows (these are: { $hosts }). Use one of them, or ask an administrator to add it
+refused-appid = "{ $appid }" is not a mini-program's id. It looks like wx1234567890abcdef
+refused-mini-page = "{ $page }" is not a mini-program's page. It looks like pages/sale.html
+refused-link-owner = This person or store is outside what you see. Use your own
+refused-moment-associate = With more than { $most } associates a moment has one text a store. Leave { "{associate}" } out
+refused-moment-mixed = A moment shows pictures or one link, not both. Keep one kind
+refused-moment-text = The text is too long: { $length } characters with the link, at most { $most }
+refused-moment-picture = A moment's picture is uploaded to WeCom first. Upload it, then choose it
+refused-moment-title = The link's title is too long: { $bytes } bytes, at most { $most } in a moment (a Chinese character is 3)
+refused-moment-past = This time is past. Choose a later one, or leave it empty to post now
+refused-moment-audience = Only tags narrow who sees a moment. Use tags
+refused-moment-sender = A chosen store or associate cannot post, or is outside what you see. Take it away
+refused-moment-senders = There is nobody to post this. Choose stores that have associates
+refused-contacts = At most { $most } customers can be tagged at once, not { $count }. Do it in parts
+refused-tag-both = The same tag is both put on and taken off. Leave one out
+refused-no-tag = This tag is gone. Choose another
+refused-rule = The rule could not be read. Go back to the segment and choose again
+refused-rule-parts = There are too many rules, at most { $most }. Take some away
+refused-rule-depth = The rules are nested too deep, at most { $most } levels. Take them apart
+refused-rule-empty = A group of rules is empty. Add one, or take the group away
+refused-rule-nobody = Nobody has at least { $least } and at most { $most }. Change the times
+refused-rule-times = The times are missing. Write at least or at most how many
+refused-rule-scores = Scores are 1 to 5
+refused-rule-days = The days are missing. Write 1 to { $most }
+refused-rule-number = Write a whole number from { $least } to { $most }, not { $value }
+refused-rule-id = One rule points at nothing. Choose again
+refused-rule-word = Write 1 to { $most } characters
+refused-rule-reach = The { $kind } in this rule is gone or outside what you see. Choose another
+
+## Cannot be done
+
+conflict-campaign-changed = A colleague changed this campaign just now. Reload and look before you change it
+conflict-campaign-not-draft = This campaign is not a draft any more and cannot be changed. Look at it in the list
+conflict-campaign-scheduled = "{ $name }" is scheduled. Call it off first, then change it
+conflict-campaign-over = "{ $name }" has been sent and cannot be changed. Make a new one to send again
+conflict-campaign-approval = "{ $name }" goes to { $eligible } people, more than { $most }. Ask another person to approve it first
+conflict-campaign-ended = "{ $name }" is over; there is nothing left to stop
+conflict-campaign-not-running = "{ $name }" is not being sent, so nobody can be reminded. Only a running one can
+conflict-campaign-moved-on = This campaign has just moved on, and nothing was done. Reload and look at how it stands
+conflict-moment-over = This moment is over; there is nothing left to stop
+conflict-segment-changed = A colleague changed this segment just now. Reload and look before you change it
+conflict-segment-used = A scheduled campaign uses this segment. Call that campaign off first
+conflict-pair-changed = This customer has just been updated, and nothing was done. Try again
+
+## Not done by WeCom
+
+undone-silent = Not done: WeCom did not answer. What you typed is safe. Try again in a moment
+undone-unknown = Not known: WeCom did not say what became of it. What you typed is safe. Look at how it stands before you try again
+undone-refused = Not done: WeCom refused (number { $code }). What you typed is safe. Tell an administrator the number
+undone-not-followed = Not done: WeCom says that this customer is not among the associate's contacts now. Reload and look
+undone-tags = Not tagged: WeCom refused. What you chose is still there. Try again in a moment
+undone-tags-partly = { $count } tagged, { $failed } not; those are still ticked. Try again in a moment

@@ -77,6 +77,9 @@ sign-in-password-hint = 可以粘贴，也可以用密码管理器。
 sign-in-note = 只供员工使用，操作会留下记录
 sign-in-wrong = 账号或密码不对，再试一次
 sign-in-too-many = 试得太多了，15 分钟后再来，或者用企业微信登录
+sign-in-stale = 没登上：这次登录过期了，或者不是在这个浏览器里开始的。再点一次企业微信登录
+sign-in-stranger = 没登上：你的企业微信账号还没开通店语，或者已经离职。请店长或管理员开通后再来
+sign-in-platform = 没登上：企业微信没认出你。过一会儿再点一次企业微信登录
 
 ## 今日
 
@@ -180,7 +183,6 @@ pages = 分页
 pages-next = 下一页
 pages-first = 回第一页
 toast-tagged = 已给 { $count } 位客户打上标签
-toast-tagged-partly = 已给 { $count } 位客户打上标签，{ $failed } 位没打上，过一会儿再试
 toast-none-chosen = 还没选客户，勾几位再打标签
 
 contact-title = 客户资料
@@ -225,7 +227,6 @@ contact-older = 看更早的
 toast-noted = 记下了
 toast-remarked = 备注改好了
 toast-tags-changed = 标签改好了
-toast-tags-not-changed = 标签没改成，企业微信没接受，过一会儿再试
 story-by = 经手人 { $name }
 story-added = 加了好友
 story-lost = 客户删除了好友
@@ -254,6 +255,32 @@ way-link = 获客链接
 way-shared = 内部分享
 way-transfer = 交接
 way-other = 其他方式
+add-way-1 = 扫码
+add-way-2 = 搜索手机号
+add-way-3 = 名片
+add-way-4 = 客户群
+add-way-5 = 手机通讯录
+add-way-6 = 微信联系人
+add-way-7 = 微信好友申请
+add-way-8 = 安装应用时加上
+add-way-9 = 搜索邮箱
+add-way-10 = 视频号
+add-way-11 = 一起参加的日程
+add-way-12 = 一起参加的会议
+add-way-13 = 微信好友的企业微信
+add-way-14 = 智能硬件
+add-way-15 = 上门服务
+add-way-16 = 获客链接
+add-way-17 = 公司自己的程序
+add-way-201 = 内部分享
+add-way-202 = 交接
+channel-store = { $store }{ $place }
+channel-other = 渠道 { $code }
+place-cashier = 收银台
+place-fitting = 试衣间
+place-door = 门口
+place-bag = 购物袋
+place-counter = 柜台
 
 ## 朋友圈
 
@@ -436,6 +463,7 @@ report-rank-sales = 销售额
 report-rank-new = 新客
 report-rank-task = 任务
 report-rank-none = 这家店还没有导购。同步通讯录后会出现在这里。
+report-rank-rest = 其余 { $count } 人
 report-funnel = 从联系到下单
 funnel-contacted = 联系到
 funnel-clicked = 打开链接
@@ -865,19 +893,115 @@ delivery-excluded = 没排进来
 delivery-cancelled = 停下没发
 delivery-unknown = 结果待查
 next-page = 下一页
-form-wrong = 有 { $count } 处要改
 form-choose-audience = 先选发给谁
-form-name = 给活动起个名字
-form-date = 写上日期和时间
 spoken-time = { $date }（{ $weekday }）{ $clock }
 review-someone = 一位同事
 live-stores-more = 还有 { $count } 家店，都比上面的快。
-wrong-name = 给活动起个名字，不超过 60 个字
-wrong-text = 正文要改：写上内容，不超过 4,000 字节，变量只能用 {"{导购}"} 和 {"{门店}"}
-wrong-link_title = 链接标题写 1 到 128 字节
-wrong-link_url = 链接的网址不对：要 https 开头，而且是公司允许的网站；附件最多 9 个
-wrong-picture_url = 图片要用平台给的网址
-wrong-audience = 这个人群现在一位也发不到，或者条件里的内容已经不在了
-wrong-date = 开始时间不对：写将来的日期和时间
-wrong-deadline = 截止时间要在开始之后
 compose-more = 加图片、加别的链接
+
+## 填得不对
+
+refused-form = 这张表单没读懂。回到上一页，刷新后再填一次
+refused-form-long = 填的内容太长，装不下了。删短一些再试
+refused-no-form = 这个地址只收页面上的表单。回到页面上再做一次
+refused-query = 网址里有读不懂的内容。从菜单重新打开这一页
+refused-cursor = 翻页的位置对不上了。从第一页重新看
+refused-period = “{ $text }”不是日、周或月。用页面上的按钮选
+refused-day = “{ $text }”不是日期。写成 2026-11-23 这样
+refused-span = { $from } 到 { $to } 看不了：最短 1 天，最长 366 天，开始要在结束之前
+refused-filter = 筛选里的“{ $text }”不认识。从下拉框里重新选
+refused-filter-days = 天数写 1 到 3650，现在是 { $days }
+refused-not-between = { $value } 超出范围：写 { $least } 到 { $most }
+refused-bytes = 太长了：现在 { $bytes } 字节，最多 { $most } 字节（一个汉字算 3 字节）
+refused-characters = 太长了：现在 { $length } 个字，最多 { $most } 个字
+refused-name-length = { $length ->
+    [0] 还没有名字。写 1 到 { $most } 个字
+   *[other] 名字太长了：现在 { $length } 个字，最多 { $most } 个字
+}
+refused-title-length = { $length ->
+    [0] 还没有标题。写 1 到 { $most } 个字
+   *[other] 标题太长了：现在 { $length } 个字，最多 { $most } 个字
+}
+refused-note-empty = 还没写内容。写一句再存
+refused-zone = 时区“{ $zone }”不认识。写成 Asia/Shanghai 这样
+refused-time = “{ $text }”不是时间。重新选日期和时间
+refused-date = 日期或时间没写全。把两个都选上，或者选“现在”
+refused-start-past = 开始时间已经过了。选一个晚点的时间，或者选“现在”
+refused-deadline = 截止时间不在开始之后。把截止往后挪，或者选“不限”
+refused-audience-empty = 这个人群现在一位客户也没有。放宽条件，或者换一个人群
+refused-audience-nobody = 这 { $targeted } 位现在都发不了：免打扰、额度用完，或者留作对照。换个人群，或者换个时间
+refused-no-segment = 这个人群不在了，或者不归你看。换一个人群
+refused-segment-name = 已经有叫“{ $name }”的人群了。换个名字
+refused-content-empty = 还没有内容。写一段正文，或者加一个附件
+refused-attachments = 附件太多了：连小店链接一共 { $places } 个，最多 { $most } 个。去掉几个
+refused-store-links = 有 { $links } 个小店链接，一条消息只能带一个。留下一个
+refused-no-store-link = 还没有小店链接，公司也没设默认的小店。加一个小店链接
+refused-no-mini-store = 公司还没设默认的小店。把链接地址写上
+refused-picture = 这张图片没有地址。填上企业微信给的图片地址
+refused-variable = 正文里的“{ $braced }”不是变量。能用的只有 { "{导购}" } 和 { "{门店}" }
+refused-text-bytes = 正文太长了：填上姓名后有 { $bytes } 字节，最多 { $most } 字节（一个汉字算 3 字节）
+refused-link-title = { $bytes ->
+    [0] 链接还没有标题。写上标题，最多 { $most } 字节
+   *[other] 链接标题太长了：现在 { $bytes } 字节，最多 { $most } 字节（一个汉字算 3 字节）
+}
+refused-address = “{ $address }”不是网址。写成 https://shop.example.com/a 这样
+refused-address-https = “{ $address }”打不开。网址要以 https:// 开头
+refused-address-tricky = “{ $address }”里带了用户名或多余的斜杠。换成普通网址
+refused-host = { $host } 不是公司允许的网站（现在允许 { $hosts }）。换成允许的，或者请管理员加上
+refused-appid = “{ $appid }”不是小程序的编号。编号像 wx1234567890abcdef 这样
+refused-mini-page = “{ $page }”不是小程序的页面。页面像 pages/sale.html 这样
+refused-link-owner = 这条链接要挂的人或店不在你能看的范围里。换成自己的
+refused-moment-associate = 超过 { $most } 位导购一起发，正文按门店统一。把 { "{导购}" } 去掉
+refused-moment-mixed = 朋友圈要么放图片，要么放一个链接，不能都放。留下一种
+refused-moment-text = 正文太长了：连链接一共 { $length } 个字，最多 { $most } 个字
+refused-moment-picture = 朋友圈的图片要先传到企业微信。传好再选
+refused-moment-title = 链接标题太长了：现在 { $bytes } 字节，朋友圈里最多 { $most } 字节（一个汉字算 3 字节）
+refused-moment-past = 这个时间已经过了。选晚一点的时间，或者不填，马上发
+refused-moment-audience = 朋友圈只能按标签选谁看得到。换成标签
+refused-moment-sender = 选的门店或导购发不了朋友圈，或者不归你管。去掉再试
+refused-moment-senders = 没有人能发这条朋友圈。选有导购的门店
+refused-contacts = 一次最多给 { $most } 位客户打标签，现在选了 { $count } 位。分几次来
+refused-tag-both = 同一个标签又要打又要去掉。留一样
+refused-no-tag = 这个标签不在了。换一个标签
+refused-rule = 人群条件读不懂。回到人群页面，重新选条件
+refused-rule-parts = 条件太多了，最多 { $most } 条。删掉几条
+refused-rule-depth = 条件套得太深了，最多 { $most } 层。拆开写
+refused-rule-empty = 有一组条件是空的。加一条，或者删掉这一组
+refused-rule-nobody = 至少 { $least } 次又最多 { $most } 次，谁也找不到。改一下次数
+refused-rule-times = 还没写次数。写上至少几次，或者最多几次
+refused-rule-scores = 分数写 1 到 5
+refused-rule-days = 还没写天数。写 1 到 { $most } 的整数
+refused-rule-number = 写 { $least } 到 { $most } 的整数，现在是 { $value }
+refused-rule-id = 有一条条件没选对。重新选一次
+refused-rule-word = 写 1 到 { $most } 个字
+refused-rule-reach = 条件里的{ $kind ->
+    [tag] 标签
+    [store] 门店
+    [region] 区域
+    [associate] 导购
+   *[other] 链接
+}不在了，或者不归你看。重新选一个
+
+## 做不了
+
+conflict-campaign-changed = 这条群发刚被同事改过。刷新看看最新的，再改
+conflict-campaign-not-draft = 这条群发已经不是草稿了，改不了。回到群发列表看看它现在的样子
+conflict-campaign-scheduled = “{ $name }”已经排好了。先点“撤回来改”，再改
+conflict-campaign-over = “{ $name }”已经发过了，改不了。新建一条再发
+conflict-campaign-approval = “{ $name }”要发给 { $eligible } 位，超过 { $most } 位。先请另一位同事批准
+conflict-campaign-ended = “{ $name }”已经结束了，不用再停
+conflict-campaign-not-running = “{ $name }”现在没有在发，催不了。发送中的才能催
+conflict-campaign-moved-on = 这条群发的状态刚变了，这一步没有做。刷新看看现在的样子
+conflict-moment-over = 这条朋友圈已经结束了，不用再停
+conflict-segment-changed = 这个人群刚被同事改过。刷新看看最新的，再改
+conflict-segment-used = 有一条排好的群发在用这个人群，删不了。先把那条群发撤回来
+conflict-pair-changed = 这位客户的资料刚更新过，这一步没有做。再试一次
+
+## 企业微信没办成
+
+undone-silent = 没办成：企业微信暂时没响应，你写的内容都在。过一会儿再试一次
+undone-unknown = 不知道办成没有：企业微信没说结果，你写的内容都在。先看看现在的样子，再决定要不要再试
+undone-refused = 没办成：企业微信没接受（编号 { $code }），你写的内容都在。把编号告诉管理员
+undone-not-followed = 没办成：企业微信说这位客户现在不在导购的好友里。刷新看看
+undone-tags = 标签没打上：企业微信没接受，你选的都在。过一会儿再试一次
+undone-tags-partly = 已给 { $count } 位打上标签，{ $failed } 位没打上，还勾着。过一会儿再试一次

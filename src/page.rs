@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 
 pub const DEFAULT_LIMIT: i64 = 50;
 pub const MAX_LIMIT: i64 = 200;
@@ -24,7 +24,13 @@ impl PageOf {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid(
                 "/limit",
-                format!("`{limit}` is not between 1 and {MAX_LIMIT}"),
+                said!(
+                    "refused-not-between",
+                    "`{value}` is not between {least} and {most}",
+                    value = limit,
+                    least = 1i64,
+                    most = MAX_LIMIT
+                ),
             ));
         }
         Ok(Self {
@@ -56,7 +62,10 @@ impl PageOf {
         key.map(Some).ok_or_else(|| {
             Error::invalid(
                 "/after",
-                "this cursor is not of this list; start from the first page",
+                said!(
+                    "refused-cursor",
+                    "this cursor is not of this list; start from the first page"
+                ),
             )
         })
     }

@@ -185,7 +185,7 @@ impl From<Problem> for FieldProblem {
     fn from(problem: Problem) -> Self {
         Self {
             pointer: problem.pointer,
-            message: problem.message,
+            message: problem.message.to_string(),
         }
     }
 }
@@ -196,12 +196,12 @@ impl From<Error> for Refusal {
             Error::NotFound => Kind::NotFound.says("there is nothing here for this key"),
             Error::Invalid(problems) => {
                 let detail = match problems.as_slice() {
-                    [only] => only.message.clone(),
+                    [only] => only.message.to_string(),
                     several => format!("{} fields are refused", several.len()),
                 };
                 Kind::Invalid.lists(detail, problems)
             }
-            Error::Conflict(why) => Kind::Conflict.says(why),
+            Error::Conflict(why) => Kind::Conflict.says(why.to_string()),
             Error::Forbidden(why) => Kind::Forbidden.says(why),
             Error::SignedOut => signed_out(true),
             Error::TooMany { retry_after_s } => too_many(retry_after_s),

@@ -127,7 +127,7 @@ fn moved(problem: Problem, from: &str, to: &str) -> FieldProblem {
     let rest = problem.pointer.strip_prefix(from).unwrap_or(&problem.pointer);
     FieldProblem {
         pointer: format!("{to}{rest}"),
-        message: problem.message,
+        message: problem.message.to_string(),
     }
 }
 

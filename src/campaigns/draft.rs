@@ -7,7 +7,7 @@ use super::{Audience, Campaign, CampaignChange, CampaignState, NewCampaign};
 use crate::auth::audit;
 use crate::db::{Conn, Tx};
 use crate::directory::Corp;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, Said, said};
 use crate::ids::{CampaignId, SegmentId};
 use crate::links::content::Content;
 use crate::scope::{Act, Scope};
@@ -81,8 +81,10 @@ pub async fn change(
     };
     refuse_if(draft.problems(corp), audience_problems)?;
     if !store::change_draft(tx, scope, id, old.version, &draft, act.now).await? {
-        return Err(Error::conflict(format!(
-            "campaign `{id}` was changed just now; look again"
+        return Err(Error::conflict(said!(
+            "conflict-campaign-changed",
+            "campaign `{id}` was changed just now; look again",
+            id = id.to_string()
         )));
     }
     Ok(())
@@ -93,8 +95,10 @@ pub async fn delete(tx: &Tx, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Re
     headquarters(scope)?;
     editable(&store::find(tx, scope, id).await?)?;
     if !store::delete_draft(tx, scope, id).await? {
-        return Err(Error::conflict(format!(
-            "campaign `{id}` is not a draft any more"
+        return Err(Error::conflict(said!(
+            "conflict-campaign-not-draft",
+            "campaign `{id}` is not a draft any more",
+            id = id.to_string()
         )));
     }
     note(tx, act, scope, "campaign.delete", id, serde_json::json!({})).await
@@ -123,16 +127,19 @@ fn editable(campaign: &Campaign) -> Result<()> {
     if campaign.state.can_edit() {
         return Ok(());
     }
-    let way_out = if campaign.state == CampaignState::Scheduled {
-        "call it off first"
-    } else {
-        "copy it to send again"
-    };
-    Err(Error::conflict(format!(
-        "campaign `{}` is {}; {way_out}",
-        campaign.name,
-        campaign.state.as_str()
-    )))
+    Err(Error::conflict(match campaign.state {
+        CampaignState::Scheduled => said!(
+            "conflict-campaign-scheduled",
+            "campaign `{name}` is scheduled; call it off first",
+            name = &campaign.name
+        ),
+        state => said!(
+            "conflict-campaign-over",
+            "campaign `{name}` is {state}; copy it to send again",
+            name = &campaign.name,
+            state = state.as_str()
+        ),
+    }))
 }
 
 /// The rule to find people by, and the segment it was taken from.
@@ -163,7 +170,11 @@ pub(super) async fn rule_of(conn: &impl Conn, scope: &Scope, audience: &Audience
             Ok(segment) => Ok(segment.rule),
             Err(Error::NotFound) => Err(Error::invalid(
                 "/audience/segment_id",
-                format!("there is no segment `{id}` in your reach"),
+                said!(
+                    "refused-no-segment",
+                    "there is no segment `{id}` in your reach",
+                    id = id.to_string()
+                ),
             )),
             Err(other) => Err(other),
         },
@@ -199,18 +210,27 @@ pub(super) struct Draft {
 impl Draft {
     fn problems(&self, corp: &Corp) -> Vec<Problem> {
         let mut found = Vec::new();
-        let mut refuse = |at: &str, message: String| found.push(Problem::new(at, message));
+        let mut refuse = |at: &str, message: Said| found.push(Problem::new(at, message));
         let length = self.name.chars().count();
         if length == 0 || length > MAX_NAME {
             refuse(
                 "/name",
-                format!("a name has 1 to {MAX_NAME} characters, this one {length}"),
+                said!(
+                    "refused-name-length",
+                    "a name has 1 to {most} characters, this one {length}",
+                    most = MAX_NAME,
+                    length = length
+                ),
             );
         }
         if zone(&self.zone).is_none() {
             refuse(
                 "/zone",
-                format!("`{}` is not a zone such as `Asia/Shanghai`", self.zone),
+                said!(
+                    "refused-zone",
+                    "`{zone}` is not a zone such as `Asia/Shanghai`",
+                    zone = &self.zone
+                ),
             );
         }
         let start = self.send_at.as_deref().map(wall_clock);
@@ -220,13 +240,16 @@ impl Draft {
             ("/deadline", &self.deadline, &end),
         ] {
             if let (Some(text), Some(None)) = (text, time) {
-                refuse(at, format!("`{text}` is not a time; write `2026-12-01T10:00`"));
+                refuse(at, not_a_time(text));
             }
         }
         if let (Some(Some(start)), Some(Some(end))) = (start, end)
             && end <= start
         {
-            refuse("/deadline", "the deadline is not after the start".to_owned());
+            refuse(
+                "/deadline",
+                said!("refused-deadline", "the deadline is not after the start"),
+            );
         }
         for (at, value, least, most) in [
             (
@@ -239,13 +262,31 @@ impl Draft {
             ("/priority", self.priority, 0, MAX_PRIORITY),
         ] {
             if !(least..=most).contains(&value) {
-                refuse(at, format!("`{value}` is not between {least} and {most}"));
+                refuse(
+                    at,
+                    said!(
+                        "refused-not-between",
+                        "`{value}` is not between {least} and {most}",
+                        value = value,
+                        least = least,
+                        most = most
+                    ),
+                );
             }
         }
         found.extend(self.content.problems("/content"));
         found.extend(self.content.target_problems(&corp.link_hosts, "/content"));
         found
     }
+}
+
+/// What is told to whoever writes a time that [`wall_clock`] does not read.
+pub fn not_a_time(text: &str) -> Said {
+    said!(
+        "refused-time",
+        "`{text}` is not a time; write `2026-12-01T10:00`",
+        text = text
+    )
 }
 
 /// Reads `2026-12-01T10:00`.

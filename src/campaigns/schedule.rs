@@ -12,7 +12,7 @@ use super::{Audience, Campaign, CampaignState, DeliveryState};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, CampaignId, CorpId};
 use crate::job::enqueue;
 use crate::links;
@@ -67,9 +67,10 @@ fn times(campaign: &Campaign, now: Timestamp) -> Result<(Timestamp, Timestamp)> 
     if starts_at.plus_ms(MINUTE_MS) <= now {
         return Err(Error::invalid(
             "/send_at",
-            format!(
-                "`{}` is past; choose a later time, or none to start now",
-                starts_at.rfc3339(zone)
+            said!(
+                "refused-start-past",
+                "`{at}` is past; choose a later time, or none to start now",
+                at = starts_at.rfc3339(zone)
             ),
         ));
     }
@@ -80,7 +81,11 @@ fn times(campaign: &Campaign, now: Timestamp) -> Result<(Timestamp, Timestamp)> 
     if ends_at <= starts_at.max(now) {
         return Err(Error::invalid(
             "/deadline",
-            format!("`{}` is not after the start", ends_at.rfc3339(zone)),
+            said!(
+                "refused-deadline",
+                "`{at}` is not after the start",
+                at = ends_at.rfc3339(zone)
+            ),
         ));
     }
     Ok((starts_at, ends_at))
@@ -89,7 +94,7 @@ fn times(campaign: &Campaign, now: Timestamp) -> Result<(Timestamp, Timestamp)> 
 fn instant(text: &str, zone: Tz, at: &str) -> Result<Timestamp> {
     draft::wall_clock(text)
         .map(|local| resolve_local(local, zone))
-        .ok_or_else(|| Error::invalid(at, format!("`{text}` is not a time; write `2026-12-01T10:00`")))
+        .ok_or_else(|| Error::invalid(at, draft::not_a_time(text)))
 }
 
 async fn freeze(
@@ -138,9 +143,10 @@ async fn freeze(
     )
     .await?;
     if !written {
-        return Err(Error::conflict(format!(
-            "campaign `{}` was changed just now; look again",
-            campaign.name
+        return Err(Error::conflict(said!(
+            "conflict-campaign-changed",
+            "campaign `{name}` was changed just now; look again",
+            name = &campaign.name
         )));
     }
     Ok(frozen)
@@ -150,11 +156,15 @@ fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
     match (frozen.targeted, frozen.eligible) {
         (0, _) => Err(Error::invalid(
             "/audience",
-            "the audience is empty; widen its rule",
+            said!("refused-audience-empty", "the audience is empty; widen its rule"),
         )),
         (targeted, 0) => Err(Error::invalid(
             "/audience",
-            format!("none of the {targeted} people may get it: opted out, quota used, or held out"),
+            said!(
+                "refused-audience-nobody",
+                "none of the {targeted} people may get it: opted out, quota used, or held out",
+                targeted = targeted
+            ),
         )),
         _ => Ok(()),
     }
@@ -162,9 +172,12 @@ fn refuse_empty(frozen: &plan::Frozen) -> Result<()> {
 
 fn check_approval(corp: &Corp, campaign: &Campaign, eligible: i64) -> Result<()> {
     match corp.approval_over {
-        Some(most) if eligible > most && campaign.approved_by.is_none() => Err(Error::conflict(format!(
-            "campaign `{}` goes to {eligible} people, more than {most}: another person has to approve it first",
-            campaign.name
+        Some(most) if eligible > most && campaign.approved_by.is_none() => Err(Error::conflict(said!(
+            "conflict-campaign-approval",
+            "campaign `{name}` goes to {eligible} people, more than {most}: another person has to approve it first",
+            name = &campaign.name,
+            eligible = eligible,
+            most = most
         ))),
         _ => Ok(()),
     }
@@ -250,10 +263,11 @@ async fn set_approval(
     by: Option<&str>,
 ) -> Result<()> {
     if !store::set_approval(tx, scope.corp, campaign, by, act.now).await? {
-        return Err(Error::conflict(format!(
-            "campaign `{}` is {}, not a draft",
-            campaign.name,
-            campaign.state.as_str()
+        return Err(Error::conflict(said!(
+            "conflict-campaign-not-draft",
+            "campaign `{name}` is {state}, not a draft",
+            name = &campaign.name,
+            state = campaign.state.as_str()
         )));
     }
     Ok(())
@@ -312,10 +326,11 @@ pub async fn cancel(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> 
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
     if !campaign.state.may_become(CampaignState::Cancelled) {
-        return Err(Error::conflict(format!(
-            "campaign `{}` is {} already",
-            campaign.name,
-            campaign.state.as_str()
+        return Err(Error::conflict(said!(
+            "conflict-campaign-ended",
+            "campaign `{name}` is {state} already",
+            name = &campaign.name,
+            state = campaign.state.as_str()
         )));
     }
     store::move_on(
@@ -364,10 +379,11 @@ pub async fn remind(
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
     if campaign.state != CampaignState::Running {
-        return Err(Error::conflict(format!(
-            "campaign `{}` is {}; only a running one waits for associates",
-            campaign.name,
-            campaign.state.as_str()
+        return Err(Error::conflict(said!(
+            "conflict-campaign-not-running",
+            "campaign `{name}` is {state}; only a running one waits for associates",
+            name = &campaign.name,
+            state = campaign.state.as_str()
         )));
     }
     let batches = store::mark_reminded(&tx, scope, id, only, act.now).await?;

@@ -6,7 +6,7 @@ use super::store::ledger::{self, TagTurn};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, ContactId, CorpId, TagId};
 use crate::scope::{Act, Reach, Scope};
 use crate::timeline::{self, Entry, News};
@@ -44,7 +44,12 @@ fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<()> {
     match text.map(|text| text.chars().count()) {
         Some(length) if length > limit => Err(Error::invalid(
             pointer,
-            format!("at most {limit} characters fit, not {length}"),
+            said!(
+                "refused-characters",
+                "at most {most} characters fit, not {length}",
+                most = limit,
+                length = length
+            ),
         )),
         _ => Ok(()),
     }
@@ -54,7 +59,10 @@ fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<()> {
 pub async fn note(app: &App, act: &Act<'_>, scope: &Scope, contact: ContactId, text: &str) -> Result<()> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Error::invalid("/text", "a note has at least one character"));
+        return Err(Error::invalid(
+            "/text",
+            said!("refused-note-empty", "a note has at least one character"),
+        ));
     }
     at_most("/text", Some(text), MAX_NOTE)?;
     let card = super::find(&app.db, scope, contact).await?;

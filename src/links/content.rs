@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LinkTarget, target};
 use crate::directory::Corp;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::wecom::message::{self, Message, Text};
 
 /// At most this many attachments, the store link included.
@@ -65,7 +65,7 @@ impl Content {
         if self.text.trim().is_empty() && self.attachments.is_empty() {
             found.push(Problem::new(
                 format!("{at}/text"),
-                "write a text or add an attachment",
+                said!("refused-content-empty", "write a text or add an attachment"),
             ));
         }
         let list = format!("{at}/attachments");
@@ -79,15 +79,22 @@ impl Content {
         if places > MAX_ATTACHMENTS {
             found.push(Problem::new(
                 &list,
-                format!(
-                    "{places} attachments are too many; at most {MAX_ATTACHMENTS}, the store link included"
+                said!(
+                    "refused-attachments",
+                    "{places} attachments are too many; at most {most}, the store link included",
+                    places = places,
+                    most = MAX_ATTACHMENTS
                 ),
             ));
         }
         if links > 1 {
             found.push(Problem::new(
                 &list,
-                format!("{links} store links; a message carries one"),
+                said!(
+                    "refused-store-links",
+                    "{links} store links; a message carries one",
+                    links = links
+                ),
             ));
         }
         for (index, attachment) in self.attachments.iter().enumerate() {
@@ -147,7 +154,10 @@ impl Content {
             Some(target) => Ok((content, target)),
             None => Err(Error::invalid(
                 format!("{at}/attachments"),
-                "there is no store link, and the corp has no mini-store to lead to; add a store link",
+                said!(
+                    "refused-no-store-link",
+                    "there is no store link, and the corp has no mini-store to lead to; add a store link"
+                ),
             )),
         }
     }
@@ -213,7 +223,10 @@ impl Attachment {
                 if media_id.as_deref().unwrap_or_default().is_empty() && picture_url.is_none() {
                     found.push(Problem::new(
                         at,
-                        "a picture needs the `media_id` or the `picture_url` the platform gave it",
+                        said!(
+                            "refused-picture",
+                            "a picture needs the `media_id` or the `picture_url` the platform gave it"
+                        ),
                     ));
                 }
                 if let Some(url) = picture_url {
@@ -330,14 +343,23 @@ fn text_problems(text: &str, at: &str) -> Vec<Problem> {
             Part::Braced(braced) if variable(braced).is_some() => bytes += MAX_NAME_BYTES,
             Part::Braced(braced) => found.push(Problem::new(
                 at,
-                format!("`{braced}` is not a variable; there are `{{associate}}`, `{{store}}`, `{{导购}}`, `{{门店}}`"),
+                said!(
+                    "refused-variable",
+                    "`{braced}` is not a variable; there are `{{associate}}`, `{{store}}`, `{{导购}}`, `{{门店}}`",
+                    braced = braced
+                ),
             )),
         }
     }
     if bytes > MAX_TEXT_BYTES {
         found.push(Problem::new(
             at,
-            format!("{bytes} bytes with names filled in are too many; at most {MAX_TEXT_BYTES} (a Chinese character is 3)"),
+            said!(
+                "refused-text-bytes",
+                "{bytes} bytes with names filled in are too many; at most {most} (a Chinese character is 3)",
+                bytes = bytes,
+                most = MAX_TEXT_BYTES
+            ),
         ));
     }
     found
@@ -348,18 +370,22 @@ fn card_problems(title: &str, description: Option<&str>, picture: Option<&str>, 
     if title.trim().is_empty() || title.len() > MAX_TITLE_BYTES {
         found.push(Problem::new(
             format!("{at}/title"),
-            format!(
-                "a link's title has 1 to {MAX_TITLE_BYTES} bytes, this one {}",
-                title.len()
+            said!(
+                "refused-link-title",
+                "a link's title has 1 to {most} bytes, this one {bytes}",
+                most = MAX_TITLE_BYTES,
+                bytes = title.len()
             ),
         ));
     }
     if let Some(description) = description.filter(|text| text.len() > MAX_DESCRIPTION_BYTES) {
         found.push(Problem::new(
             format!("{at}/description"),
-            format!(
-                "{} bytes are too many; at most {MAX_DESCRIPTION_BYTES}",
-                description.len()
+            said!(
+                "refused-bytes",
+                "{bytes} bytes are too many; at most {most}",
+                bytes = description.len(),
+                most = MAX_DESCRIPTION_BYTES
             ),
         ));
     }

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::LinkTarget;
-use crate::error::Problem;
+use crate::error::{Problem, Said, said};
 
 /// Longest address, in bytes, as the platform counts.
 pub const MAX_URL_BYTES: usize = 2_048;
@@ -19,18 +19,20 @@ pub fn problems(target: &LinkTarget, hosts: &[String], at: &str) -> Vec<Problem>
         if !is_appid(appid) {
             found.push(Problem::new(
                 format!("{at}/appid"),
-                format!(
-                    "`{}` is not a mini-program's id; it looks like `wx1234567890abcdef`",
-                    shown(appid)
+                said!(
+                    "refused-appid",
+                    "`{appid}` is not a mini-program's id; it looks like `wx1234567890abcdef`",
+                    appid = shown(appid)
                 ),
             ));
         }
         if !is_page(page) {
             found.push(Problem::new(
                 format!("{at}/page"),
-                format!(
-                    "`{}` is not a page of a mini-program; it looks like `pages/sale.html`",
-                    shown(page)
+                said!(
+                    "refused-mini-page",
+                    "`{page}` is not a page of a mini-program; it looks like `pages/sale.html`",
+                    page = shown(page)
                 ),
             ));
         }
@@ -40,11 +42,13 @@ pub fn problems(target: &LinkTarget, hosts: &[String], at: &str) -> Vec<Problem>
 
 /// Whether a text is a plain web address: `https`, or `http` on loopback; no user, no tricks. With `hosts`, on one
 /// of them.
-pub fn check_url(text: &str, hosts: Option<&[String]>) -> Result<(), String> {
+pub fn check_url(text: &str, hosts: Option<&[String]>) -> Result<(), Said> {
     if text.len() > MAX_URL_BYTES {
-        return Err(format!(
-            "{} bytes are too many; at most {MAX_URL_BYTES}",
-            text.len()
+        return Err(said!(
+            "refused-bytes",
+            "{bytes} bytes are too many; at most {most}",
+            bytes = text.len(),
+            most = MAX_URL_BYTES
         ));
     }
     let shown = shown(text);
@@ -52,18 +56,20 @@ pub fn check_url(text: &str, hosts: Option<&[String]>) -> Result<(), String> {
         .bytes()
         .all(|byte| !byte.is_ascii_control() && byte != b' ' && byte != b'\\');
     let Some(url) = Url::parse(text).ok().filter(|_| plain) else {
-        return Err(format!(
-            "`{shown}` is not a web address such as `https://shop.example.com/a`"
+        return Err(said!(
+            "refused-address",
+            "`{address}` is not a web address such as `https://shop.example.com/a`",
+            address = shown
         ));
     };
     let Some(host) = url
         .host_str()
         .filter(|_| matches!(url.scheme(), "https" | "http"))
     else {
-        return Err(format!("`{shown}` must start with `https://`"));
+        return Err(not_https(shown));
     };
     if url.scheme() == "http" && !is_loopback(host) {
-        return Err(format!("`{shown}` must start with `https://`"));
+        return Err(not_https(shown));
     }
     // A second `//` and anything before an `@` can make an address look like another.
     if !url.username().is_empty()
@@ -71,17 +77,29 @@ pub fn check_url(text: &str, hosts: Option<&[String]>) -> Result<(), String> {
         || authority(text).contains('@')
         || url.path().contains("//")
     {
-        return Err(format!(
-            "`{shown}` holds a user name or `//` after the host; write a plain address"
+        return Err(said!(
+            "refused-address-tricky",
+            "`{address}` holds a user name or `//` after the host; write a plain address",
+            address = shown
         ));
     }
     match hosts {
-        Some(hosts) if !is_allowed(&url, host, hosts) => Err(format!(
-            "`{host}` is not one of the corp's hosts ({}); an administrator can add it",
-            hosts.join(", ")
+        Some(hosts) if !is_allowed(&url, host, hosts) => Err(said!(
+            "refused-host",
+            "`{host}` is not one of the corp's hosts ({hosts}); an administrator can add it",
+            host = host,
+            hosts = hosts.join(", ")
         )),
         _ => Ok(()),
     }
+}
+
+fn not_https(address: String) -> Said {
+    said!(
+        "refused-address-https",
+        "`{address}` must start with `https://`",
+        address = address
+    )
 }
 
 fn authority(text: &str) -> &str {

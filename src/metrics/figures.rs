@@ -7,7 +7,7 @@ use super::{Figure, Span, Subject, definitions};
 use crate::db::Conn;
 use crate::directory;
 use crate::error::{Error, Result};
-use crate::ids::CorpId;
+use crate::ids::{CorpId, StoreId};
 use crate::money::Fen;
 use crate::scope::{Reach, Scope};
 use crate::tally::Code;
@@ -293,6 +293,25 @@ pub async fn figures_by_day(
         days.push((day, figures));
     }
     Ok(days)
+}
+
+/// Net sales of each day: a store's, or of all that the scope reaches.
+pub async fn net_by_day(
+    conn: &impl Conn,
+    scope: &Scope,
+    store: Option<StoreId>,
+    from: Day,
+    to: Day,
+) -> Result<Vec<Fen>> {
+    let places = match (store, &scope.reach) {
+        (_, Reach::Own(_)) => return Err(Error::NotFound),
+        (Some(store), _) => Places::store(directory::find_store(conn, scope, store).await?.id),
+        (None, Reach::Whole) => Places::Everywhere,
+        (None, Reach::Stores(stores)) => Places::Stores(stores.clone()),
+    };
+    let mut sums = store::sums_by_day(conn, scope.corp, &places, from, to).await?;
+    let mut net = |day: Day| Fen(sums.remove(&day).unwrap_or_default().net());
+    Ok(from.through(to).map(&mut net).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod report;
 mod sentences;
 mod store;
 
-pub use figures::{figures, figures_by_day};
+pub use figures::{figures, figures_by_day, net_by_day};
 pub use model::*;
 pub use overview::*;
 pub use own::*;

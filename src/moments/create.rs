@@ -12,7 +12,7 @@ use crate::auth::audit;
 use crate::campaigns;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::ids::{AssociateId, LinkId, MomentId, StoreId};
 use crate::job::enqueue;
 use crate::links::content::{Attachment, Content};
@@ -61,8 +61,10 @@ pub async fn plan(tx: &Tx, act: &Act<'_>, scope: &Scope, corp: &Corp, new: NewMo
     if is_shared && new.content.names_associate() {
         problems.push(Problem::new(
             "/text",
-            format!(
-                "with more than {OWN_LINKS} senders a moment has one text a store; leave `{{associate}}` out"
+            said!(
+                "refused-moment-associate",
+                "with more than {most} senders a moment has one text a store; leave `{{associate}}` out",
+                most = OWN_LINKS
             ),
         ));
     }
@@ -115,7 +117,10 @@ fn problems(content: &Content, corp: &Corp) -> Vec<Problem> {
     if links > 1 || (links == 1 && others.len() > 1) {
         found.push(Problem::new(
             "/attachments",
-            "a moment shows pictures or one link, not both",
+            said!(
+                "refused-moment-mixed",
+                "a moment shows pictures or one link, not both"
+            ),
         ));
     }
     for (index, attachment) in content.attachments.iter().enumerate() {
@@ -129,7 +134,12 @@ fn problems(content: &Content, corp: &Corp) -> Vec<Problem> {
     if length > MAX_TEXT {
         found.push(Problem::new(
             "/text",
-            format!("{length} characters, the link included, are too many; at most {MAX_TEXT}"),
+            said!(
+                "refused-moment-text",
+                "{length} characters, the link included, are too many; at most {most}",
+                length = length,
+                most = MAX_TEXT
+            ),
         ));
     }
     found
@@ -139,7 +149,10 @@ fn attachment_problem(attachment: &Attachment, is_card: bool, at: &str) -> Optio
     match attachment {
         Attachment::Image { media_id: None, .. } => Some(Problem::new(
             format!("{at}/media_id"),
-            "a moment takes pictures by `media_id` only; upload it first",
+            said!(
+                "refused-moment-picture",
+                "a moment takes pictures by `media_id` only; upload it first"
+            ),
         )),
         Attachment::Link { title, .. } => title_problem(title, at),
         Attachment::StoreLink { title, .. } if is_card => title_problem(title, at),
@@ -151,9 +164,11 @@ fn title_problem(title: &str, at: &str) -> Option<Problem> {
     (title.len() > MAX_LINK_TITLE_BYTES).then(|| {
         Problem::new(
             format!("{at}/title"),
-            format!(
-                "{} bytes are too many in a moment; at most {MAX_LINK_TITLE_BYTES}",
-                title.len()
+            said!(
+                "refused-moment-title",
+                "{bytes} bytes are too many in a moment; at most {most}",
+                bytes = title.len(),
+                most = MAX_LINK_TITLE_BYTES
             ),
         )
     })
@@ -162,17 +177,18 @@ fn title_problem(title: &str, at: &str) -> Option<Problem> {
 fn start(send_at: Option<&str>, zone: chrono_tz::Tz, now: Timestamp) -> Result<Timestamp, Problem> {
     let Some(text) = send_at else { return Ok(now) };
     let Some(local) = campaigns::wall_clock(text) else {
-        return Err(Problem::new(
-            "/send_at",
-            format!("`{text}` is not a time; write `2026-12-01T10:00`"),
-        ));
+        return Err(Problem::new("/send_at", campaigns::not_a_time(text)));
     };
     let at = resolve_local(local, zone);
     // The minute that runs is not past yet.
     if at.plus_ms(MINUTE_MS) <= now {
         return Err(Problem::new(
             "/send_at",
-            format!("`{text}` is past; choose a later time, or none for now"),
+            said!(
+                "refused-moment-past",
+                "`{text}` is past; choose a later time, or none for now",
+                text = text
+            ),
         ));
     }
     Ok(at)
@@ -183,7 +199,10 @@ async fn audience_problems(tx: &Tx, scope: &Scope, rule: &Rule) -> Result<Vec<Pr
     if rule.any_of_tags().is_none() {
         return Ok(vec![Problem::new(
             "/audience",
-            "only tags narrow who sees a moment: one, or `any` of several",
+            said!(
+                "refused-moment-audience",
+                "only tags narrow who sees a moment: one, or `any` of several"
+            ),
         )]);
     }
     match segments::rule::check(tx, scope, rule, "/audience").await {
@@ -199,7 +218,11 @@ async fn senders(tx: &Tx, scope: &Scope, wanted: &Senders) -> Result<(Vec<Sender
     let mut refuse = |at: String, id: i64| {
         problems.push(Problem::new(
             at,
-            format!("there is no `{id}` in your reach that can post"),
+            said!(
+                "refused-moment-sender",
+                "there is no `{id}` in your reach that can post",
+                id = id.to_string()
+            ),
         ));
     };
     let chosen: Vec<Sender> = match wanted {
@@ -228,7 +251,10 @@ async fn senders(tx: &Tx, scope: &Scope, wanted: &Senders) -> Result<(Vec<Sender
     if chosen.is_empty() && problems.is_empty() {
         problems.push(Problem::new(
             "/senders",
-            "there is nobody to post it; choose associates or stores",
+            said!(
+                "refused-moment-senders",
+                "there is nobody to post it; choose associates or stores"
+            ),
         ));
     }
     Ok((chosen, problems))
@@ -312,7 +338,11 @@ pub async fn cancel(app: &App, act: &Act<'_>, scope: &Scope, id: MomentId) -> Re
     let tx = app.db.begin().await?;
     store::find(&tx, scope, id).await?;
     if !store::cancel(&tx, scope.corp, id).await? {
-        return Err(Error::conflict(format!("moment `{id}` is over already")));
+        return Err(Error::conflict(said!(
+            "conflict-moment-over",
+            "moment `{id}` is over already",
+            id = id.to_string()
+        )));
     }
     store::close_tasks(&tx, scope.corp, id, None, "cancelled").await?;
     store::cancel_planned_parts(&tx, scope.corp, id).await?;

@@ -8,7 +8,7 @@ use super::rule::Kind;
 use super::{Rule, SamplePerson, Segment};
 use crate::args;
 use crate::db::{self, Conn, Filter, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::ids::{ContactId, SegmentId};
 use crate::page::{Page, PageOf};
 use crate::scope::{Act, Scope};
@@ -110,8 +110,10 @@ pub async fn change(
     .await
     .map_err(|error| name_taken(error, name))?;
     if changed == 0 {
-        return Err(Error::conflict(format!(
-            "segment `{id}` was changed just now; look again"
+        return Err(Error::conflict(said!(
+            "conflict-segment-changed",
+            "segment `{id}` was changed just now; look again",
+            id = id.to_string()
         )));
     }
     Ok(())
@@ -129,8 +131,10 @@ pub async fn delete(tx: &Tx, act: &Act<'_>, scope: &Scope, id: SegmentId) -> Res
     )
     .await?;
     if deleted == 0 {
-        return Err(Error::conflict(format!(
-            "a scheduled campaign uses segment `{id}`; call the campaign off first"
+        return Err(Error::conflict(said!(
+            "conflict-segment-used",
+            "a scheduled campaign uses segment `{id}`; call the campaign off first",
+            id = id.to_string()
         )));
     }
     Ok(())
@@ -142,7 +146,12 @@ fn checked(name: &str) -> Result<&str> {
     if length == 0 || length > MAX_NAME {
         return Err(Error::invalid(
             "/name",
-            format!("a name has 1 to {MAX_NAME} characters, this one {length}"),
+            said!(
+                "refused-name-length",
+                "a name has 1 to {most} characters, this one {length}",
+                most = MAX_NAME,
+                length = length
+            ),
         ));
     }
     Ok(name)
@@ -151,7 +160,11 @@ fn checked(name: &str) -> Result<&str> {
 fn name_taken(error: Error, name: &str) -> Error {
     error.on_conflict(
         "/name",
-        format!("there is a segment `{name}` already; choose another name"),
+        said!(
+            "refused-segment-name",
+            "there is a segment `{name}` already; choose another name",
+            name = name
+        ),
     )
 }
 

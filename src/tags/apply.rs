@@ -9,7 +9,7 @@ use super::store::{self, Row};
 use crate::app::App;
 use crate::contacts::{self, NamedTag, Pair};
 use crate::directory::{self, Corp};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::ids::{ContactId, CorpId, TagId};
 use crate::scope::{Act, Actor, Scope};
 use crate::wecom::Client;
@@ -36,9 +36,11 @@ pub async fn mark(
     if contacts.len() > MAX_CONTACTS {
         return Err(Error::invalid(
             "/contact_ids",
-            format!(
-                "at most {MAX_CONTACTS} contacts fit in one call, not {}",
-                contacts.len()
+            said!(
+                "refused-contacts",
+                "at most {most} contacts fit in one call, not {count}",
+                most = MAX_CONTACTS,
+                count = contacts.len()
             ),
         ));
     }
@@ -51,7 +53,11 @@ pub async fn mark(
         remove: known(app, scope.corp, "/remove", remove).await?,
     };
     if let Some(both) = add.iter().position(|tag| remove.contains(tag)) {
-        let message = format!("tag `{}` is both set and taken; leave one out", add[both]);
+        let message = said!(
+            "refused-tag-both",
+            "tag `{tag}` is both set and taken; leave one out",
+            tag = add[both].to_string()
+        );
         return Err(Error::invalid(format!("/add/{both}"), message));
     }
     let pairs = contacts::pairs(&app.db, scope, contacts).await?;
@@ -79,7 +85,7 @@ async fn known(app: &App, corp: CorpId, pointer: &str, ids: &[TagId]) -> Result<
             Some(row) => found.push(row.clone()),
             None => problems.push(Problem::new(
                 format!("{pointer}/{index}"),
-                format!("there is no tag `{id}`"),
+                said!("refused-no-tag", "there is no tag `{id}`", id = id.to_string()),
             )),
         }
     }

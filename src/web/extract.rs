@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{Fault, Shell};
 use crate::app::App;
 use crate::auth::Operator;
-use crate::error::Error;
+use crate::error::{Error, said};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -39,11 +39,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == FORM));
         if !is_form {
-            return Err(Error::invalid("/", "this address takes a form").into());
+            return Err(Error::invalid("/", said!("refused-no-form", "this address takes a form")).into());
         }
         let body = Bytes::from_request(request, app)
             .await
-            .map_err(|_| Error::invalid("/", "the form is too long"))?;
+            .map_err(|_| Error::invalid("/", said!("refused-form-long", "the form is too long")))?;
         let proof: Proof = read(&body).await?;
         if !bool::from(proof.csrf.as_bytes().ct_eq(expected.as_bytes())) {
             return Err(stale());
@@ -66,7 +66,9 @@ async fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
         .map_err(Error::internal)?;
     match axum_extra::extract::Form::<T>::from_request(request, &()).await {
         Ok(axum_extra::extract::Form(form)) => Ok(form),
-        Err(error) => Err(Error::invalid("/", error.to_string()).into()),
+        Err(error) => {
+            Err(Error::invalid("/", said!("refused-form", "{error}", error = error.to_string())).into())
+        }
     }
 }
 
@@ -79,7 +81,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
         match axum_extra::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum_extra::extract::Query(query)) => Ok(Self(query)),
-            Err(error) => Err(Error::invalid("/", error.to_string()).into()),
+            Err(error) => {
+                Err(Error::invalid("/", said!("refused-query", "{error}", error = error.to_string())).into())
+            }
         }
     }
 }

@@ -166,10 +166,13 @@ pub fn story(shell: &Shell, error: &Error) -> Story {
         Error::NotFound => ("not-found", vec![], None),
         Error::Invalid(problems) => (
             "invalid",
-            problems.iter().map(|problem| problem.message.clone()).collect(),
+            problems
+                .iter()
+                .map(|problem| shell.say(&problem.message))
+                .collect(),
             None,
         ),
-        Error::Conflict(why) => ("conflict", vec![why.clone()], None),
+        Error::Conflict(why) => ("conflict", vec![shell.say(why)], None),
         Error::Forbidden(_) => ("forbidden", vec![], None),
         Error::SignedOut => ("signed-out", vec![], None),
         Error::TooMany { .. } => ("too-many", vec![], None),

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use serde::{Deserialize, Serialize};
 
 use super::format;
+pub use crate::error::Arg;
+use crate::error::Said;
 use crate::metrics::Lang;
 
 const ZH: &str = include_str!("../../locales/zh-CN.ftl");
@@ -30,45 +31,6 @@ fn bundle(name: &str, text: &str) -> FluentBundle<FluentResource> {
     bundle
 }
 
-/// A value put into a text: a number (chosen by for plurals, shown with separators) or a word.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Arg {
-    Number(i64),
-    Word(String),
-}
-
-impl From<i64> for Arg {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<usize> for Arg {
-    fn from(number: usize) -> Self {
-        Self::Number(number as i64)
-    }
-}
-
-impl From<String> for Arg {
-    fn from(word: String) -> Self {
-        Self::Word(word)
-    }
-}
-
-impl From<&str> for Arg {
-    fn from(word: &str) -> Self {
-        Self::Word(word.to_owned())
-    }
-}
-
-/// Templates give values by reference, loops by reference to one.
-impl<T: Into<Arg> + Clone> From<&T> for Arg {
-    fn from(value: &T) -> Self {
-        value.clone().into()
-    }
-}
-
 /// The text of a key. A key that is not there shows as `⟦key⟧`; a test finds it before a reader does.
 pub fn text(lang: Lang, key: &str, args: &[(&str, Arg)]) -> String {
     let bundle = match lang {
@@ -89,6 +51,14 @@ pub fn text(lang: Lang, key: &str, args: &[(&str, Arg)]) -> String {
     bundle
         .format_pattern(pattern, Some(&given), &mut errors)
         .into_owned()
+}
+
+/// What a domain said, in the reader's language; what it says to programs only stays as it is.
+pub fn said(lang: Lang, said: &Said) -> String {
+    match said.key() {
+        Some(key) => text(lang, key, said.args()),
+        None => said.to_string(),
+    }
 }
 
 /// `zh` or `en` as the cookie and the address write them.

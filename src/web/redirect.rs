@@ -164,11 +164,12 @@ static LATER: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn small_page(title: &str, advice: &str, english: &str) -> String {
-    let style = super::assets::url("app.css");
+    let (style, dark) = (super::assets::url("app.css"), super::assets::url("dark.css"));
     format!(
         r#"<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{title}</title><link rel="stylesheet" href="{style}"></head>
+<title>{title}</title><link rel="stylesheet" href="{style}">
+<link rel="stylesheet" href="{dark}" media="(prefers-color-scheme:dark)"></head>
 <body><main class="auth"><div class="box stack"><h1>{title}</h1><p class="mute">{advice}</p><p class="small faint" lang="en">{english}</p></div></main></body></html>
 "#
     )

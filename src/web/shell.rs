@@ -13,6 +13,7 @@ use super::lang::Arg;
 use super::session::{cookie, encode};
 use super::{assets, format, lang};
 use crate::auth::{Operator, Permission, Role};
+use crate::error::{Advice, Error, PlatformFault, Said};
 use crate::metrics::Lang;
 use crate::money::Fen;
 use crate::time::{Day, Timestamp};
@@ -71,6 +72,18 @@ pub struct Shell {
     pub is_https: bool,
 }
 
+/// Looks.
+impl Shell {
+    /// When the dark colours are used; `None`: never.
+    pub fn dark_media(&self) -> Option<&'static str> {
+        match self.theme {
+            Some(Theme::Dark) => Some("all"),
+            Some(Theme::Light) => None,
+            None => Some("(prefers-color-scheme:dark)"),
+        }
+    }
+}
+
 /// Texts.
 impl Shell {
     pub fn t(&self, key: &str) -> String {
@@ -95,6 +108,11 @@ impl Shell {
     /// Any number of values.
     pub fn tell(&self, key: &str, args: &[(&str, Arg)]) -> String {
         lang::text(self.lang, key, args)
+    }
+
+    /// What a domain said.
+    pub fn say(&self, said: &Said) -> String {
+        lang::said(self.lang, said)
     }
 
     /// A text with figures that are written already.
@@ -326,21 +344,49 @@ impl Shell {
 /// A refused field as a form shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// The field's id on the page.
+    /// The field's id on the page; empty for what concerns the whole form.
     pub field: String,
     pub message: String,
 }
 
-/// Problems of an `Invalid` error for a form; other errors are given back.
-pub fn problems(error: crate::error::Error) -> Result<Vec<FieldProblem>, crate::error::Error> {
+/// What a form that comes back says of an error: each refused field, a state that has changed meanwhile, a platform
+/// that did not do it. Other errors are given back: they have a page of their own.
+pub fn problems(shell: &Shell, error: Error) -> Result<Vec<FieldProblem>, Error> {
+    let whole = |message: String| FieldProblem {
+        field: String::new(),
+        message,
+    };
     match error {
-        crate::error::Error::Invalid(problems) => Ok(problems
-            .into_iter()
+        Error::Invalid(problems) => Ok(problems
+            .iter()
             .map(|problem| FieldProblem {
                 field: problem.pointer.trim_start_matches('/').replace('/', "-"),
-                message: problem.message,
+                message: shell.say(&problem.message),
             })
             .collect()),
+        Error::Conflict(why) => Ok(vec![whole(shell.say(&why))]),
+        Error::Platform(fault) => {
+            tracing::warn!(
+                code = fault.code,
+                error = fault.message,
+                path = shell.path(),
+                "the platform did not do what a page asked"
+            );
+            Ok(vec![whole(undone(shell, &fault))])
+        }
         other => Err(other),
+    }
+}
+
+/// The platform's codes for a contact whom the associate does not follow (path/90313, read 2026-11-22).
+const NOT_FOLLOWED: [i64; 2] = [84061, 84084];
+
+/// Why the platform did not do it, and what to do now.
+fn undone(shell: &Shell, fault: &PlatformFault) -> String {
+    match (fault.advice, fault.code) {
+        (_, Some(code)) if NOT_FOLLOWED.contains(&code) => shell.t("undone-not-followed"),
+        (Advice::Unknown, _) => shell.t("undone-unknown"),
+        (Advice::Retry { .. }, _) | (_, None) => shell.t("undone-silent"),
+        (_, Some(code)) => shell.t1("undone-refused", "code", code.to_string()),
     }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{ConnectInfo, State};
-use axum::http::HeaderMap;
 use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -47,7 +47,46 @@ pub struct SignInPage {
     pub corps: Vec<Entrance>,
     pub return_to: String,
     pub login: String,
-    pub wrong: Option<String>,
+    pub wrong: Option<Wrong>,
+}
+
+/// Why nobody is signed in yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    Password,
+    TooMany,
+    /// The sign-in began elsewhere, too long ago, or was used.
+    Stale,
+    /// The platform knows them, we do not: no operator, or somebody who left.
+    Stranger,
+    /// The platform did not say who it is.
+    Platform,
+}
+
+impl Wrong {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Password => "sign-in-wrong",
+            Self::TooMany => "sign-in-too-many",
+            Self::Stale => "sign-in-stale",
+            Self::Stranger => "sign-in-stranger",
+            Self::Platform => "sign-in-platform",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Password | Self::TooMany => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Stale => StatusCode::UNAUTHORIZED,
+            Self::Stranger => StatusCode::FORBIDDEN,
+            Self::Platform => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// Whether it is about the form with the password.
+    fn is_typed(self) -> bool {
+        matches!(self, Self::Password | Self::TooMany)
+    }
 }
 
 impl SignInPage {
@@ -56,12 +95,20 @@ impl SignInPage {
         names.join("、")
     }
 
+    fn wrong_word(&self) -> Option<String> {
+        Some(self.shell.t(self.wrong?.key()))
+    }
+
+    fn is_typed_wrong(&self) -> bool {
+        self.wrong.is_some_and(Wrong::is_typed)
+    }
+
     fn return_to_encoded(&self) -> String {
         encode(&self.return_to)
     }
 
     pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
-        let page = |corps: &[&str], wrong: Option<&str>| Self {
+        let page = |corps: &[&str], wrong: Option<Wrong>| Self {
             shell: Shell {
                 me: None,
                 address: "/sign-in".into(),
@@ -77,14 +124,15 @@ impl SignInPage {
                 .collect(),
             return_to: "/contacts?tag=1".into(),
             login: wrong.map(|_| "li".to_owned()).unwrap_or_default(),
-            wrong: wrong.map(|key| shell.t(key)),
+            wrong,
         };
         vec![
             ("typical", page(&["禾与 HEYU"], None)),
             (
                 "wrong",
-                page(&["禾与 HEYU", "山间 SHANJIAN"], Some("sign-in-wrong")),
+                page(&["禾与 HEYU", "山间 SHANJIAN"], Some(Wrong::Password)),
             ),
+            ("stranger", page(&["禾与 HEYU"], Some(Wrong::Stranger))),
             ("empty", page(&[], None)),
         ]
     }
@@ -109,7 +157,7 @@ async fn page(
     shell: Shell,
     return_to: &str,
     login: String,
-    wrong: Option<String>,
+    wrong: Option<Wrong>,
 ) -> Result<Show<SignInPage>> {
     let corps = directory::corps(&app.db).await?;
     let corps = corps
@@ -127,6 +175,16 @@ async fn page(
         login,
         wrong,
     }))
+}
+
+/// The page once more, with the reason.
+async fn again(app: &App, shell: Shell, return_to: &str, login: String, wrong: Wrong) -> Result<Response> {
+    let shell = Shell {
+        address: "/sign-in".into(),
+        ..shell
+    };
+    let page = page(app, shell, return_to, login, Some(wrong)).await?;
+    Ok((wrong.status(), page).into_response())
 }
 
 #[derive(Deserialize)]
@@ -149,13 +207,11 @@ async fn sign_in(
     match auth::sign_in(&app, login, &given.password, &address).await {
         Ok(session) => Ok(enter(&shell, &session, return_to)),
         Err(error @ (Error::SignedOut | Error::TooMany { .. })) => {
-            let key = match error {
-                Error::SignedOut => "sign-in-wrong",
-                _ => "sign-in-too-many",
+            let wrong = match error {
+                Error::SignedOut => Wrong::Password,
+                _ => Wrong::TooMany,
             };
-            let wrong = Some(shell.t(key));
-            let page = page(&app, shell.clone(), return_to, login.to_owned(), wrong).await?;
-            Ok(shell.refused(page))
+            again(&app, shell, return_to, login.to_owned(), wrong).await
         }
         Err(error) => Err(error.into()),
     }
@@ -238,24 +294,44 @@ struct Vouched {
     state: String,
 }
 
-/// Back from the platform: the state must be one this browser began.
+/// Back from the platform: the state must be one this browser began. Whoever is not let in reads why beside the way in.
 async fn callback(
     app: State<App>,
     shell: Shell,
     Extension(Browser(browser)): Extension<Browser>,
     Query(vouched): Query<Vouched>,
 ) -> Result<Response> {
-    let (corp, return_to) = auth::finish_oauth(&app, &vouched.state, &browser).await?;
-    let platform = directory::platform(&app, corp).await?;
-    let stranger = || Error::Forbidden("no operator belongs to this member".into());
-    let Identity::Member(userid) = platform.identity(&vouched.code).await? else {
-        return Err(stranger().into());
+    let (corp, return_to) = match auth::finish_oauth(&app, &vouched.state, &browser).await {
+        Err(Error::SignedOut) => return again(&app, shell, "/", String::new(), Wrong::Stale).await,
+        finished => finished?,
     };
-    match auth::sign_in_member(&app, corp, &userid).await {
-        Ok(session) => Ok(enter(&shell, &session, local(Some(&return_to)))),
-        Err(Error::NotFound) => Err(stranger().into()),
-        Err(error) => Err(error.into()),
+    let return_to = local(Some(&return_to));
+    match vouched_for(&app, corp, &vouched.code).await {
+        Ok(session) => Ok(enter(&shell, &session, return_to)),
+        Err(error) => {
+            let wrong = match error {
+                Error::NotFound => Wrong::Stranger,
+                Error::Platform(fault) => {
+                    tracing::warn!(corp.id = %corp, code = fault.code, error = fault.message, "a member was not vouched for");
+                    Wrong::Platform
+                }
+                other => return Err(other.into()),
+            };
+            again(&app, shell, return_to, String::new(), wrong).await
+        }
     }
+}
+
+/// A session for the member whom the platform's code stands for.
+///
+/// # Errors
+/// `NotFound` for a customer, a member without an operator, one who left; `Platform` for a code it does not know.
+async fn vouched_for(app: &App, corp: CorpId, code: &str) -> crate::error::Result<NewSession> {
+    let platform = directory::platform(app, corp).await?;
+    let Identity::Member(userid) = platform.identity(code).await? else {
+        return Err(Error::NotFound);
+    };
+    auth::sign_in_member(app, corp, &userid).await
 }
 
 #[derive(Deserialize)]

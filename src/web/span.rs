@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::metrics::Span;
 use crate::time::Day;
 
@@ -63,6 +63,9 @@ pub struct SpanQuery {
 pub struct Shown {
     pub period: Period,
     pub span: Span,
+    /// Last day of the period, which may still be to come, and of the whole one before: what a chart's axis covers.
+    pub last: Day,
+    pub compare_last: Day,
     /// Still going on: it ends today and is compared with as many days of the one before.
     pub is_running: bool,
     pub previous: Day,
@@ -79,8 +82,14 @@ impl SpanQuery {
         }
         let period = match self.period.as_str() {
             "" => Period::default(),
-            text => Period::parse(text)
-                .ok_or_else(|| Error::invalid("/period", format!("`{text}` is not day, week or month")))?,
+            text => Period::parse(text).ok_or_else(|| {
+                let wrong = said!(
+                    "refused-period",
+                    "`{text}` is not day, week or month",
+                    text = text
+                );
+                Error::invalid("/period", wrong)
+            })?,
         };
         let at = if self.at.is_empty() {
             today
@@ -105,12 +114,20 @@ impl SpanQuery {
         if !(1..=366).contains(&days) {
             return Err(Error::invalid(
                 "/to",
-                format!("`{from}` to `{to}` is not between 1 and 366 days"),
+                said!(
+                    "refused-span",
+                    "`{from}` to `{to}` is not between 1 and 366 days",
+                    from = from.to_string(),
+                    to = to.to_string()
+                ),
             ));
         }
+        let span = Span::previous(from, to);
         Ok(Shown {
             period: Period::Free,
-            span: Span::previous(from, to),
+            last: span.to,
+            compare_last: span.compare_to,
+            span,
             is_running: false,
             previous: from.plus(-days),
             next: None,
@@ -134,6 +151,8 @@ fn shown(period: Period, at: Day, today: Day) -> Shown {
                 compare_last
             },
         },
+        last,
+        compare_last,
         is_running: to < last || to == today,
         previous: from.plus(-1),
         next: Some(last.plus(1)).filter(|next| *next <= today),
@@ -141,8 +160,14 @@ fn shown(period: Period, at: Day, today: Day) -> Shown {
 }
 
 fn day(pointer: &str, text: &str) -> Result<Day> {
-    Day::parse(text)
-        .ok_or_else(|| Error::invalid(pointer, format!("`{text}` is not a day; write `2026-11-23`")))
+    Day::parse(text).ok_or_else(|| {
+        let wrong = said!(
+            "refused-day",
+            "`{text}` is not a day; write `2026-11-23`",
+            text = text
+        );
+        Error::invalid(pointer, wrong)
+    })
 }
 
 #[cfg(test)]
@@ -187,6 +212,28 @@ mod tests {
         ];
         for (period, at, expected) in cases {
             assert_eq!(read(period, at), expected, "{period} {at}");
+        }
+    }
+
+    #[test]
+    fn a_running_periods_chart_covers_it_whole() {
+        let today = Day::parse("2026-11-23").unwrap();
+        for (period, covered) in [
+            ("day", "2026-11-23 2026-11-22"),
+            ("week", "2026-11-29 2026-11-22"),
+            ("month", "2026-11-30 2026-10-31"),
+        ] {
+            let query = SpanQuery {
+                period: period.into(),
+                ..SpanQuery::default()
+            };
+            let shown = query.read(today).unwrap();
+            assert_eq!(
+                format!("{} {}", shown.last, shown.compare_last),
+                covered,
+                "{period}"
+            );
+            assert_eq!(shown.span.to, today);
         }
     }
 

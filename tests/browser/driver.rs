@@ -81,6 +81,12 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
+    /// What the browser calls itself from now on.
+    pub async fn agent(&mut self, name: &str) {
+        self.devtools("Emulation.setUserAgentOverride", json!({ "userAgent": name }))
+            .await;
+    }
+
     /// No cookies, as a new visitor.
     pub async fn forget(&mut self) {
         self.devtools("Network.clearBrowserCookies", json!({})).await;

@@ -97,6 +97,14 @@ async fn every_persona_finds_their_way() {
         std::fs::create_dir_all(folder).unwrap();
     }
     let mut browser = Browser::open(&setting("DIANYU_DRIVER")).await;
+    for (role, is_inside) in [("associate", true), ("manager", false)] {
+        let personas = demo["personas"].as_array().unwrap();
+        let persona = personas.iter().find(|persona| persona["role"] == role).unwrap();
+        sign_in_by_platform(&mut browser, &url, persona, is_inside).await;
+    }
+    // What a refused sign-in logs, and where it led, is no page's fault.
+    browser.console_errors().await;
+    browser.requests().await;
     let mut seen = 0;
     for persona in demo["personas"].as_array().unwrap() {
         let role = persona["role"].as_str().unwrap();
@@ -147,6 +155,43 @@ async fn sign_in(browser: &mut Browser, url: &str, persona: &Value) {
         "signing in leads on: {}",
         persona["role"]
     );
+}
+
+/// WeCom's own web view, as it calls itself.
+const INSIDE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 14_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+                      Mobile/15E148 wxwork/4.1.22 MicroMessenger/7.0.1";
+const DESK: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+
+/// The platform's page is another host than ours: pages under test are looked at afterwards.
+async fn sign_in_by_platform(browser: &mut Browser, url: &str, persona: &Value, is_inside: bool) {
+    let userid = persona["userid"].as_str().expect("a member of the platform");
+    browser.forget().await;
+    browser.agent(if is_inside { INSIDE } else { DESK }).await;
+    browser.cookie(url, "lang", "zh").await;
+    browser.go(&format!("{url}/contacts")).await;
+    browser.press("a[href^='/auth/wecom/start']").await;
+    let there = browser.address().await;
+    let page = if is_inside {
+        "/connect/oauth2/authorize"
+    } else {
+        "/wwlogin/sso/login"
+    };
+    assert!(there.contains(page), "{userid} is led to {there}");
+    browser
+        .press(&format!("button[name=person][value='{userid}']"))
+        .await;
+    let back = browser.address().await;
+    assert!(back.ends_with("/contacts"), "{userid} comes back to {back}");
+    // The address that brought them in opens nothing a second time.
+    browser.forget().await;
+    browser
+        .go(&format!("{url}/auth/wecom/callback?code=used&state=used"))
+        .await;
+    let said = browser
+        .run("return document.querySelector('.errs') ? document.querySelector('.errs').innerText : ''")
+        .await;
+    assert!(said.as_str().unwrap_or_default().contains("没登上"), "{said}");
 }
 
 /// Names and addresses of a persona's pages, each reached as a reader reaches it.
@@ -227,7 +272,7 @@ async fn check(browser: &mut Browser, url: &str, what: &str, width: u32, lang: &
         "{what}: requests leave the machine: {strangers:?}"
     );
     let facts = browser
-        .run("return [document.documentElement.scrollWidth, document.querySelectorAll('h1').length, document.title, document.body.innerText, document.documentElement.lang, document.documentElement.dataset.theme]")
+        .run("return [document.documentElement.scrollWidth, document.querySelectorAll('h1').length, document.title, document.body.innerText, document.documentElement.lang, document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]")
         .await;
     let scroll = facts[0].as_u64().unwrap_or(u64::MAX);
     assert!(
@@ -250,8 +295,24 @@ async fn check(browser: &mut Browser, url: &str, what: &str, width: u32, lang: &
         "{what}: the page's colours are {}",
         facts[5]
     );
+    let ground = brightness(facts[6].as_str().unwrap_or_default());
+    assert!(
+        (ground < 128) == what.contains("dark"),
+        "{what}: the page's ground is {}",
+        facts[6]
+    );
     let size = browser.html_size().await;
     assert!(size <= 25 * 1024, "{what}: {size} bytes of HTML");
+}
+
+/// The mean of a colour's parts, as `rgb(17, 21, 19)` gives them.
+fn brightness(colour: &str) -> u32 {
+    let parts: Vec<u32> = colour
+        .split(|character: char| !character.is_ascii_digit())
+        .filter_map(|part| part.parse().ok())
+        .take(3)
+        .collect();
+    parts.iter().sum::<u32>() / 3
 }
 
 fn setting(name: &str) -> String {

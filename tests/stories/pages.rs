@@ -94,7 +94,7 @@ pub fn check(pages: Vec<Rendered>) {
         }
     }
     if let Some(out) = &out {
-        for name in ["app.css", "app.js", "icons.svg", "mark.svg"] {
+        for name in ["app.css", "dark.css", "app.js", "icons.svg", "mark.svg"] {
             let to = format!("{out}{}", assets::url(name));
             std::fs::create_dir_all(std::path::Path::new(&to).parent().unwrap()).unwrap();
             std::fs::copy(format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR")), to).unwrap();
@@ -231,6 +231,103 @@ fn collect(folder: std::path::PathBuf, files: &mut Vec<std::path::PathBuf>) {
             collect(path, files)
         } else {
             files.push(path)
+        }
+    }
+}
+
+/// A call of the macro that makes a sentence with a key.
+struct SaidCall {
+    key: String,
+    /// Names of the values it gives.
+    values: Vec<String>,
+    file: String,
+}
+
+fn said_calls() -> Vec<SaidCall> {
+    let mut files = Vec::new();
+    collect(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    let mut calls = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for rest in code.split("said!(").skip(1) {
+            let Some(rest) = rest.trim_start().strip_prefix('"') else {
+                continue;
+            };
+            let (key, rest) = rest.split_once('"').unwrap();
+            let rest = rest.trim_start_matches([',', ' ', '\n']).trim_start_matches('"');
+            let (_, rest) = rest.split_once('"').unwrap();
+            let mut depth = 0;
+            let end = rest.find(|letter| {
+                depth += match letter {
+                    '(' | '[' => 1,
+                    ')' | ']' => -1,
+                    _ => 0,
+                };
+                depth < 0
+            });
+            let given = &rest[..end.unwrap()];
+            let values = given
+                .split(',')
+                .filter_map(|one| one.split_once(" = "))
+                .map(|(name, _)| name.trim().to_owned());
+            calls.push(SaidCall {
+                key: key.to_owned(),
+                values: values.collect(),
+                file: file.display().to_string(),
+            });
+        }
+    }
+    calls
+}
+
+/// The whole of a message in a language's file, with its variants.
+fn message<'a>(texts: &'a str, key: &str) -> Option<&'a str> {
+    let start = texts.find(&format!("\n{key} = "))? + 1;
+    let rest = &texts[start..];
+    let end = rest
+        .match_indices('\n')
+        .find(|(at, _)| !rest[at + 1..].starts_with([' ', '}', '\n']))
+        .map_or(rest.len(), |(at, _)| at);
+    Some(&rest[..end])
+}
+
+#[test]
+fn what_domains_say_has_a_sentence_in_both_languages_with_the_values_it_needs() {
+    let calls = said_calls();
+    assert!(calls.len() > 60, "only {} calls were read", calls.len());
+    let languages = [
+        ("zh-CN.ftl", include_str!("../../locales/zh-CN.ftl")),
+        ("en.ftl", include_str!("../../locales/en.ftl")),
+    ];
+    for (name, texts) in languages {
+        for call in &calls {
+            let SaidCall { key, values, file } = call;
+            let text =
+                message(texts, key).unwrap_or_else(|| panic!("{name} has no `{key}`, which {file} says"));
+            for used in text.split('$').skip(1) {
+                let used = used.split([' ', '}']).next().unwrap();
+                assert!(
+                    values.iter().any(|value| value == used),
+                    "{name}: `{key}` uses ${used}, which {file} does not give"
+                );
+            }
+        }
+        let kept = texts
+            .lines()
+            .filter_map(|line| line.split_once(" = ").map(|(key, _)| key));
+        for key in kept.filter(|key| key.starts_with("refused-") || key.starts_with("conflict-")) {
+            assert!(
+                calls.iter().any(|call| call.key == key),
+                "{name}: nobody says `{key}`"
+            );
         }
     }
 }

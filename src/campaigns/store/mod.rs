@@ -15,7 +15,7 @@ use sea_orm::FromQueryResult;
 use super::*;
 use crate::args;
 use crate::db::{self, Backend, Conn, Filter, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::ids::{
     AssociateId, BatchId, CampaignId, ContactId, CorpId, ExternalUserId, SegmentId, StoreId, UserId,
 };
@@ -200,9 +200,11 @@ pub(super) async fn move_on(
                 where corp_id = $1 and id = $2 and state = $3";
     let moved = db::run(tx, sql, args![corp, id, from.as_str(), to.as_str(), now]).await?;
     if moved == 0 {
-        return Err(Error::conflict(format!(
-            "campaign `{id}` is not {} any more; look again",
-            from.as_str()
+        return Err(Error::conflict(said!(
+            "conflict-campaign-moved-on",
+            "campaign `{id}` is not {state} any more; look again",
+            id = id.to_string(),
+            state = from.as_str()
         )));
     }
     Ok(())

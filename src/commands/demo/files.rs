@@ -36,6 +36,9 @@ pub struct Persona {
     pub login: String,
     pub password: String,
     pub name: String,
+    /// Of those who can also sign in through the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userid: Option<String>,
 }
 
 pub struct Files {

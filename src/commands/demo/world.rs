@@ -166,9 +166,15 @@ async fn our_side(
     })
 }
 
-/// One of each role; the manager's and the associate's store is the first.
+/// One of each role; the manager's and the associate's store is the first. Both are members of the platform too.
 async fn personas(app: &App, tx: &Tx, chain: &Chain, corp: CorpId) -> dianyu::error::Result<Vec<Persona>> {
     let associate = &chain.associates[0];
+    let manager = chain
+        .associates
+        .iter()
+        .filter(|member| member.store == associate.store)
+        .nth(1)
+        .unwrap_or(associate);
     let store = chain.store_of(0);
     let region = Some(store.region);
     let wanted = [
@@ -178,15 +184,22 @@ async fn personas(app: &App, tx: &Tx, chain: &Chain, corp: CorpId) -> dianyu::er
             associate.name.as_str(),
             None,
             None,
-            Some(associate.id),
+            Some(associate),
         ),
-        (Role::Manager, "manager", "周敏", Some(store.id), None, None),
+        (
+            Role::Manager,
+            "manager",
+            manager.name.as_str(),
+            Some(store.id),
+            None,
+            Some(manager).filter(|manager| manager.id != associate.id),
+        ),
         (Role::Regional, "regional", "顾岚", None, region, None),
         (Role::Marketer, "marketer", "陈嘉", None, None, None),
         (Role::Admin, "admin", "何管理", None, None, None),
     ];
     let mut personas = Vec::new();
-    for (role, login, name, store, region, associate) in wanted {
+    for (role, login, name, store, region, member) in wanted {
         let password = random_base62(16);
         let new = NewOperator {
             login: login.to_owned(),
@@ -195,7 +208,7 @@ async fn personas(app: &App, tx: &Tx, chain: &Chain, corp: CorpId) -> dianyu::er
             password: Some(password.clone().into()),
             store,
             region,
-            associate,
+            associate: member.map(|member| member.id),
         };
         auth::add_operator(tx, &app.act(Actor::System), corp, new).await?;
         let (role, login, name) = (role.as_str().to_owned(), login.to_owned(), name.to_owned());
@@ -204,6 +217,7 @@ async fn personas(app: &App, tx: &Tx, chain: &Chain, corp: CorpId) -> dianyu::er
             login,
             password,
             name,
+            userid: member.map(|member| member.userid.clone()),
         });
     }
     Ok(personas)

@@ -6,7 +6,7 @@ use sea_orm::FromQueryResult;
 
 use crate::args;
 use crate::db::{self, Conn, Filter, Tx, id_list};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, Ids, StoreId, TagId};
 use crate::scope::Act;
 use crate::time::{Day, Timestamp};
@@ -334,7 +334,10 @@ fn settled(changed: u64) -> Result<()> {
     if changed == 1 {
         Ok(())
     } else {
-        Err(Error::conflict("the pair changed meanwhile; look again"))
+        Err(Error::conflict(said!(
+            "conflict-pair-changed",
+            "the pair changed meanwhile; look again"
+        )))
     }
 }
 

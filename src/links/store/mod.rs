@@ -7,7 +7,7 @@ use sea_orm::FromQueryResult;
 use super::{Click, Link, LinkTarget, NewLink, Resolved, target};
 use crate::args;
 use crate::db::{self, Backend, Conn, Filter, Tx};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::ids::{
     AssociateId, CampaignId, ClickId, ContactId, CorpId, LinkId, MomentId, StoreId, random_base62,
 };
@@ -173,7 +173,12 @@ fn title_problem(title: &str, at: &str) -> Option<Problem> {
     (length == 0 || length > MAX_TITLE).then(|| {
         Problem::new(
             format!("{at}/title"),
-            format!("a title has 1 to {MAX_TITLE} characters, this one {length}"),
+            said!(
+                "refused-title-length",
+                "a title has 1 to {most} characters, this one {length}",
+                most = MAX_TITLE,
+                length = length
+            ),
         )
     })
 }
@@ -184,7 +189,11 @@ async fn owner_problems(tx: &Tx, scope: &Scope, link: &NewLink, at: &str) -> Res
     let mut refuse = |field: &str, id: i64| {
         problems.push(Problem::new(
             format!("{at}/{field}"),
-            format!("there is no `{id}` in your reach"),
+            said!(
+                "refused-link-owner",
+                "there is no `{id}` in your reach",
+                id = id.to_string()
+            ),
         ));
     };
     if let Some(store) = link.store

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::db::{self, Backend, Conn, Filter};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::scope::{Reach, Scope};
 use crate::segments::Rule;
 use crate::segments::store::known;
@@ -27,7 +27,13 @@ pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Re
             .iter()
             .filter(|(of, id, _)| *of == kind && !known.contains(id));
         problems.extend(unknown.map(|(_, id, at)| {
-            Problem::new(at, format!("there is no {} `{id}` in your reach", kind.word()))
+            let message = said!(
+                "refused-rule-reach",
+                "there is no {kind} `{id}` in your reach",
+                kind = kind.word(),
+                id = id.to_string()
+            );
+            Problem::new(at, message)
         }));
     }
     if problems.is_empty() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, Said, said};
 use crate::segments::{Clicked, Gender, MAX_DEPTH, MAX_NODES, Messaged, Ordered, Rfm, Rule, Stage, Within};
 
 const MAX_DAYS: i64 = 3_650;
@@ -36,7 +36,7 @@ struct Reader {
 
 impl Reader {
     /// `None` always leaves a problem behind.
-    fn refuse<T>(&mut self, at: &str, message: impl Into<String>) -> Option<T> {
+    fn refuse<T>(&mut self, at: &str, message: Said) -> Option<T> {
         self.problems.push(Problem::new(at, message));
         None
     }
@@ -44,16 +44,37 @@ impl Reader {
     fn node(&mut self, value: &Value, at: &str, depth: usize) -> Option<Rule> {
         self.nodes += 1;
         if self.nodes == MAX_NODES + 1 {
-            return self.refuse(at, format!("a rule has at most {MAX_NODES} parts"));
+            return self.refuse(
+                at,
+                said!(
+                    "refused-rule-parts",
+                    "a rule has at most {most} parts",
+                    most = MAX_NODES
+                ),
+            );
         }
         if self.nodes > MAX_NODES {
             return None;
         }
         if depth > MAX_DEPTH {
-            return self.refuse(at, format!("a rule is at most {MAX_DEPTH} levels deep"));
+            return self.refuse(
+                at,
+                said!(
+                    "refused-rule-depth",
+                    "a rule is at most {most} levels deep",
+                    most = MAX_DEPTH
+                ),
+            );
         }
         let Some((name, inner)) = only_entry(value) else {
-            return self.refuse(at, format!("a rule is an object with one entry: {LEAVES}"));
+            return self.refuse(
+                at,
+                said!(
+                    "refused-rule",
+                    "a rule is an object with one entry: {leaves}",
+                    leaves = LEAVES
+                ),
+            );
         };
         let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
         match name.as_str() {
@@ -68,10 +89,16 @@ impl Reader {
 
     fn group(&mut self, value: &Value, at: &str, depth: usize) -> Option<Vec<Rule>> {
         let Some(parts) = value.as_array() else {
-            return self.refuse(at, "this is a list of rules");
+            return self.refuse(at, said!("refused-rule", "this is a list of rules"));
         };
         if parts.is_empty() {
-            return self.refuse(at, "an empty list of rules finds nobody or everybody; add a rule");
+            return self.refuse(
+                at,
+                said!(
+                    "refused-rule-empty",
+                    "an empty list of rules finds nobody or everybody; add a rule"
+                ),
+            );
         }
         let read: Vec<Option<Rule>> = parts
             .iter()
@@ -100,7 +127,15 @@ impl Reader {
             "gender" => self
                 .one_of::<Gender>(value, at, "`unknown`, `male`, `female`")
                 .map(Rule::Gender),
-            _ => self.refuse(at, format!("`{name}` is not a rule; there are {LEAVES}")),
+            _ => self.refuse(
+                at,
+                said!(
+                    "refused-rule",
+                    "`{name}` is not a rule; there are {leaves}",
+                    name = name,
+                    leaves = LEAVES
+                ),
+            ),
         }
     }
 
@@ -144,9 +179,20 @@ impl Reader {
         match (at_least, at_most) {
             (Some(least), Some(most)) if least > most => self.refuse(
                 &format!("{at}/at_least"),
-                format!("nobody has at least {least} and at most {most}"),
+                said!(
+                    "refused-rule-nobody",
+                    "nobody has at least {least} and at most {most}",
+                    least = least,
+                    most = most
+                ),
             ),
-            (None, None) => self.refuse(at, "`messaged` needs `at_most`, `at_least` or both"),
+            (None, None) => self.refuse(
+                at,
+                said!(
+                    "refused-rule-times",
+                    "`messaged` needs `at_most`, `at_least` or both"
+                ),
+            ),
             _ => Some(Messaged {
                 within_days: within_days?,
                 at_most,
@@ -160,7 +206,10 @@ impl Reader {
         if fields.is_empty() {
             return self.refuse(
                 at,
-                "`rfm` needs `r`, `f` or `m`, each a list of scores from 1 to 5",
+                said!(
+                    "refused-rule-scores",
+                    "`rfm` needs `r`, `f` or `m`, each a list of scores from 1 to 5"
+                ),
             );
         }
         let mut scores = |name: &str| match fields.get(name) {
@@ -183,14 +232,23 @@ impl Reader {
                 scores.dedup();
                 Some(scores)
             }
-            _ => self.refuse(at, "a list of scores from 1 to 5, such as `[4,5]`"),
+            _ => self.refuse(
+                at,
+                said!(
+                    "refused-rule-scores",
+                    "a list of scores from 1 to 5, such as `[4,5]`"
+                ),
+            ),
         }
     }
 
     /// The entries of an object that has no others than these.
     fn fields<'v>(&mut self, value: &'v Value, at: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
         let Some(fields) = value.as_object() else {
-            return self.refuse(at, format!("an object with {}", quoted(known)));
+            return self.refuse(
+                at,
+                said!("refused-rule", "an object with {known}", known = quoted(known)),
+            );
         };
         let unknown: Vec<&String> = fields
             .keys()
@@ -199,7 +257,12 @@ impl Reader {
         for name in &unknown {
             self.refuse::<()>(
                 &format!("{at}/{name}"),
-                format!("`{name}` is not a field here; there are {}", quoted(known)),
+                said!(
+                    "refused-rule",
+                    "`{name}` is not a field here; there are {known}",
+                    name = *name,
+                    known = quoted(known)
+                ),
             );
         }
         unknown.is_empty().then_some(fields)
@@ -210,7 +273,11 @@ impl Reader {
             Some(days) => Some(days),
             None => self.refuse(
                 &format!("{at}/within_days"),
-                format!("`within_days` is missing: 1 to {MAX_DAYS}"),
+                said!(
+                    "refused-rule-days",
+                    "`within_days` is missing: 1 to {most}",
+                    most = MAX_DAYS
+                ),
             ),
         }
     }
@@ -231,7 +298,13 @@ impl Reader {
             Some(number) => Some(Some(number)),
             None => self.refuse(
                 &format!("{at}/{name}"),
-                format!("`{value}` is not a whole number from {least} to {most}"),
+                said!(
+                    "refused-rule-number",
+                    "`{value}` is not a whole number from {least} to {most}",
+                    value = value.to_string(),
+                    least = least,
+                    most = most
+                ),
             ),
         }
     }
@@ -252,7 +325,14 @@ impl Reader {
     fn id<T: std::str::FromStr>(&mut self, value: &Value, at: &str) -> Option<T> {
         match value.as_str().and_then(|text| text.parse().ok()) {
             Some(id) => Some(id),
-            None => self.refuse(at, format!("`{value}` is not an id; ids are strings of digits")),
+            None => self.refuse(
+                at,
+                said!(
+                    "refused-rule-id",
+                    "`{value}` is not an id; ids are strings of digits",
+                    value = value.to_string()
+                ),
+            ),
         }
     }
 
@@ -262,14 +342,29 @@ impl Reader {
             .filter(|word| !word.is_empty() && word.chars().count() <= MAX_WORD)
         {
             Some(word) => Some(word.to_owned()),
-            None => self.refuse(at, format!("a text of 1 to {MAX_WORD} characters")),
+            None => self.refuse(
+                at,
+                said!(
+                    "refused-rule-word",
+                    "a text of 1 to {most} characters",
+                    most = MAX_WORD
+                ),
+            ),
         }
     }
 
     fn one_of<T: serde::de::DeserializeOwned>(&mut self, value: &Value, at: &str, known: &str) -> Option<T> {
         match serde_json::from_value(value.clone()) {
             Ok(found) => Some(found),
-            Err(_) => self.refuse(at, format!("`{value}` is not one of {known}")),
+            Err(_) => self.refuse(
+                at,
+                said!(
+                    "refused-rule",
+                    "`{value}` is not one of {known}",
+                    value = value.to_string(),
+                    known = known
+                ),
+            ),
         }
     }
 }

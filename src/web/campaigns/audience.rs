@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::Operator;
 use crate::campaigns::{self, Audience, Campaign, CampaignChange, NewCampaign, QuotaPlan};
 use crate::directory::{self, Corp};
+use crate::error::{Error, said};
 use crate::ids::CampaignId;
 use crate::links::content::Content;
 use crate::page::PageOf;
@@ -260,7 +261,17 @@ async fn begun(
     holdout: i64,
 ) -> crate::error::Result<NewCampaign> {
     let name = match &audience {
-        Audience::Segment(id) => segments::find(&app.db, &me.scope, *id).await?.name,
+        Audience::Segment(id) => match segments::find(&app.db, &me.scope, *id).await {
+            Err(Error::NotFound) => {
+                let wrong = said!(
+                    "refused-no-segment",
+                    "there is no segment `{id}` in your reach",
+                    id = id.to_string()
+                );
+                return Err(Error::invalid("/audience", wrong));
+            }
+            found => found?.name,
+        },
         Audience::Rule(_) => shell.t("campaigns-unnamed"),
     };
     Ok(NewCampaign {
@@ -285,7 +296,7 @@ async fn page(
     me: &Operator,
     campaign: Option<&Campaign>,
     fields: Fields,
-    problems: Vec<FieldProblem>,
+    mut problems: Vec<FieldProblem>,
 ) -> Result<Show<AudiencePage>> {
     let segments = segments::list(&app.db, &me.scope, &PageOf::first(SEGMENTS)).await?;
     let rule_words = match fields.rule.as_str() {
@@ -293,7 +304,15 @@ async fn page(
         json => Some(sentence(&parse(json)?, &names(app, me).await?, &shell)),
     };
     let plan = match fields.read()? {
-        Some(audience) => Some(plan(app, me, &audience, fields.holdout(), campaign).await?),
+        Some(audience) => match plan(app, me, &audience, fields.holdout(), campaign).await {
+            // It may be gone since; the page is where another is chosen.
+            Err(error @ Error::Invalid(_)) if problems.is_empty() => {
+                problems = refused(&shell, error)?;
+                None
+            }
+            Err(Error::Invalid(_)) => None,
+            planned => Some(planned?),
+        },
         None => None,
     };
     let id = campaign.map(|campaign| campaign.id);
@@ -314,10 +333,10 @@ async fn plan(
     audience: &Audience,
     holdout: i64,
     campaign: Option<&Campaign>,
-) -> Result<QuotaPlan> {
+) -> crate::error::Result<QuotaPlan> {
     let corp = directory::find_corp(&app.db, me.corp).await?;
     let at = campaign.and_then(start_of).unwrap_or_else(|| app.now());
-    Ok(campaigns::quota_plan(&app.db, &me.scope, &corp, audience, holdout, at, app.now()).await?)
+    campaigns::quota_plan(&app.db, &me.scope, &corp, audience, holdout, at, app.now()).await
 }
 
 /// The same for a draft as it is.

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::Operator;
 use crate::campaigns::{self, Campaign, CampaignChange};
 use crate::directory::{self, Corp};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::CampaignId;
 use crate::links::LinkTarget;
 use crate::links::content::{Attachment, Content};
@@ -109,7 +109,10 @@ impl Fields {
             (None, None) if url.is_empty() => {
                 return Err(Error::invalid(
                     "/link_url",
-                    "the company has no mini-store set; write an address",
+                    said!(
+                        "refused-no-mini-store",
+                        "the company has no mini-store set; write an address"
+                    ),
                 ));
             }
             (None, _) => LinkTarget::Web { url: url.to_owned() },
@@ -253,7 +256,9 @@ pub(super) async fn change(
         return Ok(Show(page).into_response());
     }
     let saved = match content {
-        Ok(content) => save(&app, &me, &corp, id, &fields, content).await,
+        Ok(content) => save(&app, &me, &corp, id, &fields, content.clone())
+            .await
+            .map_err(|error| at_fields(error, &content)),
         Err(error) => Err(error),
     };
     match saved {
@@ -286,6 +291,32 @@ async fn save(
     let tx = app.db.begin().await?;
     campaigns::change(&tx, &app.act(me.actor()), &me.scope, corp, id, change).await?;
     tx.commit().await
+}
+
+/// An attachment has fields by its kind: a problem with one goes where it was typed.
+fn at_fields(error: Error, content: &Content) -> Error {
+    let Error::Invalid(mut problems) = error else {
+        return error;
+    };
+    for problem in &mut problems {
+        if let Some(field) = field_of(&problem.pointer, content) {
+            problem.pointer = format!("/{field}");
+        }
+    }
+    Error::Invalid(problems)
+}
+
+fn field_of(pointer: &str, content: &Content) -> Option<&'static str> {
+    let place = pointer.strip_prefix("/content/attachments/")?;
+    let index: usize = place.split('/').next()?.parse().ok()?;
+    let is_title = place.ends_with("/title");
+    Some(match content.attachments.get(index)? {
+        Attachment::StoreLink { .. } if is_title => "link_title",
+        Attachment::StoreLink { .. } => "link_url",
+        Attachment::Link { .. } if is_title => "extra_title",
+        Attachment::Link { .. } => "extra_url",
+        Attachment::Image { .. } => "picture_url",
+    })
 }
 
 /// Where a store link leads that names no address of its own.

@@ -17,7 +17,7 @@ use super::{Result, session};
 use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
 use crate::campaigns::{self, Audience, Campaign};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::CampaignId;
 use crate::routes::Routes;
 use crate::time::{Timestamp, resolve_local, zone};
@@ -73,7 +73,13 @@ struct Nothing {}
 async fn draft(app: &App, me: &Operator, id: CampaignId) -> Result<Campaign> {
     let campaign = campaigns::find(&app.db, &me.scope, id).await?;
     if !campaign.state.can_edit() {
-        return Err(Error::conflict("it is scheduled; call it off to change it").into());
+        return Err(Error::conflict(said!(
+            "conflict-campaign-not-draft",
+            "campaign `{name}` is {state}, not a draft",
+            name = &campaign.name,
+            state = campaign.state.as_str()
+        ))
+        .into());
     }
     Ok(campaign)
 }

@@ -304,12 +304,27 @@ pub(super) async fn schedule(
     let done = campaigns::schedule(&app, &app.act(me.actor()), &me.scope, id).await;
     match done {
         Ok(()) => Ok(shell.go_saying(&format!("/campaigns/{id}"), "toast-review-scheduled", &[])),
-        Err(error @ Error::Invalid(_)) => {
-            let wrong = refused(&shell, error)?;
+        Err(error @ (Error::Invalid(_) | Error::Conflict(_))) => {
+            let wrong = refused(&shell, error)?.into_iter().map(shown_here).collect();
+            let shell = Shell {
+                address: format!("/campaigns/{id}/review"),
+                ..shell
+            };
             let page = page(&app, shell.clone(), &me, id, wrong).await?;
             Ok(shell.refused(page))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The page shows the content as one line, under the text's name.
+fn shown_here(problem: FieldProblem) -> FieldProblem {
+    match problem.field.as_str() {
+        "audience" | "text" | "date" | "deadline" | "" => problem,
+        _ => FieldProblem {
+            field: "text".into(),
+            ..problem
+        },
     }
 }
 

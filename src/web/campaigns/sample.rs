@@ -330,7 +330,7 @@ impl ContentPage {
                 page(
                     ContentFields::default(),
                     &Content::default(),
-                    wrong(shell, "text", "wrong-text"),
+                    wrong(shell, "text", "refused-content-empty"),
                 ),
             ),
             ("crowded", page(ContentFields::of(&crowded), &full, Vec::new())),
@@ -367,7 +367,7 @@ impl TimePage {
                 page(
                     TimeFields::of(&draft),
                     &others,
-                    wrong(shell, "date", "wrong-date"),
+                    wrong(shell, "date", "refused-start-past"),
                 ),
             ),
         ]
@@ -415,7 +415,12 @@ impl ReviewPage {
             ("to-approve", page(of_another, plan(), Some(2_000), Vec::new())),
             (
                 "approved",
-                page(approved, plan(), Some(2_000), wrong(shell, "date", "wrong-date")),
+                page(
+                    approved,
+                    plan(),
+                    Some(2_000),
+                    wrong(shell, "date", "refused-start-past"),
+                ),
             ),
             (
                 "empty",

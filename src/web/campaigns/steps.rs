@@ -5,7 +5,6 @@ use askama::Template;
 use crate::campaigns::QuotaPlan;
 use crate::error::Error;
 use crate::ids::CampaignId;
-use crate::metrics::Lang;
 use crate::web::charts::{Part, Stack};
 use crate::web::figures as say;
 use crate::web::shell::{FieldProblem, problems};
@@ -101,25 +100,12 @@ impl Reach {
     }
 }
 
-/// Fields whose problems have a text of their own in Chinese; the domain writes English for programs.
-const WORDED: [&str; 8] = [
-    "name",
-    "text",
-    "link_title",
-    "link_url",
-    "picture_url",
-    "audience",
-    "date",
-    "deadline",
-];
-
 /// What a domain refused, at the field where it was typed.
 pub fn refused(shell: &Shell, error: Error) -> Result<Vec<FieldProblem>> {
-    let found = problems(error)?;
-    Ok(found.into_iter().map(|problem| placed(shell, problem)).collect())
+    Ok(problems(shell, error)?.into_iter().map(placed).collect())
 }
 
-fn placed(shell: &Shell, problem: FieldProblem) -> FieldProblem {
+fn placed(problem: FieldProblem) -> FieldProblem {
     let pointer = problem.field.as_str();
     let field = match pointer {
         "content-text" | "content" => "text",
@@ -127,16 +113,13 @@ fn placed(shell: &Shell, problem: FieldProblem) -> FieldProblem {
         _ if pointer.starts_with("content-attachments") && pointer.contains("picture") => "picture_url",
         _ if pointer.starts_with("content-attachments") => "link_url",
         _ if pointer.starts_with("audience") || pointer.starts_with("rule") => "audience",
+        "holdout_percent" => "holdout",
         "send_at" | "zone" => "date",
         _ => pointer,
     };
-    let message = match shell.lang {
-        Lang::Zh if WORDED.contains(&field) => shell.t(&format!("wrong-{field}")),
-        _ => problem.message.clone(),
-    };
     FieldProblem {
         field: field.to_owned(),
-        message,
+        ..problem
     }
 }
 
@@ -144,6 +127,7 @@ fn placed(shell: &Shell, problem: FieldProblem) -> FieldProblem {
 mod tests {
     use super::*;
     use crate::auth::Role;
+    use crate::metrics::Lang;
     use crate::web::samples;
 
     #[test]

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::Operator;
 use crate::campaigns::{self, Campaign, CampaignChange, CampaignState};
 use crate::directory;
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::CampaignId;
 use crate::page::PageOf;
 use crate::web::figures as say;
@@ -63,7 +63,11 @@ impl Fields {
             Ok(at) => Ok(Some(at.format(WALL_CLOCK).to_string())),
             Err(_) => Err(Error::invalid(
                 "/send_at",
-                format!("`{typed}` is not a date and a time"),
+                said!(
+                    "refused-date",
+                    "`{typed}` is not a date and a time",
+                    typed = typed
+                ),
             )),
         }
     }

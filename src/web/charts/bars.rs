@@ -195,6 +195,8 @@ pub struct RankRow {
 #[template(path = "charts/rank.html")]
 pub struct Rank {
     pub rows: Vec<RankRow>,
+    /// Everybody not named, together: with it the rows add up.
+    pub rest: Option<RankRow>,
 }
 
 impl Rank {
@@ -203,7 +205,11 @@ impl Rank {
         for row in &mut rows {
             row.width = at(share(row.value, most));
         }
-        Self { rows }
+        Self { rows, rest: None }
+    }
+
+    pub fn closed_by(self, rest: Option<RankRow>) -> Self {
+        Self { rest, ..self }
     }
 }
 

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::channel;
 use super::story::{self, Line};
 use crate::app::App;
 use crate::auth::{Operator, Permission};
-use crate::contacts::{self, ContactCard, FollowRow, TagName, cause_of};
+use crate::contacts::{self, ContactCard, FollowRow, TagName};
+use crate::directory::{self, Store};
 use crate::error::Error;
 use crate::ids::{ContactId, TagId};
 use crate::money::Fen;
@@ -30,9 +32,19 @@ pub struct ContactPage {
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
+    /// By whose codes a channel is known.
+    pub stores: Vec<Store>,
     pub problems: Vec<FieldProblem>,
-    /// What was typed and refused.
+    pub typed: Typed,
+}
+
+/// What was typed and not done, so that nobody types it twice.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
     pub note: String,
+    pub remark: Option<Remark>,
+    /// The tag that was to be put on.
+    pub tag: Option<TagId>,
 }
 
 #[derive(Deserialize)]
@@ -62,14 +74,16 @@ async fn page(
     let page = PageOf::new(Some(ENTRIES), after)?;
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
+    let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
         shell,
         card,
         timeline,
         is_older,
         tag_groups,
+        stores,
         problems: Vec::new(),
-        note: String::new(),
+        typed: Typed::default(),
     })
 }
 
@@ -86,7 +100,7 @@ impl ContactPage {
         self.timeline
             .items
             .iter()
-            .map(|recorded| story::line(&self.shell, recorded))
+            .map(|recorded| story::line(&self.shell, recorded, &self.stores))
             .collect()
     }
 
@@ -104,6 +118,22 @@ impl ContactPage {
         self.live()
             .into_iter()
             .find(|follow| follow.associate_id == associate)
+    }
+
+    fn has_problem(&self, field: &str) -> bool {
+        self.problems.iter().any(|problem| problem.field == field)
+    }
+
+    /// The remark's form: as typed, else as it is.
+    fn remarked(&self, follow: &FollowRow) -> Remark {
+        self.typed.remark.clone().unwrap_or_else(|| Remark {
+            remark: follow.remark.clone(),
+            description: follow.description.clone(),
+        })
+    }
+
+    fn is_chosen(&self, tag: &TagId) -> bool {
+        self.typed.tag == Some(*tag)
     }
 
     /// What to call the person: the caller's remark, else the name.
@@ -135,7 +165,7 @@ impl ContactPage {
     }
 
     fn way(&self, follow: &FollowRow) -> String {
-        story::way(&self.shell, cause_of(follow.add_way, false), &follow.channel)
+        channel::added(&self.shell, follow.add_way, &follow.channel, &self.stores)
     }
 
     fn older(&self) -> Option<String> {
@@ -164,14 +194,20 @@ pub async fn note(
     let act = app.act(me.actor());
     match contacts::note(&app, &act, &me.scope, id, form.text.trim()).await {
         Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
-        Err(error) => refused(&app, shell, &me, id, error, form.text).await,
+        Err(error) => {
+            let typed = Typed {
+                note: form.text,
+                ..Typed::default()
+            };
+            refused(&app, shell, &me, id, error, typed).await
+        }
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Remark {
-    remark: String,
-    description: String,
+    pub remark: String,
+    pub description: String,
 }
 
 /// Names the customer as the associate knows them, in the platform's app too.
@@ -186,7 +222,13 @@ pub async fn remark(
     let (remark, description) = (form.remark.trim(), form.description.trim());
     match contacts::remark(&app, &act, &me.scope, id, Some(remark), Some(description)).await {
         Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-remarked", &[])),
-        Err(error) => refused(&app, shell, &me, id, error, String::new()).await,
+        Err(error) => {
+            let typed = Typed {
+                remark: Some(form),
+                ..Typed::default()
+            };
+            refused(&app, shell, &me, id, error, typed).await
+        }
     }
 }
 
@@ -196,12 +238,28 @@ async fn refused(
     me: &Operator,
     id: ContactId,
     error: Error,
-    note: String,
+    typed: Typed,
 ) -> Result<Response> {
-    let problems = problems(error)?;
+    let problems = problems(&shell, error)?;
+    again(app, shell, me, id, problems, typed).await
+}
+
+/// The page with what was not done.
+async fn again(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    id: ContactId,
+    problems: Vec<FieldProblem>,
+    typed: Typed,
+) -> Result<Response> {
+    let shell = Shell {
+        address: format!("/contacts/{id}"),
+        ..shell
+    };
     let mut page = page(app, shell.clone(), me, id, None).await?;
     page.problems = problems;
-    page.note = note;
+    page.typed = typed;
     Ok(shell.refused(Show(page)).into_response())
 }
 
@@ -221,14 +279,23 @@ pub async fn tag(
     Form(form): Form<Tagging>,
 ) -> Result<Response> {
     let act = app.act(me.actor());
-    let marked = tags::mark(&app, &act, &me.scope, &[id], &form.add, &form.remove).await?;
+    let typed = Typed {
+        tag: form.add.first().copied(),
+        ..Typed::default()
+    };
+    let marked = match tags::mark(&app, &act, &me.scope, &[id], &form.add, &form.remove).await {
+        Ok(marked) => marked,
+        Err(error) => return refused(&app, shell, &me, id, error, typed).await,
+    };
     let is_done = marked
         .iter()
         .all(|one| matches!(one.result.as_str(), "marked" | "unchanged"));
-    let key = if is_done {
-        "toast-tags-changed"
-    } else {
-        "toast-tags-not-changed"
+    if is_done {
+        return Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-tags-changed", &[]));
+    }
+    let whole = FieldProblem {
+        field: String::new(),
+        message: shell.t("undone-tags"),
     };
-    Ok(shell.go_saying(&format!("/contacts/{id}"), key, &[]))
+    again(&app, shell, &me, id, vec![whole], typed).await
 }

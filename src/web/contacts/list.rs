@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -9,12 +10,13 @@ use crate::app::App;
 use crate::auth::{Operator, Permission};
 use crate::contacts::{self, ContactFilter, ContactRow};
 use crate::directory::{self, Store};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::{ContactId, TagId};
 use crate::page::{Page, PageOf};
 use crate::tags::{self, TagGroup};
 use crate::time::Day;
 use crate::web::session::{encode, local};
+use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Query, Result, Shell, Show};
 
 const ROWS: i64 = 20;
@@ -62,6 +64,15 @@ impl Narrowed {
         }
     }
 
+    /// What an address of the list says; any other address is the whole list.
+    fn of(address: &str) -> Self {
+        let uri: Option<Uri> = address.parse().ok().filter(|uri: &Uri| uri.path() == "/contacts");
+        let query = uri.and_then(|uri| axum_extra::extract::Query::try_from_uri(&uri).ok());
+        query
+            .map(|axum_extra::extract::Query(narrowed)| narrowed)
+            .unwrap_or_default()
+    }
+
     /// # Errors
     /// `Invalid` naming a value that does not read.
     fn filter(&self, today: Day) -> Result<ContactFilter, Error> {
@@ -87,7 +98,12 @@ fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, Err
     let wrong = |_| {
         Error::invalid(
             format!("/{name}"),
-            format!("`{text}` is not a {name}; choose one from the list"),
+            said!(
+                "refused-filter",
+                "`{text}` is not a {name}; choose one from the list",
+                text = text,
+                name = name
+            ),
         )
     };
     text.parse().map(Some).map_err(wrong)
@@ -97,7 +113,11 @@ fn days(name: &str, text: &str) -> Result<Option<i64>, Error> {
     match parsed::<i64>(name, text)? {
         Some(days) if !(1..=3_650).contains(&days) => Err(Error::invalid(
             format!("/{name}"),
-            format!("`{days}` days is not between 1 and 3650"),
+            said!(
+                "refused-filter-days",
+                "`{days}` days is not between 1 and 3650",
+                days = days
+            ),
         )),
         days => Ok(days),
     }
@@ -128,6 +148,10 @@ pub struct ContactsPage {
     pub tag_groups: Vec<TagGroup>,
     /// To choose from, where there are several.
     pub stores: Vec<Store>,
+    pub problems: Vec<FieldProblem>,
+    /// Who was to get a tag and did not: they stay ticked.
+    pub chosen: Vec<ContactId>,
+    pub chosen_tag: Option<TagId>,
 }
 
 fn views() -> [(&'static str, Narrowed); 4] {
@@ -164,6 +188,10 @@ pub async fn list(
     me: Operator,
     Query(narrowed): Query<Narrowed>,
 ) -> Result<Show<ContactsPage>> {
+    Ok(Show(page(&app, shell, &me, narrowed).await?))
+}
+
+async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Result<ContactsPage> {
     let filter = narrowed.filter(shell.today())?;
     let after = Some(narrowed.after.clone());
     let page = contacts::list(&app.db, &me.scope, &filter, &PageOf::new(Some(ROWS), after)?).await?;
@@ -175,7 +203,7 @@ pub async fn list(
     }
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
-    Ok(Show(ContactsPage {
+    Ok(ContactsPage {
         shell,
         narrowed,
         total,
@@ -183,7 +211,10 @@ pub async fn list(
         page,
         tag_groups,
         stores,
-    }))
+        problems: Vec::new(),
+        chosen: Vec::new(),
+        chosen_tag: None,
+    })
 }
 
 impl ContactsPage {
@@ -271,6 +302,14 @@ impl ContactsPage {
             .any(|(field, set)| *field == name && *set == value)
     }
 
+    fn is_chosen(&self, id: &ContactId) -> bool {
+        self.chosen.contains(id)
+    }
+
+    fn is_chosen_tag(&self, id: &TagId) -> bool {
+        self.chosen_tag == Some(*id)
+    }
+
     fn is_id(&self, name: &str, id: &impl std::fmt::Display) -> bool {
         self.is(name, &id.to_string())
     }
@@ -291,16 +330,47 @@ pub async fn tag(app: State<App>, shell: Shell, me: Operator, Form(form): Form<T
         return Ok(shell.go_saying(back, "toast-none-chosen", &[]));
     }
     let act = app.act(me.actor());
-    let marked = tags::mark(&app, &act, &me.scope, &form.id, &[form.tag], &[]).await?;
-    let failed = marked
-        .iter()
-        .filter(|one| !matches!(one.result.as_str(), "marked" | "unchanged"))
-        .count();
-    let done = ("count", (marked.len() - failed).into());
-    Ok(match failed {
-        0 => shell.go_saying(back, "toast-tagged", &[done]),
-        _ => shell.go_saying(back, "toast-tagged-partly", &[done, ("failed", failed.into())]),
-    })
+    let (failed, problems) = match tags::mark(&app, &act, &me.scope, &form.id, &[form.tag], &[]).await {
+        Ok(marked) => {
+            let is_done = |one: &&tags::Marked| matches!(one.result.as_str(), "marked" | "unchanged");
+            let done = marked.iter().filter(is_done).count();
+            if done == marked.len() {
+                return Ok(shell.go_saying(back, "toast-tagged", &[("count", done.into())]));
+            }
+            let failed = marked
+                .iter()
+                .filter(|one| !is_done(one))
+                .map(|one| one.contact_id);
+            (
+                failed.collect(),
+                vec![untagged(&shell, done, marked.len() - done)],
+            )
+        }
+        Err(error) => (form.id.clone(), problems(&shell, error)?),
+    };
+    let narrowed = Narrowed::of(back);
+    let shell = Shell {
+        address: narrowed.address(
+            None,
+            Some(narrowed.after.as_str()).filter(|after| !after.is_empty()),
+        ),
+        ..shell
+    };
+    let mut page = page(&app, shell.clone(), &me, narrowed).await?;
+    page.problems = problems;
+    page.chosen = failed;
+    page.chosen_tag = Some(form.tag);
+    Ok(shell.refused(Show(page)))
+}
+
+fn untagged(shell: &Shell, done: usize, failed: usize) -> FieldProblem {
+    FieldProblem {
+        field: String::new(),
+        message: match done {
+            0 => shell.t("undone-tags"),
+            _ => shell.t2("undone-tags-partly", "count", done, "failed", failed),
+        },
+    }
 }
 
 impl ContactsPage {
@@ -323,6 +393,9 @@ impl ContactsPage {
                 page: Page { items: rows, next },
                 tag_groups: super::samples::tag_groups(),
                 stores: vec![],
+                problems: Vec::new(),
+                chosen: Vec::new(),
+                chosen_tag: None,
                 shell,
             }
         };
@@ -334,11 +407,18 @@ impl ContactsPage {
         };
         let rows = super::samples::rows();
         let many: Vec<_> = rows.iter().cycle().take(20).cloned().collect();
+        let mut undone = page(Narrowed::default(), rows.clone(), 428);
+        undone.chosen = rows.iter().take(2).map(|row| row.id).collect();
+        undone.problems = vec![FieldProblem {
+            field: String::new(),
+            message: shell.t2("undone-tags-partly", "count", 1i64, "failed", 2i64),
+        }];
         vec![
             ("typical", page(Narrowed::default(), rows, 428)),
             ("empty", page(Narrowed::default(), vec![], 0)),
             ("nothing", page(filtered.clone(), vec![], 0)),
             ("crowded", page(filtered, many, 3_282)),
+            ("undone", undone),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Customers: the list with its filters, and one customer's page.
 
 mod card;
+mod channel;
 mod list;
 mod samples;
 mod story;

@@ -1,6 +1,6 @@
 //! Invented customers for the tests of these pages.
 
-use super::card::ContactPage;
+use super::card::{ContactPage, Remark, Typed};
 use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
 use crate::ids::{
     AssociateId, CampaignId, ClickId, ContactId, FollowId, LinkId, OrderId, StoreId, TagGroupId, TagId,
@@ -192,8 +192,9 @@ impl ContactPage {
             },
             is_older: false,
             tag_groups: tag_groups(),
+            stores: Vec::new(),
             problems: Vec::new(),
-            note: String::new(),
+            typed: Typed::default(),
         };
         let nobody = ContactCard {
             name: "<script>alert(1)</script>".into(),
@@ -212,12 +213,22 @@ impl ContactPage {
             field: "text".into(),
             message: "500 字以内".into(),
         }];
-        wrong.note = "很长的备注".into();
+        wrong.typed.note = "很长的备注".into();
+        let mut silent = page(card(), timeline(), None);
+        silent.problems = vec![FieldProblem {
+            field: String::new(),
+            message: shell.t("undone-silent"),
+        }];
+        silent.typed.remark = Some(Remark {
+            remark: "王姐".into(),
+            description: "喜欢羊绒".into(),
+        });
         vec![
             ("typical", page(card(), timeline(), None)),
             ("empty", page(nobody, vec![], None)),
             ("crowded", page(card(), long, Some("WzFd"))),
             ("refused", wrong),
+            ("undone", silent),
         ]
     }
 }

@@ -2,7 +2,9 @@
 
 use askama::filters::Safe;
 
+use super::channel;
 use crate::contacts::ContactCard;
+use crate::directory::Store;
 use crate::time::{DAY_MS, Timestamp};
 use crate::timeline::{Entry, Recorded};
 use crate::web::{Shell, format};
@@ -19,8 +21,8 @@ pub struct Line {
     pub class: &'static str,
 }
 
-pub fn line(shell: &Shell, recorded: &Recorded) -> Line {
-    let (text, detail) = sentence(shell, &recorded.entry);
+pub fn line(shell: &Shell, recorded: &Recorded, stores: &[Store]) -> Line {
+    let (text, detail) = sentence(shell, &recorded.entry, stores);
     let is_me = recorded.associate_id.is_some()
         && recorded.associate_id == shell.me.as_ref().and_then(|me| me.associate);
     let by = recorded
@@ -50,11 +52,13 @@ pub fn line(shell: &Shell, recorded: &Recorded) -> Line {
     }
 }
 
-fn sentence(shell: &Shell, entry: &Entry) -> (String, String) {
+fn sentence(shell: &Shell, entry: &Entry, stores: &[Store]) -> (String, String) {
     let plain = |key: &str| (shell.t(key), String::new());
     let named = |key: &str, name: &str| (shell.t1(key, "name", name), String::new());
     match entry {
-        Entry::Added { cause, channel } => (shell.t("story-added"), way(shell, cause, channel)),
+        Entry::Added { cause, channel: from } => {
+            (shell.t("story-added"), channel::came(shell, cause, from, stores))
+        }
         Entry::Lost => plain("story-lost"),
         Entry::Removed => plain("story-removed"),
         Entry::Transferred { .. } => plain("story-transferred"),
@@ -82,16 +86,6 @@ fn sentence(shell: &Shell, entry: &Entry) -> (String, String) {
             order_no.clone(),
         ),
         Entry::Noted { text } => (shell.t("story-noted"), text.clone()),
-    }
-}
-
-/// How somebody came, in words; ways of the platform we have no word for stay unsaid.
-pub fn way(shell: &Shell, cause: &str, channel: &str) -> String {
-    let known = ["scan", "search", "card", "group", "link", "shared", "transfer"].contains(&cause);
-    let cause = shell.t(&format!("way-{}", if known { cause } else { "other" }));
-    match channel {
-        "" => cause,
-        channel => format!("{cause} · {channel}"),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
 use crate::directory;
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::LinkId;
 use crate::links::{self, Link, LinkFilter, LinkTarget, NewLink};
 use crate::page::{Page, PageOf};
@@ -104,10 +104,10 @@ impl LinksPage {
 
 /// Makes a link of the caller's own; their store and name go with it.
 async fn create(app: State<App>, shell: Shell, me: Operator, Form(draft): Form<Draft>) -> Result<Response> {
-    match make(&app, &shell, &me, &draft).await {
+    match make(&app, &me, &draft).await {
         Ok(id) => Ok(shell.go_saying(&format!("/links/{id}"), "toast-link-made", &[])),
         Err(error) => {
-            let problems = problems(error)?.into_iter().map(on_this_form).collect();
+            let problems = problems(&shell, error)?.into_iter().map(on_this_form).collect();
             let page = page(&app, shell.clone(), &me, None).await?;
             Ok(shell
                 .refused(Show(LinksPage {
@@ -120,10 +120,13 @@ async fn create(app: State<App>, shell: Shell, me: Operator, Form(draft): Form<D
     }
 }
 
-async fn make(app: &App, shell: &Shell, me: &Operator, draft: &Draft) -> Result<LinkId, Error> {
+async fn make(app: &App, me: &Operator, draft: &Draft) -> Result<LinkId, Error> {
     let title = draft.title.trim();
     if title.is_empty() {
-        return Err(Error::invalid("/title", shell.t("links-form-no-title")));
+        return Err(Error::invalid(
+            "/title",
+            said!("links-form-no-title", "the link needs a title"),
+        ));
     }
     let corp = directory::find_corp(&app.db, me.corp).await?;
     let new = NewLink {
@@ -147,10 +150,10 @@ async fn make(app: &App, shell: &Shell, me: &Operator, draft: &Draft) -> Result<
 }
 
 fn on_this_form(problem: FieldProblem) -> FieldProblem {
-    let field = if problem.field.contains("title") {
-        "title"
-    } else {
-        "url"
+    let field = match problem.field.as_str() {
+        "" => "",
+        field if field.contains("title") => "title",
+        _ => "url",
     };
     FieldProblem {
         field: field.into(),

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
 use crate::directory::{self, Store};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::{MomentId, StoreId, TagId};
 use crate::links::LinkTarget;
 use crate::links::content::{Attachment, Content};
@@ -220,7 +220,7 @@ pub struct Draft {
 impl Draft {
     /// # Errors
     /// `Invalid` for a link with only one of title and address.
-    fn read(self, shell: &Shell) -> Result<NewMoment, Error> {
+    fn read(self) -> Result<NewMoment, Error> {
         let (title, url) = (self.link_title.trim(), self.link_url.trim());
         let attachments = match (title.is_empty(), url.is_empty()) {
             (true, true) => Vec::new(),
@@ -230,8 +230,18 @@ impl Draft {
                 description: None,
                 picture_url: None,
             }],
-            (true, false) => return Err(Error::invalid("/link_title", shell.t("moment-form-no-title"))),
-            (false, true) => return Err(Error::invalid("/link_url", shell.t("moment-form-no-url"))),
+            (true, false) => {
+                return Err(Error::invalid(
+                    "/link_title",
+                    said!("moment-form-no-title", "the link has an address and no title"),
+                ));
+            }
+            (false, true) => {
+                return Err(Error::invalid(
+                    "/link_url",
+                    said!("moment-form-no-url", "the link has a title and no address"),
+                ));
+            }
         };
         let tags: Vec<Rule> = self.tag.into_iter().map(Rule::Tag).collect();
         Ok(NewMoment {
@@ -283,24 +293,21 @@ async fn form(
 
 impl MomentForm {
     fn problem(&self, field: &str) -> Option<&str> {
-        let found = self
-            .problems
-            .iter()
-            .find(|problem| problem.field.ends_with(field));
+        let found = self.problems.iter().find(|problem| problem.field == field);
         found.map(|problem| problem.message.as_str())
     }
 }
 
 async fn create(app: State<App>, shell: Shell, me: Operator, Form(draft): Form<Draft>) -> Result<Response> {
     let act = app.act(me.actor());
-    let created = match draft.clone().read(&shell) {
+    let created = match draft.clone().read() {
         Ok(new) => moments::create(&app, &act, &me.scope, new).await,
         Err(error) => Err(error),
     };
     match created {
         Ok(id) => Ok(shell.go_saying(&format!("/moments/{id}"), "toast-moment-planned", &[])),
         Err(error) => {
-            let problems = problems(error)?.into_iter().map(on_this_form).collect();
+            let problems = problems(&shell, error)?.into_iter().map(on_this_form).collect();
             let page = form(&app, shell.clone(), &me, draft, problems).await?;
             Ok(shell.refused(Show(page)).into_response())
         }
@@ -318,6 +325,7 @@ fn on_this_form(problem: FieldProblem) -> FieldProblem {
         "link_title" => "link_title",
         "link_url" => "link_url",
         "send_at" => "send_at",
+        "" => "",
         _ => "text",
     };
     FieldProblem {

@@ -32,10 +32,12 @@ async fn show(
     let today = app.now().day(me.zone);
     let shown = asked.read(today)?;
     let overview = metrics::overview(&app.db, &me.scope, shown.span).await?;
+    let (from, to) = (shown.span.compare_from, shown.compare_last);
+    let before = metrics::net_by_day(&app.db, &me.scope, None, from, to).await?;
     let sentences = metrics::overview_sentences(&overview, today, shell.lang);
     let running = running(&app, &me).await?;
     Ok(Show(OverviewPage::new(
-        shell, &overview, sentences, &running, &shown, today,
+        shell, &overview, &before, sentences, &running, &shown, today,
     )))
 }
 

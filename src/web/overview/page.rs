@@ -77,6 +77,7 @@ impl OverviewPage {
     pub fn new(
         shell: Shell,
         overview: &Overview,
+        before: &[Fen],
         sentences: (String, Option<String>),
         running: &[(Campaign, Progress)],
         shown: &Shown,
@@ -109,7 +110,7 @@ impl OverviewPage {
                 .map(|region| region_line(region, &words))
                 .collect(),
             total: total_line(overview, &words),
-            daily: daily(overview, &now_word, &before_word, &words),
+            daily: daily(overview, shown, before, (&now_word, &before_word), &words),
             calls: falling
                 .iter()
                 .take(CALLS)
@@ -205,8 +206,14 @@ fn total_line(overview: &Overview, words: &Shell) -> RegionLine {
     }
 }
 
-fn daily(overview: &Overview, now: &str, before: &str, words: &Shell) -> Option<Columns> {
-    let (labels, now, before) = by_day(&overview.days, &overview.previous_days, (now, before), words);
+fn daily(
+    overview: &Overview,
+    shown: &Shown,
+    before: &[Fen],
+    names: (&str, &str),
+    words: &Shell,
+) -> Option<Columns> {
+    let (labels, now, before) = by_day(shown, &overview.days, before, names, words);
     let lang = words.lang;
     Columns::new(labels, now, before, |fen| say::money_tick(fen, lang))
         .map(|columns| columns.titled(words.t("overview-daily"), words.t("show-numbers")))

@@ -154,7 +154,20 @@ impl OverviewPage {
             let today = day("2026-11-23");
             let shown = query.read(today).expect("a span written here");
             let sentences = (answer.to_owned(), Some(watch.to_owned()));
-            Self::new(shell.clone(), &overview, sentences, running, &shown, today)
+            let before: Vec<_> = overview
+                .previous_days
+                .iter()
+                .map(|row| row.net_sales_fen)
+                .collect();
+            Self::new(
+                shell.clone(),
+                &overview,
+                &before,
+                sentences,
+                running,
+                &shown,
+                today,
+            )
         };
         let progress = Progress {
             eligible: 2_954,

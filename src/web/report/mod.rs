@@ -56,10 +56,12 @@ async fn show(
     let today = app.now().day(store.tz());
     let shown = asked.read(today)?;
     let report = metrics::store_report(&app.db, &me.scope, id, shown.span).await?;
+    let (from, to) = (shown.span.compare_from, shown.compare_last);
+    let before = metrics::net_by_day(&app.db, &me.scope, Some(id), from, to).await?;
     let sentences = metrics::sentences(&report, today, shell.lang);
     let by = RankBy::parse(&sorted.sort);
     Ok(Show(ReportPage::new(
-        shell, &report, sentences, &shown, by, today,
+        shell, &report, &before, sentences, &shown, by, today,
     )))
 }
 

@@ -11,7 +11,7 @@ use crate::web::charts::{
     Funnel, Heat, Kpi, Kpis, Line, Mark, Part, Rank, RankRow, Series, Stack, Why, WhyRow,
 };
 use crate::web::figures as say;
-use crate::web::span::Shown;
+use crate::web::span::{Period, Shown};
 
 use super::days::Days;
 use super::kpi::kpi;
@@ -76,6 +76,7 @@ impl ReportPage {
     pub fn new(
         shell: Shell,
         report: &Report,
+        before: &[Fen],
         sentences: (String, Option<String>),
         shown: &Shown,
         by: RankBy,
@@ -105,11 +106,11 @@ impl ReportPage {
                 class: "six",
                 tiles: kpis(report, &before_word, &orders, &contacts, &words),
             },
-            trend: trend(report, &now_word, &before_word, &words),
+            trend: trend(report, shown, before, (&now_word, &before_word), &words),
             why_title: why_title(report, &words),
             why: why(report, &words),
-            rank_tabs: rank_tabs(&base, &span, by, &words),
-            rank: rank(report, by),
+            rank_tabs: rank_tabs(&base, shown, by, &words),
+            rank: rank(report, by, &words),
             funnel: funnel(report, &words),
             split: split(report, &words),
             sources: sources(report, &words),
@@ -155,36 +156,37 @@ fn kpis(report: &Report, before: &str, orders: &str, contacts: &str, words: &She
     SIX.iter().filter_map(tile).collect()
 }
 
-/// Net sales by day in both periods: labels, now, before.
+/// Net sales by day: labels of the whole period, this one as far as it has come, the one before whole.
 pub fn by_day(
+    shown: &Shown,
     days: &[DayRow],
-    previous: &[DayRow],
+    before: &[Fen],
     names: (&str, &str),
     words: &Shell,
 ) -> (Vec<String>, Series, Series) {
-    let labels = days.iter().enumerate().map(|(index, row)| match row.day {
-        Some(day) if days.len() <= 7 => say::weekday(day.weekday() as usize, words.lang).to_owned(),
+    let period: Vec<Day> = shown.span.from.through(shown.last).collect();
+    // A month before may be longer; its last days have a place too.
+    let label = |index: usize| match period.get(index) {
+        Some(day) if period.len() <= 7 => say::weekday(day.weekday() as usize, words.lang).to_owned(),
         Some(day) => day.0.format("%-d").to_string(),
         None => (index + 1).to_string(),
-    });
-    let series = |name: &str, rows: &[DayRow]| {
-        let values = rows
-            .iter()
-            .take(days.len())
-            .map(|row| row.net_sales_fen.0)
-            .collect();
+    };
+    let labels = (0..period.len().max(before.len())).map(label).collect();
+    let series = |name: &str, values: Vec<i64>| {
         Series::new(
             name,
             values,
             |fen| say::count((fen as f64 / 100.0).round() as i64),
         )
     };
-    (labels.collect(), series(names.0, days), series(names.1, previous))
+    let now = days.iter().map(|row| row.net_sales_fen.0).collect();
+    let before = before.iter().map(|fen| fen.0).collect();
+    (labels, series(names.0, now), series(names.1, before))
 }
 
-fn trend(report: &Report, now: &str, before: &str, words: &Shell) -> Option<Line> {
+fn trend(report: &Report, shown: &Shown, before: &[Fen], names: (&str, &str), words: &Shell) -> Option<Line> {
     let lang = words.lang;
-    let (labels, now, before) = by_day(&report.days, &report.previous_days, (now, before), words);
+    let (labels, now, before) = by_day(shown, &report.days, before, names, words);
     let peak = |index: usize, fen: i64| {
         let day = report.days.get(index).and_then(|row| row.day);
         let day = day.map(|day| match report.days.len() {
@@ -235,51 +237,99 @@ fn why(report: &Report, words: &Shell) -> Why {
     Why::new(rows.collect())
 }
 
-fn rank_tabs(base: &str, span: &str, by: RankBy, words: &Shell) -> Vec<(String, String, bool)> {
+fn rank_tabs(base: &str, shown: &Shown, by: RankBy, words: &Shell) -> Vec<(String, String, bool)> {
+    // The period itself, not its days: a running one keeps what it is compared with.
+    let days = match shown.period {
+        Period::Free => format!("from={}&to={}", shown.span.from, shown.span.to),
+        period => format!("period={}&at={}", period.as_str(), shown.span.to),
+    };
     let tab = |one: RankBy| {
         let word = words.t(&format!("report-rank-{}", one.as_str()));
         (
             word,
-            format!("{base}?{span}&sort={}#rank", one.as_str()),
+            format!("{base}?{days}&sort={}#rank", one.as_str()),
             one == by,
         )
     };
     RankBy::ALL.into_iter().map(tab).collect()
 }
 
-fn rank(report: &Report, by: RankBy) -> Rank {
-    let mut rows: Vec<RankRow> = report
-        .associates
-        .iter()
-        .map(|row| rank_row(row, report.store_id, by))
-        .collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.value));
-    rows.truncate(RANKED);
-    Rank::new(rows)
+fn rank(report: &Report, by: RankBy, words: &Shell) -> Rank {
+    let mut rows: Vec<&AssociateRow> = report.associates.iter().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(Worth::of(row).value(by)));
+    let rest = rows.split_off(RANKED.min(rows.len()));
+    let rows = rows.into_iter().map(|row| rank_row(row, report.store_id, by));
+    Rank::new(rows.collect()).closed_by((!rest.is_empty()).then(|| rest_row(&rest, by, words)))
+}
+
+/// What the leaderboard can be sorted by, of one associate or of several together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Worth {
+    net: Fen,
+    new: i64,
+    done: i64,
+    due: i64,
+}
+
+impl Worth {
+    fn of(row: &AssociateRow) -> Self {
+        Self {
+            net: row.net_sales_fen,
+            new: row.new_contacts,
+            done: row.tasks_done,
+            due: row.tasks_due,
+        }
+    }
+
+    fn and(self, row: &AssociateRow) -> Self {
+        Self {
+            net: Fen(self.net.0 + row.net_sales_fen.0),
+            new: self.new + row.new_contacts,
+            done: self.done + row.tasks_done,
+            due: self.due + row.tasks_due,
+        }
+    }
+
+    fn value(self, by: RankBy) -> i64 {
+        match by {
+            RankBy::Sales => self.net.0,
+            RankBy::New => self.new,
+            RankBy::Task if self.due == 0 => 0,
+            RankBy::Task => (self.done as f64 / self.due as f64 * 10_000.0) as i64,
+        }
+    }
+
+    fn word(self, by: RankBy) -> String {
+        match by {
+            RankBy::Sales => say::yuan(self.net),
+            RankBy::New => say::count(self.new),
+            RankBy::Task if self.due == 0 => say::NONE.to_owned(),
+            RankBy::Task => format!("{} / {}", self.done, self.due),
+        }
+    }
 }
 
 fn rank_row(row: &AssociateRow, store: StoreId, by: RankBy) -> RankRow {
-    let (value, word) = match by {
-        RankBy::Sales => (row.net_sales_fen.0, say::yuan(row.net_sales_fen)),
-        RankBy::New => (row.new_contacts, say::count(row.new_contacts)),
-        RankBy::Task if row.tasks_due == 0 => (0, say::NONE.to_owned()),
-        RankBy::Task => {
-            let done = row.tasks_done as f64 / row.tasks_due as f64;
-            (
-                (done * 10_000.0) as i64,
-                format!("{} / {}", row.tasks_done, row.tasks_due),
-            )
-        }
-    };
+    let worth = Worth::of(row);
     let before = row.previous_net_sales_fen.0;
     let change =
         (by == RankBy::Sales && before > 0).then(|| row.net_sales_fen.0 as f64 / before as f64 - 1.0);
     RankRow {
         name: row.name.clone(),
         link: Some(format!("/contacts?store={store}&associate={}", row.associate_id)),
-        value,
-        word,
+        value: worth.value(by),
+        word: worth.word(by),
         change: change.map(|change| (say::change(change), change >= 0.0)),
+        ..RankRow::default()
+    }
+}
+
+fn rest_row(rest: &[&AssociateRow], by: RankBy, words: &Shell) -> RankRow {
+    let worth = rest.iter().fold(Worth::default(), |sum, row| sum.and(row));
+    RankRow {
+        name: words.with("report-rank-rest", &[("count", &say::count(rest.len() as i64))]),
+        value: worth.value(by),
+        word: worth.word(by),
         ..RankRow::default()
     }
 }
@@ -379,4 +429,34 @@ fn target(report: &Report, words: &Shell) -> Option<String> {
     let share = say::percent(Some(done as f64 / target.0 as f64));
     let target = say::short_money(target, words.lang);
     Some(words.with("report-target", &[("target", &target), ("share", &share)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Role;
+    use crate::web::report::sample::crowded;
+    use crate::web::samples;
+
+    #[test]
+    fn the_leaderboard_adds_up_to_everybody() {
+        let report = crowded();
+        let words = samples::shell(Role::Manager, Lang::Zh, "/stores/21/report");
+        let sum = |value: fn(&AssociateRow) -> i64| report.associates.iter().map(value).sum::<i64>();
+        for (by, whole) in [
+            (RankBy::Sales, sum(|row| row.net_sales_fen.0)),
+            (RankBy::New, sum(|row| row.new_contacts)),
+        ] {
+            let rank = rank(&report, by, &words);
+            let rest = rank.rest.expect("more than are named");
+            let named: i64 = rank.rows.iter().map(|row| row.value).sum();
+            assert_eq!(named + rest.value, whole, "{by:?}");
+            assert_eq!(rest.name, "其余 14 人");
+        }
+        let few = Report {
+            associates: report.associates[..RANKED].to_vec(),
+            ..report
+        };
+        assert!(rank(&few, RankBy::Sales, &words).rest.is_none());
+    }
 }

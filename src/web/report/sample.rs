@@ -201,7 +201,7 @@ fn empty() -> Report {
 }
 
 /// A month with more refunds than sales on one day, long names, many associates.
-fn crowded() -> Report {
+pub fn crowded() -> Report {
     let from = day("2026-10-01");
     let many: Vec<_> = (0..31)
         .map(|index| {
@@ -234,6 +234,32 @@ fn crowded() -> Report {
     }
 }
 
+/// A week on its first day: one day to show, the week before whole.
+fn begun() -> Report {
+    let from = day("2026-11-23");
+    let (days, previous) = (rows(from, &NOW[..1]), rows(from.plus(-7), &BEFORE[..1]));
+    Report {
+        from,
+        to: from,
+        compare_from: from.plus(-7),
+        compare_to: from.plus(-7),
+        figures: figures(&days, &previous),
+        days,
+        previous_days: previous,
+        ..typical()
+    }
+}
+
+/// Net sales of the whole period before.
+fn before(report: &Report) -> Vec<Fen> {
+    let days = if report.days.len() == 1 {
+        rows(report.compare_from, &BEFORE)
+    } else {
+        report.previous_days.clone()
+    };
+    days.iter().map(|row| row.net_sales_fen).collect()
+}
+
 impl ReportPage {
     pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
         let page = |report: Report, period: &str, at: &str, zh: &str, en: &str, watch: Option<&str>| {
@@ -246,6 +272,7 @@ impl ReportPage {
             Self::new(
                 shell.clone(),
                 &report,
+                &before(&report),
                 sentences,
                 &shown(period, at),
                 RankBy::Sales,
@@ -253,6 +280,17 @@ impl ReportPage {
             )
         };
         vec![
+            (
+                "begun",
+                page(
+                    begun(),
+                    "week",
+                    "2026-11-23",
+                    "本周到现在卖了 3.8 万，比上周一多 1,300。",
+                    "¥38,200 so far this week, ¥1,300 more than last Monday.",
+                    None,
+                ),
+            ),
             (
                 "typical",
                 page(

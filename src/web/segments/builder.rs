@@ -204,13 +204,12 @@ fn row_view(place: usize, row: &Row, reading: &Reading, names: &Names, shell: &S
         word: shell.t(&format!("kind-{}", kind.as_str())),
         is_chosen: kind == row.kind,
     };
-    let pointer = format!("rows/{place}");
-    let problem = reading.problems.iter().find(|problem| problem.pointer == pointer);
+    let problem = reading.problems.iter().find(|(at, _)| *at == place);
     RowView {
         place,
         kinds: Kind::ALL.into_iter().map(kind).collect(),
         value: value(row, names, shell),
-        problem: problem.map(|problem| shell.t(&format!("segment-row-{}", problem.message))),
+        problem: problem.map(|(_, why)| shell.t(&format!("segment-row-{why}"))),
         row: row.clone(),
     }
 }

@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Problem;
 use crate::segments::Rule;
 
 pub use super::leaf::{CHOOSE, DAYS, GENDERS, NUMBER, STAGES};
@@ -225,8 +224,8 @@ pub struct Reading {
     pub rule: Option<Rule>,
     /// For each group of the rule, in order: the group's number in the form.
     pub groups: Vec<usize>,
-    /// By row: `rows/2`.
-    pub problems: Vec<Problem>,
+    /// A row that means nothing yet, and why: [`CHOOSE`], [`DAYS`] or [`NUMBER`].
+    pub problems: Vec<(usize, &'static str)>,
 }
 
 /// Reads rows; incomplete ones are left out and named.
@@ -235,9 +234,7 @@ pub fn read(rows: &[Row]) -> Reading {
     let mut groups: Vec<(usize, Vec<Rule>)> = Vec::new();
     for (place, row) in rows.iter().enumerate() {
         match leaf(row) {
-            Err(message) => reading
-                .problems
-                .push(Problem::new(format!("rows/{place}"), message)),
+            Err(why) => reading.problems.push((place, why)),
             Ok(leaf) => {
                 let rule = if row.is_not {
                     Rule::Not(Box::new(leaf))
@@ -255,6 +252,22 @@ pub fn read(rows: &[Row]) -> Reading {
     let all: Vec<Rule> = groups.into_iter().map(|(_, rules)| any(rules)).collect();
     reading.rule = (!all.is_empty()).then_some(Rule::All(all));
     reading
+}
+
+/// The row that made a part of the rule: `/rule/all/1/any/0/tag`.
+pub fn row_at(rows: &[Row], pointer: &str) -> Option<usize> {
+    let mut parts = pointer.strip_prefix("/rule/all/")?.split('/');
+    let step: usize = parts.next()?.parse().ok()?;
+    let within = match (parts.next(), parts.next()) {
+        (Some("any"), Some(index)) => index.parse().ok()?,
+        _ => 0,
+    };
+    let group = *read(rows).groups.get(step)?;
+    let complete = rows.iter().enumerate().filter(|(_, row)| leaf(row).is_ok());
+    complete
+        .filter(|(_, row)| row.group == group)
+        .nth(within)
+        .map(|(place, _)| place)
 }
 
 fn any(mut rules: Vec<Rule>) -> Rule {
@@ -393,12 +406,7 @@ mod tests {
             },
         ];
         let reading = read(&rows);
-        let named: Vec<_> = reading
-            .problems
-            .iter()
-            .map(|p| (p.pointer.as_str(), p.message.as_str()))
-            .collect();
-        assert_eq!(named, [("rows/0", CHOOSE), ("rows/1", DAYS), ("rows/2", NUMBER)]);
+        assert_eq!(reading.problems, [(0, CHOOSE), (1, DAYS), (2, NUMBER)]);
         assert_eq!(
             (reading.rule, reading.groups),
             (Some(Rule::All(vec![Rule::Stage(Stage::New)])), vec![4])

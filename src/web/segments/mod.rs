@@ -14,7 +14,7 @@ use super::shell::{FieldProblem, problems};
 use super::{Form, Path, Query, Result, Shell, Show, session};
 use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::ids::SegmentId;
 use crate::page::PageOf;
 use crate::routes::Routes;
@@ -100,7 +100,10 @@ async fn count(
     Form(fields): Form<Fields>,
 ) -> Result<Show<Count>> {
     let rule = form::read(&fields.rows()).rule;
-    let preview = preview(&app, &me, rule.as_ref()).await?;
+    let preview = match preview(&app, &me, rule.as_ref()).await {
+        Err(Error::Invalid(_)) => None,
+        counted => counted?,
+    };
     Ok(Show(Count::new(&shell, preview.as_ref())))
 }
 
@@ -155,9 +158,9 @@ async fn save(
         Asked::Deep(rule) => (Some(rule.clone()), Vec::new()),
         Asked::Rows(rows) => {
             let reading = form::read(rows);
-            let said = reading.problems.iter().map(|problem| FieldProblem {
-                field: problem.pointer.replace('/', "-"),
-                message: shell.t(&format!("segment-row-{}", problem.message)),
+            let said = reading.problems.iter().map(|(place, why)| FieldProblem {
+                field: format!("rows-{place}"),
+                message: shell.t(&format!("segment-row-{why}")),
             });
             (reading.rule.clone(), said.collect())
         }
@@ -177,8 +180,26 @@ async fn save(
     };
     match write(app, me, id, name, &rule).await {
         Ok(id) => Ok(Ok(id)),
-        Err(error) => Ok(Err(problems(error)?)),
+        Err(error) => Ok(Err(refused(shell, asked, error)?)),
     }
+}
+
+/// What is wrong, at the row or the field where it was typed.
+fn refused(shell: &Shell, asked: &Asked, error: Error) -> crate::error::Result<Vec<FieldProblem>> {
+    let Error::Invalid(mut found) = error else {
+        return problems(shell, error);
+    };
+    for problem in found
+        .iter_mut()
+        .filter(|problem| problem.pointer.starts_with("/rule"))
+    {
+        let row = match asked {
+            Asked::Rows(rows) => form::row_at(rows, &problem.pointer),
+            Asked::Deep(_) => None,
+        };
+        problem.pointer = row.map(|place| format!("/rows/{place}")).unwrap_or_default();
+    }
+    problems(shell, Error::Invalid(found))
 }
 
 async fn write(
@@ -209,14 +230,22 @@ async fn builder(
     id: Option<SegmentId>,
     name: String,
     asked: Asked,
-    problems: Vec<FieldProblem>,
+    mut problems: Vec<FieldProblem>,
 ) -> Result<Show<BuilderPage>> {
     let names = names(app, me).await?;
     let rule = match &asked {
         Asked::Rows(rows) => form::read(rows).rule,
         Asked::Deep(rule) => Some(rule.clone()),
     };
-    let preview = preview(app, me, rule.as_ref()).await?;
+    // What a rule names may be gone since: the page is where that is mended.
+    let preview = match preview(app, me, rule.as_ref()).await {
+        Err(error @ Error::Invalid(_)) if problems.is_empty() => {
+            problems = refused(&shell, &asked, error)?;
+            None
+        }
+        Err(Error::Invalid(_)) => None,
+        counted => counted?,
+    };
     Ok(Show(BuilderPage::new(
         shell,
         id,
@@ -228,7 +257,7 @@ async fn builder(
     )))
 }
 
-async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> Result<Option<Preview>> {
+async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error::Result<Option<Preview>> {
     let Some(rule) = rule else { return Ok(None) };
     rule::check(&app.db, &me.scope, rule, "/rule").await?;
     let preview = segments::preview(&app.db, &me.scope, rule, me.zone, app.now()).await?;
@@ -256,7 +285,8 @@ fn asked(rule: Rule) -> Asked {
 
 /// Reads a rule written as JSON.
 pub(super) fn parse(json: &str) -> Result<Rule> {
-    let value = serde_json::from_str(json).map_err(|_| Error::invalid("/rule", "the rule is not JSON"))?;
+    let value = serde_json::from_str(json)
+        .map_err(|_| Error::invalid("/rule", said!("refused-rule", "the rule is not JSON")))?;
     Ok(rule::read(&value, "/rule")?)
 }
 
