@@ -420,18 +420,6 @@ impl Sandbox {
         }
     }
 
-    /// What was to happen by now happens before anything else is looked at.
-    fn settle(&self, world: &mut World) {
-        let now = self.now();
-        for corp in world
-            .corps
-            .values_mut()
-            .filter(|corp| handover::is_due(corp, now))
-        {
-            handover::settle(corp, now, &self.knobs());
-        }
-    }
-
     /// The same within a corp.
     ///
     /// # Errors
