@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use dianyu::ids::random_base62;
-use dianyu::links::LinkTarget;
-use dianyu::sandbox::{Sandbox, SandboxOptions};
-use dianyu::seed::{Chain, ChainOptions};
+use dianyu::sandbox::{CorpSeed, Crowd, Sandbox, SandboxOptions};
 use dianyu::server;
 use dianyu::time::Clock;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +22,7 @@ pub struct Args {
     /// Start over: forget the world of an earlier run.
     #[arg(long)]
     fresh: bool,
-    /// The same number gives the same world.
+    /// The same number gives the same people, tags and pairs; their past ends with the day before the first start.
     #[arg(long, default_value_t = world::SEED)]
     seed: u64,
     #[arg(long, default_value_t = 120)]
@@ -54,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             sandbox_url: url.clone(),
             ..printed
         },
-        None => furnish(&sandbox, &args, &url),
+        None => furnish(&sandbox, &args, &url).await?,
     };
     if let Some(address) = &args.callback_url {
         sandbox.set_callback(
@@ -86,22 +84,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn furnish(sandbox: &Sandbox, args: &Args, url: &str) -> Printed {
-    let target = LinkTarget::Web {
-        url: format!("{url}/shop/{}", world::CORPID),
-    };
-    let demo = ChainOptions::demo(Clock::System.now(), target);
-    let stores = args.associates.div_ceil(10);
-    let options = ChainOptions {
-        seed: args.seed,
-        stores,
-        associates: args.associates,
-        contacts: args.contacts,
-        ..demo
-    };
+async fn furnish(sandbox: &Sandbox, args: &Args, url: &str) -> anyhow::Result<Printed> {
     let secret = random_base62(43);
-    sandbox.add_corp(world::platform_side(&Chain::grow(options), &secret));
-    Printed {
+    sandbox.add_corp(CorpSeed {
+        corpid: world::CORPID.to_owned(),
+        name: world::NAME.to_owned(),
+        secret: secret.clone(),
+        agent_id: world::AGENT_ID,
+        ..CorpSeed::default()
+    });
+    let crowd = Crowd::before(Clock::System.now(), args.seed, args.associates, args.contacts);
+    let growing = sandbox.clone();
+    tokio::task::spawn_blocking(move || growing.grow_crowd(world::CORPID, crowd)).await??;
+    Ok(Printed {
         url: String::new(),
         sandbox_url: url.to_owned(),
         corpid: world::CORPID.to_owned(),
@@ -113,5 +108,5 @@ fn furnish(sandbox: &Sandbox, args: &Args, url: &str) -> Printed {
             aes_key: world::aes_key(),
         },
         personas: Vec::new(),
-    }
+    })
 }

@@ -10,7 +10,7 @@ use super::callbacks::Event;
 use super::contact_ways::{able, members, numbers};
 use super::gate::{Answer, Api, Call, Refusal, strings};
 use super::moments::members_below;
-use super::relations::{self, Arrival};
+use super::relations::{self, Arrival, Ceilings};
 use super::statistics;
 use super::world::{Corp, Kind};
 use crate::time::{DAY_MS, Timestamp};
@@ -40,6 +40,8 @@ const COUNTED_DAYS: i64 = 180;
 pub struct Link {
     pub link_id: String,
     pub link_name: String,
+    /// The app that made it; no other sees it.
+    pub made_by: i64,
     pub url: String,
     /// Seconds.
     pub created_at: i64,
@@ -74,12 +76,14 @@ fn put(corp: &mut Corp, link: Link) {
 
 fn known(call: &Call<'_>) -> Result<Link, Refusal> {
     let link = call.corp.links.get(call.text("link_id")?);
-    link.cloned()
+    link.filter(|link| link.made_by == call.agent_id)
+        .cloned()
         .ok_or_else(|| Refusal::field("link_id", "is not known"))
 }
 
 fn list(call: &mut Call<'_>) -> Answer {
-    let mut links: Vec<&Link> = call.corp.links.values().collect();
+    let own = |link: &&Link| link.made_by == call.agent_id;
+    let mut links: Vec<&Link> = call.corp.links.values().filter(own).collect();
     links.sort_by_key(|link| (link.created_at, &link.link_id));
     let (page, next) = call.page(links.into_iter(), 100, 100)?;
     let ids: Vec<&str> = page.iter().map(|link| link.link_id.as_str()).collect();
@@ -102,6 +106,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     let mut link = Link {
         link_name: call.text("link_name")?.to_owned(),
+        made_by: call.agent_id,
         created_at: call.now.seconds(),
         skip_verify: true,
         ..Link::default()
@@ -216,7 +221,7 @@ fn statistic(call: &mut Call<'_>) -> Answer {
 
 /// What bounds an opened link.
 pub struct Bounds {
-    pub customers_per_member: usize,
+    pub ceilings: Ceilings,
     pub quota: usize,
 }
 
@@ -251,9 +256,10 @@ pub fn open(
         state,
         add_way: BY_LINK,
         needs_acceptance: !link.skip_verify,
+        is_half: false,
     };
     statistics::counted(corp, now, &member, customer, |corp| {
-        relations::scan(corp, now, customer, &member, arrival, bounds.customers_per_member)
+        relations::scan(corp, now, customer, &member, arrival, bounds.ceilings)
     })?;
     if is_new {
         link.customers.push(Brought {

@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::acquisition::Bounds;
 use super::broadcasts::Confirmed;
 use super::groups::{Change, Joining};
-use super::relations::Arrival;
+use super::relations::{Arrival, Ceilings};
 use super::statistics::Talk;
 use super::world::{Customer, Kind, Member, QuotaMode};
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// An act of a person. Members are named by userid, customers by external_userid.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// A person turns up whom nobody knows yet.
@@ -27,8 +28,12 @@ pub enum Act {
         state: String,
         #[serde(default = "by_code")]
         add_way: i64,
+        /// The member has to accept.
         #[serde(default)]
         needs_acceptance: bool,
+        /// No verification, but the member has not taken it up yet: `add_half_external_contact`.
+        #[serde(default)]
+        is_half: bool,
     },
     Accept {
         member: String,
@@ -223,11 +228,13 @@ impl Sandbox {
                 state,
                 add_way,
                 needs_acceptance,
+                is_half,
             } => {
                 let arrival = Arrival {
                     state: &state,
                     add_way,
                     needs_acceptance,
+                    is_half,
                 };
                 self.arrive(corpid, &customer, &member, arrival)?;
             }
@@ -376,6 +383,7 @@ impl Sandbox {
             state,
             add_way: by_code(),
             needs_acceptance: false,
+            is_half: false,
         };
         self.arrive(corpid, customer, member, arrival)
     }
@@ -386,33 +394,52 @@ impl Sandbox {
             state,
             add_way: by_code(),
             needs_acceptance: true,
+            is_half: false,
+        };
+        self.arrive(corpid, customer, member, arrival)
+    }
+
+    /// The same without verification, before the member has taken it up.
+    pub fn half_add(&self, corpid: &str, customer: &str, member: &str, state: &str) -> Done {
+        let arrival = Arrival {
+            state,
+            add_way: by_code(),
+            needs_acceptance: false,
+            is_half: true,
         };
         self.arrive(corpid, customer, member, arrival)
     }
 
     fn arrive(&self, corpid: &str, customer: &str, member: &str, arrival: Arrival<'_>) -> Done {
-        let ceiling = self.knobs().customers_per_member;
+        let ceilings = self.ceilings();
         self.with_corp(corpid, |corp, now| {
             statistics::counted(corp, now, member, customer, |corp| {
-                relations::scan(corp, now, customer, member, arrival, ceiling)
+                relations::scan(corp, now, customer, member, arrival, ceilings)
             })
         })
     }
 
+    fn ceilings(&self) -> Ceilings {
+        let rules = self.rules();
+        Ceilings {
+            per_member: rules.knobs.customers_per_member,
+            per_corp: rules.knobs.customers_per_corp,
+        }
+    }
+
     /// A customer scans the code of a contact way; answers the member it led to.
     pub fn scan_way(&self, corpid: &str, customer: &str, config_id: &str) -> Done<String> {
-        let ceiling = self.knobs().customers_per_member;
+        let ceilings = self.ceilings();
         self.with_corp(corpid, |corp, now| {
-            contact_ways::scan(corp, now, customer, config_id, ceiling)
+            contact_ways::scan(corp, now, customer, config_id, ceilings)
         })
     }
 
     /// A customer opens an acquisition link and asks to be added; answers the member it led to.
     pub fn open_link(&self, corpid: &str, customer: &str, link_id: &str, channel: &str) -> Done<String> {
-        let knobs = self.knobs();
         let bounds = Bounds {
-            customers_per_member: knobs.customers_per_member,
-            quota: knobs.acquisition_quota,
+            ceilings: self.ceilings(),
+            quota: self.rules().knobs.acquisition_quota,
         };
         self.with_corp(corpid, |corp, now| {
             acquisition::open(corp, now, customer, link_id, channel, &bounds)
@@ -429,6 +456,7 @@ impl Sandbox {
             state: "",
             add_way: BY_SEARCH,
             needs_acceptance: false,
+            is_half: false,
         };
         if is_accepted {
             self.arrive(corpid, customer, member, arrival)
@@ -470,7 +498,9 @@ impl Sandbox {
 
     pub fn talk(&self, corpid: &str, member: &str, customer: &str, talk: Talk) -> Done {
         self.with_corp(corpid, |corp, now| {
-            relations::chat(corp, now, member, customer)?;
+            statistics::counted(corp, now, member, customer, |corp| {
+                relations::chat(corp, now, member, customer)
+            })?;
             statistics::count_talk(corp, now, member, customer, talk);
             Ok(())
         })

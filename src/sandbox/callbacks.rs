@@ -2,16 +2,20 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
+use utoipa::ToSchema;
 
+use super::apps::Callback;
+use super::crowd::new_id;
 use super::faults::Knobs;
-use super::world::Callback;
 use crate::time::Timestamp;
 use crate::wecom::crypto::CallbackCrypto;
 
@@ -25,7 +29,7 @@ pub struct Event {
     event: &'static str,
     change: &'static str,
     fields: Vec<(&'static str, String)>,
-    /// Elements that hold `Item`s; they come last.
+    /// Elements that hold `Item`s.
     lists: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -55,30 +59,37 @@ impl Event {
         self
     }
 
-    pub fn xml(&self, corpid: &str, at: Timestamp) -> String {
-        let mut xml = format!(
-            "<xml><ToUserName><![CDATA[{corpid}]]></ToUserName><FromUserName><![CDATA[sys]]></FromUserName>\
-             <CreateTime>{}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{}]]></Event>\
-             <ChangeType><![CDATA[{}]]></ChangeType>",
-            at.seconds(),
-            self.event,
-            self.change
-        );
-        for (field, value) in &self.fields {
-            // `]]>` inside a value would end the section: cut it in two.
+    /// The member it is about.
+    pub fn member(&self) -> Option<&str> {
+        let field = self.fields.iter().find(|(field, _)| *field == "UserID");
+        field.map(|(_, userid)| userid.as_str())
+    }
+
+    fn xml(&self, outgoing: &Outgoing, rng: &mut StdRng) -> String {
+        // `]]>` inside a value would end the section: cut it in two.
+        let text = |field: &str, value: &str| {
             let value = value.replace("]]>", "]]]]><![CDATA[>");
-            xml.push_str(&format!("<{field}><![CDATA[{value}]]></{field}>"));
+            format!("<{field}><![CDATA[{value}]]></{field}>")
+        };
+        let step_s = outgoing.knobs.callback_time_step_s.max(1);
+        let time = outgoing.at.seconds().div_euclid(step_s) * step_s;
+        let mut fields = vec![
+            text("ToUserName", &outgoing.corpid),
+            text("FromUserName", "sys"),
+            format!("<CreateTime>{time}</CreateTime>"),
+            text("MsgType", "event"),
+            text("Event", self.event),
+            text("ChangeType", self.change),
+        ];
+        fields.extend(self.fields.iter().map(|(field, value)| text(field, value)));
+        fields.extend(self.lists.iter().map(|(field, items)| {
+            let items: String = items.iter().map(|item| text("Item", item)).collect();
+            format!("<{field}>{items}</{field}>")
+        }));
+        if outgoing.knobs.callback_fields_shuffled {
+            fields.shuffle(rng);
         }
-        for (field, items) in &self.lists {
-            // Ids: nothing in them could end the section.
-            let items: String = items
-                .iter()
-                .map(|item| format!("<Item><![CDATA[{item}]]></Item>"))
-                .collect();
-            xml.push_str(&format!("<{field}>{items}</{field}>"));
-        }
-        xml.push_str("</xml>");
-        xml
+        format!("<xml>{}</xml>", fields.concat())
     }
 }
 
@@ -89,16 +100,36 @@ pub struct Outgoing {
     pub agent_id: i64,
     /// `None`: nobody listens; it is recorded as lost.
     pub to: Option<Callback>,
-    pub xml: String,
+    pub event: Event,
     pub at: Timestamp,
-    pub knobs: Knobs,
+    pub knobs: Arc<Knobs>,
+}
+
+/// An event written out, with what chance has decided about it. That is decided when it is posted, not when it is
+/// delivered: the same acts from the same seed lose the same events, however fast the app answers.
+#[derive(Debug, Clone)]
+struct Letter {
+    corpid: String,
+    agent_id: i64,
+    to: Option<Callback>,
+    xml: String,
+    at: Timestamp,
+    knobs: Arc<Knobs>,
+    is_dropped: bool,
+    is_doubled: bool,
+    /// Comes so much late, out of order.
+    late_ms: Option<u64>,
+    /// Makes the nonces of this letter's attempts.
+    seed: u64,
 }
 
 /// What became of a callback.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Delivery {
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     pub corpid: String,
+    pub agent_id: i64,
     pub xml: String,
     pub attempts: u32,
     pub is_delivered: bool,
@@ -109,8 +140,9 @@ pub struct Delivery {
 /// The queue and what became of what was in it.
 #[derive(Clone)]
 pub struct Postman {
-    queue: mpsc::UnboundedSender<Outgoing>,
+    queue: mpsc::UnboundedSender<Letter>,
     desk: Arc<Desk>,
+    rng: Arc<Mutex<StdRng>>,
 }
 
 struct Desk {
@@ -122,7 +154,7 @@ struct Desk {
 
 impl Postman {
     /// Starts the task that delivers; it ends when the last sender is gone.
-    pub fn start() -> anyhow::Result<Self> {
+    pub fn start(seed: u64) -> anyhow::Result<Self> {
         // A second installation fails and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -138,14 +170,24 @@ impl Postman {
             idle: Notify::new(),
         });
         tokio::spawn(deliver_all(waiting, desk.clone()));
-        Ok(Self { queue, desk })
+        Ok(Self {
+            queue,
+            desk,
+            rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+        })
     }
 
+    /// Puts an event in the queue. Called in the order things happened.
     pub fn post(&self, outgoing: Outgoing) {
+        let letter = written(outgoing, &mut self.rng());
         self.desk.under_way.fetch_add(1, Ordering::AcqRel);
-        if self.queue.send(outgoing).is_err() {
+        if self.queue.send(letter).is_err() {
             self.desk.done();
         }
+    }
+
+    fn rng(&self) -> MutexGuard<'_, StdRng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is under way.
@@ -166,8 +208,14 @@ impl Postman {
     /// Asks the address to prove that it holds the secrets: it must answer the echo, and nothing else, within a second.
     pub async fn verify(&self, corpid: &str, callback: &Callback, at: Timestamp) -> anyhow::Result<()> {
         let crypto = CallbackCrypto::new(&callback.token, &callback.aes_key, corpid)?;
-        let echo = rand::rng().random::<u64>().to_string();
-        let (query, encrypted) = sign(&crypto, &echo, at);
+        let (echo, mut rng) = {
+            let mut rng = self.rng();
+            (
+                rng.random::<u64>().to_string(),
+                StdRng::seed_from_u64(rng.random()),
+            )
+        };
+        let (query, encrypted) = sign(&crypto, &echo, at, &mut rng);
         let request = self
             .desk
             .client
@@ -186,19 +234,20 @@ impl Postman {
 }
 
 impl Desk {
-    fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<Delivery>> {
+    fn locked(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
         self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, outgoing: &Outgoing, attempts: u32, is_delivered: bool, note: &str) {
+    fn record(&self, letter: &Letter, attempts: u32, is_delivered: bool, note: &str) {
         let mut deliveries = self.locked();
         if deliveries.len() == KEPT {
             deliveries.pop_front();
         }
         deliveries.push_back(Delivery {
-            at: outgoing.at,
-            corpid: outgoing.corpid.clone(),
-            xml: outgoing.xml.clone(),
+            at: letter.at,
+            corpid: letter.corpid.clone(),
+            agent_id: letter.agent_id,
+            xml: letter.xml.clone(),
             attempts,
             is_delivered,
             note: note.to_owned(),
@@ -212,75 +261,96 @@ impl Desk {
     }
 }
 
+fn written(outgoing: Outgoing, rng: &mut StdRng) -> Letter {
+    let xml = outgoing.event.xml(&outgoing, rng);
+    let knobs = outgoing.knobs;
+    let mut chance = |percent: u32| rng.random_range(0..100) < percent;
+    let (is_dropped, is_doubled) = (chance(knobs.callbacks_dropped), chance(knobs.callbacks_doubled));
+    let is_shuffled = chance(knobs.callbacks_shuffled);
+    Letter {
+        corpid: outgoing.corpid,
+        agent_id: outgoing.agent_id,
+        to: outgoing.to,
+        xml,
+        at: outgoing.at,
+        is_dropped,
+        is_doubled,
+        late_ms: is_shuffled.then(|| rng.random_range(50..500)),
+        seed: rng.random(),
+        knobs,
+    }
+}
+
 /// First attempts go one after the other, so what happened first is usually heard first; retries go on their own.
-async fn deliver_all(mut waiting: mpsc::UnboundedReceiver<Outgoing>, desk: Arc<Desk>) {
-    while let Some(outgoing) = waiting.recv().await {
-        let chance = |percent: u32| rand::rng().random_range(0..100) < percent;
-        if chance(outgoing.knobs.callbacks_dropped) {
-            desk.record(&outgoing, 0, false, "dropped");
+async fn deliver_all(mut waiting: mpsc::UnboundedReceiver<Letter>, desk: Arc<Desk>) {
+    while let Some(letter) = waiting.recv().await {
+        if letter.is_dropped {
+            desk.record(&letter, 0, false, "dropped");
             desk.done();
             continue;
         }
-        if chance(outgoing.knobs.callbacks_doubled) {
+        if letter.is_doubled {
             desk.under_way.fetch_add(1, Ordering::AcqRel);
-            let (desk, outgoing) = (desk.clone(), outgoing.clone());
-            tokio::spawn(async move { deliver(&desk, outgoing, "doubled").await });
+            let mut double = letter.clone();
+            double.seed = !double.seed;
+            let desk = desk.clone();
+            tokio::spawn(async move { deliver(&desk, double, "doubled").await });
         }
-        if chance(outgoing.knobs.callbacks_shuffled) {
-            let late = Duration::from_millis(rand::rng().random_range(50..500));
+        if let Some(late_ms) = letter.late_ms {
             let desk = desk.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(late).await;
-                deliver(&desk, outgoing, "shuffled").await;
+                tokio::time::sleep(Duration::from_millis(late_ms)).await;
+                deliver(&desk, letter, "shuffled").await;
             });
             continue;
         }
-        deliver(&desk, outgoing, "").await;
+        deliver(&desk, letter, "").await;
     }
 }
 
-async fn deliver(desk: &Arc<Desk>, outgoing: Outgoing, note: &'static str) {
-    tokio::time::sleep(Duration::from_millis(outgoing.knobs.callback_delay_ms)).await;
-    let Some(callback) = &outgoing.to else {
-        desk.record(&outgoing, 0, false, "no address");
+async fn deliver(desk: &Arc<Desk>, letter: Letter, note: &'static str) {
+    tokio::time::sleep(Duration::from_millis(letter.knobs.callback_delay_ms)).await;
+    let Some(callback) = &letter.to else {
+        desk.record(&letter, 0, false, "no address");
         return desk.done();
     };
-    match attempt(desk, &outgoing, callback).await {
+    match attempt(desk, &letter, callback, 1).await {
         Ok(()) => {
-            desk.record(&outgoing, 1, true, note);
+            desk.record(&letter, 1, true, note);
             desk.done();
         }
-        Err(_) => drop(tokio::spawn(try_again(desk.clone(), outgoing))),
+        Err(_) => drop(tokio::spawn(try_again(desk.clone(), letter))),
     }
 }
 
-async fn try_again(desk: Arc<Desk>, outgoing: Outgoing) {
+async fn try_again(desk: Arc<Desk>, letter: Letter) {
     let mut last = String::new();
     for number in 2..=ATTEMPTS {
-        tokio::time::sleep(Duration::from_millis(outgoing.knobs.callback_retry_pause_ms)).await;
-        let callback = outgoing
+        tokio::time::sleep(Duration::from_millis(letter.knobs.callback_retry_pause_ms)).await;
+        let callback = letter
             .to
             .as_ref()
             .expect("only what has an address is tried again");
-        match attempt(&desk, &outgoing, callback).await {
+        match attempt(&desk, &letter, callback, number).await {
             Ok(()) => {
-                desk.record(&outgoing, number, true, "");
+                desk.record(&letter, number, true, "");
                 return desk.done();
             }
             Err(error) => last = format!("{error:#}"),
         }
     }
-    desk.record(&outgoing, ATTEMPTS, false, &last);
+    desk.record(&letter, ATTEMPTS, false, &last);
     desk.done();
 }
 
-async fn attempt(desk: &Desk, outgoing: &Outgoing, callback: &Callback) -> anyhow::Result<()> {
-    let crypto = CallbackCrypto::new(&callback.token, &callback.aes_key, &outgoing.corpid)?;
-    let (query, encrypted) = sign(&crypto, &outgoing.xml, outgoing.at);
+async fn attempt(desk: &Desk, letter: &Letter, callback: &Callback, number: u32) -> anyhow::Result<()> {
+    let crypto = CallbackCrypto::new(&callback.token, &callback.aes_key, &letter.corpid)?;
+    let mut rng = StdRng::seed_from_u64(letter.seed.wrapping_add(u64::from(number)));
+    let (query, encrypted) = sign(&crypto, &letter.xml, letter.at, &mut rng);
     let body = format!(
         "<xml><ToUserName><![CDATA[{}]]></ToUserName><AgentID><![CDATA[{}]]></AgentID>\
          <Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>",
-        outgoing.corpid, outgoing.agent_id
+        letter.corpid, letter.agent_id
     );
     let request = desk
         .client
@@ -288,19 +358,22 @@ async fn attempt(desk: &Desk, outgoing: &Outgoing, callback: &Callback) -> anyho
         .query(&query)
         .header("Content-Type", "text/xml")
         .body(body);
-    let timeout = Duration::from_millis(outgoing.knobs.callback_timeout_ms);
+    let timeout = Duration::from_millis(letter.knobs.callback_timeout_ms);
     let answer = request.timeout(timeout).send().await?;
     anyhow::ensure!(answer.status() == 200, "answered {}", answer.status());
     Ok(())
 }
 
 /// Fresh random bytes, timestamp and nonce for every attempt, as the platform does.
-fn sign(crypto: &CallbackCrypto, text: &str, at: Timestamp) -> ([(&'static str, String); 3], String) {
-    let encrypted = crypto.encrypt(rand::rng().random(), text);
+fn sign(
+    crypto: &CallbackCrypto,
+    text: &str,
+    at: Timestamp,
+    rng: &mut StdRng,
+) -> ([(&'static str, String); 3], String) {
+    let encrypted = crypto.encrypt(rng.random(), text);
     let timestamp = at.seconds().to_string();
-    let nonce = rand::rng()
-        .random_range(100_000_000..u64::from(u32::MAX))
-        .to_string();
+    let nonce = rng.random_range(100_000_000..u64::from(u32::MAX)).to_string();
     let signature = crypto.signature(&timestamp, &nonce, &encrypted);
     (
         [
@@ -310,4 +383,18 @@ fn sign(crypto: &CallbackCrypto, text: &str, at: Timestamp) -> ([(&'static str, 
         ],
         encrypted,
     )
+}
+
+/// Secrets as the console makes them: a token, and 43 letters and digits that hold 32 bytes. The last letter has two bits
+/// to spare, which the console often sets; `has_spare_bits` says which kind is wanted.
+pub fn new_secrets(rng: &mut StdRng, has_spare_bits: bool) -> (String, String) {
+    // A letter's place in base64 is its six bits; these are the letters with the two lowest clear, or set somehow.
+    let last: &[u8] = if has_spare_bits {
+        b"BCDFGHJKLNOPRSTVWXZabdefhijlmnpqrtuvxyz1235679"
+    } else {
+        b"AEIMQUYcgkosw048"
+    };
+    let mut key = new_id(rng, "", 42);
+    key.push(char::from(last[rng.random_range(0..last.len())]));
+    (new_id(rng, "", 24), key)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::broadcasts::shown;
 use super::gate::{Answer, Api, Call, Refusal};
 use super::moments::members_below;
-use super::relations::{self, Arrival};
+use super::relations::{self, Arrival, Ceilings};
 use super::world::{Corp, Kind};
 use super::{message, statistics};
 use crate::time::{DAY_MS, Timestamp};
@@ -337,7 +337,7 @@ pub fn scan(
     now: Timestamp,
     customer: &str,
     config_id: &str,
-    ceiling: usize,
+    ceilings: Ceilings,
 ) -> anyhow::Result<String> {
     let way = alive(corp, now, config_id);
     let mut way = way
@@ -357,9 +357,10 @@ pub fn scan(
             state: &way.state,
             add_way: 1,
             needs_acceptance: !way.skip_verify,
+            is_half: false,
         };
         statistics::counted(corp, now, &member, customer, |corp| {
-            relations::scan(corp, now, customer, &member, arrival, ceiling)
+            relations::scan(corp, now, customer, &member, arrival, ceilings)
         })?;
     }
     let turn = way.picked.values().max().copied().unwrap_or(0) + 1;

@@ -1,16 +1,19 @@
 //! Reading customers and who follows them; remarks; the welcome message.
 
-use serde_json::{Value, json};
+use axum::http::Method;
+use serde::Serialize;
+use serde_json::json;
 
-use super::gate::{Answer, Api, Call, Refusal, open_cursor, seal_cursor};
+use super::gate::{Answer, Api, Call, Look, Refusal, Written, open_cursor, seal_cursor};
 use super::message;
+use super::word::Word;
 use super::world::{Corp, Customer, Relation};
 use crate::time::SECOND_MS;
 
 pub const APIS: &[Api] = &[
-    Api::get("externalcontact/list", list).listing(&["external_userid"]),
-    Api::get("externalcontact/get", get).listing(&["follow_user"]),
-    Api::post("externalcontact/batch/get_by_user", batch).listing(&["external_contact_list"]),
+    Api::read(Method::GET, "externalcontact/list", list).listing(&["external_userid"]),
+    Api::read(Method::GET, "externalcontact/get", get).listing(&["follow_user"]),
+    Api::read(Method::POST, "externalcontact/batch/get_by_user", batch).listing(&["external_contact_list"]),
     Api::post("externalcontact/remark", remark),
     Api::post("externalcontact/send_welcome_msg", send_welcome),
 ];
@@ -19,25 +22,38 @@ pub const APIS: &[Api] = &[
 const FOLLOWERS_A_PAGE: usize = 500;
 const WELCOME_LIFE_MS: i64 = 20 * SECOND_MS;
 
-fn list(call: &mut Call<'_>) -> Answer {
+fn written(answer: &impl Serialize) -> Written {
+    serde_json::to_string(answer).map_err(|_| Refusal::new(-1))
+}
+
+#[derive(Serialize)]
+struct Ids<'a> {
+    external_userid: Vec<&'a str>,
+}
+
+fn list(call: &Look<'_>) -> Written {
     let userid = call
         .parameter("userid")
         .ok_or_else(|| Refusal::said(41009, "userid missing"))?;
     let key = call.member(userid)?;
-    let ids: Vec<&str> = call
-        .corp
-        .customers_of(&key, None)
-        .map(|relation| relation.external_userid.as_str())
-        .collect();
+    let pairs = call.corp.customers_at(&key, None, call.read_at());
+    let ids: Vec<&str> = pairs.map(|relation| relation.external_userid.as_str()).collect();
     // A member without customers is no error to us, but it is to the platform.
     if ids.is_empty() {
         Err(Refusal::new(84061))
     } else {
-        Ok(json!({"external_userid": ids}))
+        written(&Ids { external_userid: ids })
     }
 }
 
-fn get(call: &mut Call<'_>) -> Answer {
+#[derive(Serialize)]
+struct Contact<'a> {
+    external_contact: CustomerShown<'a>,
+    follow_user: Vec<FollowUser<'a>>,
+    next_cursor: String,
+}
+
+fn get(call: &Look<'_>) -> Written {
     let id = call
         .parameter("external_userid")
         .ok_or_else(|| Refusal::said(41035, "external_userid missing"))?;
@@ -49,69 +65,139 @@ fn get(call: &mut Call<'_>) -> Answer {
         None => 0,
         Some(cursor) => open_cursor(cursor)?.parse().map_err(|_| Refusal::new(50100))?,
     };
-    let readable_until = call.now.0 - call.knobs.read_lag_ms;
-    let followers: Vec<&Relation> = call
-        .corp
-        .followers_of(id)
-        .filter(|relation| relation.createtime * SECOND_MS <= readable_until)
-        .collect();
+    let mut followers = call.corp.followers_at(id, call.read_at());
+    followers.retain(|relation| call.sees(&relation.userid));
     if followers.is_empty() {
         return Err(Refusal::new(84061));
     }
-    let page: Vec<Value> = followers
-        .iter()
-        .skip(start)
-        .take(FOLLOWERS_A_PAGE)
-        .map(|relation| follow_user(call.corp, relation))
-        .collect();
+    let page = followers.iter().skip(start).take(FOLLOWERS_A_PAGE);
+    let page: Vec<FollowUser<'_>> = page.map(|relation| follow_user(call.corp, relation)).collect();
     let end = start + page.len();
-    let next = if end < followers.len() {
-        seal_cursor(&end.to_string())
-    } else {
+    let next = if end >= followers.len() {
         String::new()
+    } else if call.repeats {
+        seal_cursor(&start.to_string())
+    } else {
+        seal_cursor(&end.to_string())
     };
-    Ok(json!({"external_contact": customer_json(customer), "follow_user": page, "next_cursor": next}))
+    written(&Contact {
+        external_contact: CustomerShown::of(customer),
+        follow_user: page,
+        next_cursor: next,
+    })
 }
 
-pub fn customer_json(customer: &Customer) -> Value {
-    let is_wechat = customer.external_userid.starts_with("wm");
-    let mut json = json!({"external_userid": customer.external_userid, "name": customer.name,
-        "avatar": customer.avatar, "type": if is_wechat { 1 } else { 2 }, "gender": customer.gender});
-    if is_wechat && !customer.unionid.is_empty() {
-        json["unionid"] = json!(customer.unionid);
+#[derive(Serialize)]
+struct CustomerShown<'a> {
+    external_userid: &'a str,
+    name: &'a str,
+    avatar: &'a str,
+    #[serde(rename = "type")]
+    kind: i64,
+    gender: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unionid: Option<&'a str>,
+}
+
+impl<'a> CustomerShown<'a> {
+    fn of(customer: &'a Customer) -> Self {
+        let is_wechat = customer.external_userid.starts_with("wm");
+        Self {
+            external_userid: &customer.external_userid,
+            name: &customer.name,
+            avatar: &customer.avatar,
+            kind: if is_wechat { 1 } else { 2 },
+            gender: customer.gender,
+            unionid: Some(customer.unionid.as_str()).filter(|unionid| is_wechat && !unionid.is_empty()),
+        }
     }
-    json
 }
 
-/// The member's part as `get` shows it, tags in full.
-fn follow_user(corp: &Corp, relation: &Relation) -> Value {
-    let tags: Vec<Value> = relation
-        .tag_ids
-        .iter()
-        .filter_map(|id| corp.tag(id))
-        .map(|(group, tag)| json!({"group_name": group.group_name, "tag_name": tag.name, "tag_id": tag.id, "type": 1}))
-        .collect();
-    let mut json = follow_json(corp, relation);
-    json["tags"] = json!(tags);
-    json
+/// The member's part as every read shows it.
+#[derive(Serialize)]
+struct Follow<'a> {
+    userid: &'a str,
+    remark: &'a str,
+    description: &'a str,
+    createtime: i64,
+    remark_corp_name: &'a str,
+    remark_mobiles: &'a [String],
+    oper_userid: &'a str,
+    add_way: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    state: &'a str,
 }
 
-fn follow_json(corp: &Corp, relation: &Relation) -> Value {
-    let userid = corp
-        .members
-        .get(&relation.userid)
-        .map_or(relation.userid.as_str(), |member| member.userid.as_str());
-    let mut json = json!({"userid": userid, "remark": relation.remark, "description": relation.description,
-        "createtime": relation.createtime, "remark_corp_name": relation.remark_company,
-        "remark_mobiles": relation.remark_mobiles, "oper_userid": relation.external_userid,
-        "add_way": relation.add_way});
-    if !relation.state.is_empty() {
-        json["state"] = json!(relation.state);
+impl<'a> Follow<'a> {
+    fn of(corp: &'a Corp, relation: &'a Relation) -> Self {
+        let member = corp.members.get(&relation.userid);
+        Self {
+            userid: member.map_or(&relation.userid, |member| &member.userid),
+            remark: &relation.remark,
+            description: &relation.description,
+            createtime: relation.createtime,
+            remark_corp_name: &relation.remark_company,
+            remark_mobiles: &relation.remark_mobiles,
+            oper_userid: &relation.external_userid,
+            add_way: relation.add_way,
+            state: &relation.state,
+        }
     }
-    json
 }
 
-fn batch(call: &mut Call<'_>) -> Answer {
+/// As `get` shows it: tags in full.
+#[derive(Serialize)]
+struct FollowUser<'a> {
+    #[serde(flatten)]
+    follow: Follow<'a>,
+    tags: Vec<TagShown<'a>>,
+}
+
+#[derive(Serialize)]
+struct TagShown<'a> {
+    group_name: &'a str,
+    tag_name: &'a str,
+    tag_id: &'a str,
+    #[serde(rename = "type")]
+    kind: i64,
+}
+
+fn follow_user<'a>(corp: &'a Corp, relation: &'a Relation) -> FollowUser<'a> {
+    let tags = relation.tag_ids.iter().filter_map(|id| corp.tag(id));
+    FollowUser {
+        follow: Follow::of(corp, relation),
+        tags: tags
+            .map(|(group, tag)| TagShown {
+                group_name: &group.group_name,
+                tag_name: &tag.name,
+                tag_id: &tag.id,
+                kind: 1,
+            })
+            .collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Batch<'a> {
+    external_contact_list: Vec<PairShown<'a>>,
+    next_cursor: String,
+}
+
+/// As a batch shows a pair: one follower, tags by id.
+#[derive(Serialize)]
+struct PairShown<'a> {
+    external_contact: Option<CustomerShown<'a>>,
+    follow_info: FollowInfo<'a>,
+}
+
+#[derive(Serialize)]
+struct FollowInfo<'a> {
+    #[serde(flatten)]
+    follow: Follow<'a>,
+    tag_id: &'a [Word],
+}
+
+fn batch(call: &Look<'_>) -> Written {
     let userids = call.texts("userid_list", 100)?;
     if userids.is_empty() {
         return Err(Refusal::field("userid_list", "is missing or empty"));
@@ -121,12 +207,16 @@ fn batch(call: &mut Call<'_>) -> Answer {
         .map(|userid| call.member(userid))
         .collect::<Result<_, _>>()?;
     let limit = call.limit(50, 100)?;
-    let (mut at, mut after) = place(call, members.len())?;
+    let start = place(call, members.len())?;
+    let (mut at, mut after) = start.clone();
     let take = call.page_size(at + after.as_ref().map_or(0, String::len), limit);
     let mut pairs: Vec<&Relation> = Vec::with_capacity(take);
     while at < members.len() {
         let room = take - pairs.len();
-        pairs.extend(call.corp.customers_of(&members[at], after.as_deref()).take(room));
+        let more = call
+            .corp
+            .customers_at(&members[at], after.as_deref(), call.read_at());
+        pairs.extend(more.take(room));
         if pairs.len() == take {
             break;
         }
@@ -134,18 +224,21 @@ fn batch(call: &mut Call<'_>) -> Answer {
         after = None;
     }
     let next = match pairs.last() {
+        Some(_) if at < members.len() && call.repeats => {
+            seal_cursor(&format!("{} {}", start.0, start.1.unwrap_or_default()))
+        }
         Some(last) if at < members.len() => seal_cursor(&format!("{at} {}", last.external_userid)),
         _ => String::new(),
     };
-    let list: Vec<Value> = pairs
-        .iter()
-        .map(|relation| pair_json(call.corp, relation))
-        .collect();
-    Ok(json!({"external_contact_list": list, "next_cursor": next}))
+    let list = pairs.iter().map(|relation| pair_shown(call.corp, relation));
+    written(&Batch {
+        external_contact_list: list.collect(),
+        next_cursor: next,
+    })
 }
 
 /// Where a batch goes on: which member, after which customer.
-fn place(call: &Call<'_>, members: usize) -> Result<(usize, Option<String>), Refusal> {
+fn place(call: &Look<'_>, members: usize) -> Result<(usize, Option<String>), Refusal> {
     let Some(cursor) = call.optional_text("cursor")?.filter(|cursor| !cursor.is_empty()) else {
         return Ok((0, None));
     };
@@ -159,14 +252,17 @@ fn place(call: &Call<'_>, members: usize) -> Result<(usize, Option<String>), Ref
     Ok((at, Some(after.to_owned())))
 }
 
-fn pair_json(corp: &Corp, relation: &Relation) -> Value {
-    let contact = corp
-        .customers
-        .get(&relation.external_userid)
-        .map_or(Value::Null, customer_json);
-    let mut follow = follow_json(corp, relation);
-    follow["tag_id"] = json!(relation.tag_ids);
-    json!({"external_contact": contact, "follow_info": follow})
+fn pair_shown<'a>(corp: &'a Corp, relation: &'a Relation) -> PairShown<'a> {
+    PairShown {
+        external_contact: corp
+            .customers
+            .get(&relation.external_userid)
+            .map(CustomerShown::of),
+        follow_info: FollowInfo {
+            follow: Follow::of(corp, relation),
+            tag_id: &relation.tag_ids,
+        },
+    }
 }
 
 fn remark(call: &mut Call<'_>) -> Answer {
@@ -221,22 +317,25 @@ fn send_welcome(call: &mut Call<'_>) -> Answer {
         .optional_text("welcome_code")?
         .filter(|code| !code.is_empty());
     let code = code.ok_or_else(|| Refusal::said(41049, "welcome_code missing"))?;
-    let (corp, now) = (&mut *call.corp, call.now);
+    let (corp, now, agent_id) = (&mut *call.corp, call.now, call.agent_id);
     corp.welcomes
         .retain(|_, welcome| now.0 - welcome.issued_at.0 <= 10 * WELCOME_LIFE_MS);
-    let welcome = corp.welcomes.get(code).ok_or_else(|| Refusal::new(41050))?;
-    if welcome.is_used {
-        return Err(Refusal::new(41051));
+    let welcome = corp.welcomes.get_mut(code).ok_or_else(|| Refusal::new(41050))?;
+    if let Some((at, by)) = welcome.used {
+        // Two apps at the same instant: the slower may try again, and hears then that it was too late.
+        let is_contest = at == now && by != agent_id && !welcome.was_contested;
+        welcome.was_contested |= is_contest;
+        return Err(Refusal::new(if is_contest { 41096 } else { 41051 }));
     }
     if now.0 - welcome.issued_at.0 > WELCOME_LIFE_MS {
         return Err(Refusal::new(41050));
     }
     message::check(corp, now, call.body)?;
     let welcome = corp.welcomes.get_mut(code).ok_or_else(|| Refusal::new(41050))?;
-    welcome.is_used = true;
+    welcome.used = Some((now, agent_id));
     let (userid, external_userid) = (welcome.userid.clone(), welcome.external_userid.clone());
     if let Some(relation) = corp.relation_mut(&userid, &external_userid) {
-        relation.welcome = Some(message::content(call.body));
+        relation.welcome = Some(Box::new(message::content(call.body)));
         relation.chatted_at = Some(now.0);
     }
     Ok(json!({}))

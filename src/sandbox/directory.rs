@@ -31,6 +31,7 @@ fn departments(call: &mut Call<'_>) -> Answer {
         .departments
         .values()
         .filter(|department| root.is_none_or(|root| is_below(call.corp, department.id, root)))
+        .filter(|department| call.corp.sees_department(call.agent_id, department.id))
         .map(department_json)
         .collect();
     Ok(json!({"department": departments}))
@@ -68,10 +69,18 @@ fn in_department<'a>(call: &Call<'a>, corp: &'a Corp) -> Result<impl Iterator<It
         .parameter("department_id")
         .ok_or_else(|| Refusal::field("department_id", "is missing"))?;
     let id = department_id(corp, id)?;
-    Ok(corp
+    let agent_id = call.agent_id;
+    let is_there = move |member: &Member| member.status != 5 && member.department.contains(&id);
+    let mut found = corp
         .members
-        .values()
-        .filter(move |member| member.status != 5 && member.department.contains(&id)))
+        .iter()
+        .filter(move |(_, member)| is_there(member))
+        .filter(move |(key, _)| corp.sees(agent_id, key))
+        .peekable();
+    if found.peek().is_none() && !corp.sees_department(agent_id, id) {
+        return Err(Refusal::new(60011));
+    }
+    Ok(found.map(|(_, member)| member))
 }
 
 fn members(call: &mut Call<'_>) -> Answer {
@@ -90,12 +99,14 @@ fn member(call: &mut Call<'_>) -> Answer {
     let userid = call
         .parameter("userid")
         .ok_or_else(|| Refusal::said(41009, "userid missing"))?;
-    call.corp
-        .members
-        .get(&userid.to_lowercase())
-        .filter(|member| member.status != 5)
-        .map(member_json)
-        .ok_or_else(|| Refusal::new(60111))
+    let key = userid.to_lowercase();
+    let member = call.corp.members.get(&key).filter(|member| member.status != 5);
+    let member = member.ok_or_else(|| Refusal::new(60111))?;
+    if call.sees(&key) {
+        Ok(member_json(member))
+    } else {
+        Err(Refusal::new(60011))
+    }
 }
 
 fn member_json(member: &Member) -> Value {
@@ -114,19 +125,20 @@ fn follow_users(call: &mut Call<'_>) -> Answer {
     let list: Vec<&str> = call
         .corp
         .members
-        .values()
-        .filter(|member| member.status != 5 && !member.is_unconfigured)
-        .map(|member| member.userid.as_str())
+        .iter()
+        .filter(|(_, member)| member.status != 5 && !member.is_unconfigured)
+        .filter(|(key, _)| call.sees(key))
+        .map(|(_, member)| member.userid.as_str())
         .collect();
     Ok(json!({"follow_user": list}))
 }
 
 fn send(call: &mut Call<'_>) -> Answer {
-    if call.number("agentid")? != Some(call.corp.app.agent_id) {
+    if call.number("agentid")? != Some(call.agent_id) {
         return Err(Refusal::new(301002));
     }
     let asked = call.optional_text("touser")?.unwrap_or_default();
-    let (known, unknown) = receivers(call.corp, asked);
+    let (known, unknown) = receivers(call, asked);
     if known.is_empty() {
         return Err(Refusal::new(81013));
     }
@@ -162,12 +174,13 @@ fn recall(call: &mut Call<'_>) -> Answer {
     Ok(json!({}))
 }
 
-/// Members by key, and those nobody knows, in lower case as the platform answers them.
-fn receivers(corp: &Corp, asked: &str) -> (HashSet<String>, Vec<String>) {
-    let is_there = |key: &String| corp.members.get(key).is_some_and(|member| member.status == 1);
+/// Members by key, and those the app does not know, in lower case as the platform answers them.
+fn receivers(call: &Call<'_>, asked: &str) -> (HashSet<String>, Vec<String>) {
+    let members = &call.corp.members;
+    let is_there = |key: &String| members.get(key).is_some_and(|member| member.status == 1) && call.sees(key);
     if asked == "@all" {
         return (
-            corp.members.keys().filter(|key| is_there(key)).cloned().collect(),
+            members.keys().filter(|key| is_there(key)).cloned().collect(),
             Vec::new(),
         );
     }

@@ -1,13 +1,15 @@
 //! What goes wrong, on demand: faults for a number of calls, and knobs for how slow, patchy or strict the platform is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// What happens to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The platform refuses with this errcode and does nothing.
@@ -26,10 +28,12 @@ pub enum Fault {
     EffectThenStatus(u16),
     /// The call has its effect; the JSON is cut in half.
     Truncated,
+    /// The page's cursor leads back to it: the next call gets the same page again.
+    RepeatedCursor,
 }
 
 /// A fault for the next `times` calls of an API (`externalcontact/get`), or of any (`*`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     pub api: String,
     pub fault: Fault,
@@ -42,22 +46,35 @@ fn once() -> u32 {
 }
 
 /// How the platform behaves when nothing special was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
     pub token_life_s: i64,
-    /// For so long after an add the customer cannot be read (84061).
+    /// Tokens given out from now on end so much earlier than they say.
+    pub token_cut_s: i64,
+    /// `list`, `get` and `batch/get_by_user` answer pairs as they were so long ago: 84061 after an add, a pair still
+    /// listed after it was deleted. Counts for what happens while it is set.
     pub read_lag_ms: i64,
+    /// How long every call takes.
+    pub answer_ms: u64,
     /// For so long after its creation a broadcast answers 41063.
     pub dispatch_ms: i64,
     /// How long the job that creates a moment takes.
     pub moment_job_ms: i64,
     /// Every other page of a list holds fewer items than asked for, as visibility filtering leaves them.
     pub short_pages: bool,
+    /// Of 100 pages that are not the last, how many have a cursor that leads back to them.
+    pub repeated_cursors: u32,
     /// Calls of one API by one corp in a minute; the next ones get 45009 for 60 s.
     pub calls_per_minute: u32,
+    /// The same in an hour; the next ones get 45009 for 60 minutes.
+    pub calls_per_hour: u32,
+    /// Calls of one API by one corp at a time; more get 45033. Those not listed have no limit.
+    pub concurrency: BTreeMap<String, u32>,
     pub corp_tag_ceiling: usize,
     pub customers_per_member: usize,
+    /// Pairs of the whole corp.
+    pub customers_per_corp: usize,
     /// Contact ways and join ways of a corp together.
     pub ways_ceiling: usize,
     /// Customers that acquisition links may bring, all in all.
@@ -87,19 +104,29 @@ pub struct Knobs {
     pub callback_delay_ms: u64,
     pub callback_timeout_ms: u64,
     pub callback_retry_pause_ms: u64,
+    /// The fields of an event come in any order.
+    pub callback_fields_shuffled: bool,
+    /// `CreateTime` is rounded down to so many seconds: events of a minute look like one second's.
+    pub callback_time_step_s: i64,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
         Self {
             token_life_s: 7_200,
+            token_cut_s: 0,
             read_lag_ms: 0,
+            answer_ms: 0,
             dispatch_ms: 1_000,
             moment_job_ms: 1_000,
             short_pages: false,
+            repeated_cursors: 0,
             calls_per_minute: 10_000,
+            calls_per_hour: 150_000,
+            concurrency: BTreeMap::from([("externalcontact/mark_tag".to_owned(), 5)]),
             corp_tag_ceiling: 3_000,
             customers_per_member: 20_000,
+            customers_per_corp: 10_000_000,
             ways_ceiling: 500_000,
             acquisition_quota: 10_000,
             group_ceiling: 500,
@@ -117,6 +144,8 @@ impl Default for Knobs {
             callback_delay_ms: 0,
             callback_timeout_ms: 5_000,
             callback_retry_pause_ms: 1_000,
+            callback_fields_shuffled: false,
+            callback_time_step_s: 1,
         }
     }
 }
@@ -130,17 +159,47 @@ pub struct Fate {
 
 #[derive(Default)]
 pub struct Rules {
-    pub knobs: Knobs,
+    pub knobs: Arc<Knobs>,
     pub plans: Vec<Plan>,
-    windows: HashMap<(String, &'static str), Window>,
+    windows: HashMap<String, HashMap<&'static str, Windows>>,
+    /// Calls under way, by corp and API, of the APIs whose number is limited.
+    under_way: HashMap<(String, String), u32>,
 }
 
-/// Calls of one API by one corp in the running minute.
+/// Calls of one API by one corp.
+#[derive(Default)]
+struct Windows {
+    minute: Window,
+    hour: Window,
+}
+
+/// Calls in the running minute or hour.
 #[derive(Default)]
 struct Window {
-    minute: i64,
+    number: i64,
     calls: u32,
     blocked_until: i64,
+}
+
+impl Window {
+    /// Counts a call; over the limit the door is shut for a whole length.
+    fn admits(&mut self, limit: u32, length_ms: i64, now: Timestamp) -> bool {
+        if now.0 < self.blocked_until {
+            return false;
+        }
+        let number = now.0.div_euclid(length_ms);
+        if self.number != number {
+            *self = Self {
+                number,
+                ..Self::default()
+            };
+        }
+        self.calls += 1;
+        if self.calls > limit {
+            self.blocked_until = now.0 + length_ms;
+        }
+        self.calls <= limit
+    }
 }
 
 impl Rules {
@@ -164,23 +223,32 @@ impl Rules {
 
     /// Counts a call; `false` when the corp calls this API too often.
     pub fn admits(&mut self, corpid: &str, api: &'static str, now: Timestamp) -> bool {
-        let limit = self.knobs.calls_per_minute;
-        let window = self.windows.entry((corpid.to_owned(), api)).or_default();
-        if now.0 < window.blocked_until {
-            return false;
+        let (a_minute, an_hour) = (self.knobs.calls_per_minute, self.knobs.calls_per_hour);
+        if !self.windows.contains_key(corpid) {
+            self.windows.insert(corpid.to_owned(), HashMap::new());
         }
-        let minute = now.0.div_euclid(MINUTE_MS);
-        if window.minute != minute {
-            *window = Window {
-                minute,
-                ..Window::default()
-            };
+        let Some(of_corp) = self.windows.get_mut(corpid) else {
+            return true;
+        };
+        let windows = of_corp.entry(api).or_default();
+        windows.minute.admits(a_minute, MINUTE_MS, now) && windows.hour.admits(an_hour, HOUR_MS, now)
+    }
+
+    /// Counts a call as under way. `None`: this API has no limit; else whether there are too many, this one included.
+    pub fn enter(&mut self, corpid: &str, api: &str) -> Option<bool> {
+        let limit = *self.knobs.concurrency.get(api)?;
+        let key = (corpid.to_owned(), api.to_owned());
+        let calls = self.under_way.entry(key).or_default();
+        *calls += 1;
+        Some(*calls > limit)
+    }
+
+    /// The call is over.
+    pub fn leave(&mut self, corpid: &str, api: &str) {
+        let key = (corpid.to_owned(), api.to_owned());
+        if let Some(calls) = self.under_way.get_mut(&key) {
+            *calls = calls.saturating_sub(1);
         }
-        window.calls += 1;
-        if window.calls > limit {
-            window.blocked_until = now.0 + MINUTE_MS;
-        }
-        window.calls <= limit
     }
 }
 
@@ -223,8 +291,14 @@ mod tests {
 
     #[test]
     fn a_minute_too_busy_is_blocked_for_sixty_seconds() {
-        let mut rules = Rules::default();
-        rules.knobs.calls_per_minute = 2;
+        let mut rules = Rules {
+            knobs: Arc::new(Knobs {
+                calls_per_minute: 2,
+                calls_per_hour: 3,
+                ..Knobs::default()
+            }),
+            ..Rules::default()
+        };
         let at = |s| Timestamp::from_seconds(s);
         assert!(rules.admits("ww", "user/get", at(0)));
         assert!(rules.admits("ww", "user/get", at(1)));
@@ -232,5 +306,8 @@ mod tests {
         assert!(!rules.admits("ww", "user/get", at(61)));
         assert!(rules.admits("ww", "user/list", at(2)));
         assert!(rules.admits("ww", "user/get", at(62)));
+        // The fourth in the hour: those that the minute refused do not count.
+        assert!(!rules.admits("ww", "user/get", at(63)));
+        assert!(!rules.admits("ww", "user/get", at(3_600)));
     }
 }

@@ -1,20 +1,26 @@
-//! The gate every platform call passes: path, token, faults, rate, fields; then the area's own rule. Answers have the
-//! platform's shape, and each call is written to the ledger.
+//! The gate every platform call passes: path, token, address, app, permission, rate, fields; then the area's own rule.
+//! Answers have the platform's shape, and each call is written to the ledger.
+//!
+//! Reads of customers, millions of them, pass side by side and write their JSON themselves; every other call has the
+//! world to itself and answers a value.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
+use axum::extract::{ConnectInfo, FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use rand::RngExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::faults::{Fault, Knobs};
-use super::world::{Corp, World};
+use super::world::{Corp, Token, World};
 use super::{
     Sandbox, acquisition, album, broadcasts, contact_ways, contacts, conversion, directory, group_welcomes,
     groups, handover, join_ways, login, media, moments, network, statistics, tags, token,
@@ -25,24 +31,35 @@ use crate::time::Timestamp;
 pub struct Api {
     pub method: Method,
     pub path: &'static str,
-    pub run: fn(&mut Call<'_>) -> Answer,
+    pub run: Run,
     /// Lists that an error answer carries too, empty.
     pub lists: &'static [&'static str],
 }
 
+pub enum Run {
+    /// Has the world to itself.
+    Change(fn(&mut Call<'_>) -> Answer),
+    /// Passes side by side with other reads.
+    Read(fn(&Look<'_>) -> Written),
+}
+
 impl Api {
     pub const fn get(path: &'static str, run: fn(&mut Call<'_>) -> Answer) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            run,
-            lists: &[],
-        }
+        Self::new(Method::GET, path, Run::Change(run))
     }
 
     pub const fn post(path: &'static str, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Self::new(Method::POST, path, Run::Change(run))
+    }
+
+    /// A read that many ask for at once.
+    pub const fn read(method: Method, path: &'static str, run: fn(&Look<'_>) -> Written) -> Self {
+        Self::new(method, path, Run::Read(run))
+    }
+
+    const fn new(method: Method, path: &'static str, run: Run) -> Self {
         Self {
-            method: Method::POST,
+            method,
             path,
             run,
             lists: &[],
@@ -57,6 +74,15 @@ impl Api {
 
 /// The fields of a success answer, without `errcode` and `errmsg`; or a refusal.
 pub type Answer = Result<Value, Refusal>;
+
+/// The same as the text of a JSON object.
+pub type Written = Result<String, Refusal>;
+
+/// An answer on its way out.
+enum Said {
+    Value(Value),
+    Text(String),
+}
 
 /// An errcode with its words.
 #[derive(Debug, Clone)]
@@ -129,6 +155,8 @@ fn words(code: i64) -> &'static str {
         41051 => "customer already chatting or welcome message already sent",
         41054 => "user not activated",
         41055 => "group welcome template count exceed limit",
+        41058 => "template not editable by this app",
+        41096 => "welcome message is being distributed",
         41060 => "invalid moment id",
         41061 => "moment not published by the member",
         41063 => "group msg is being dispatched",
@@ -155,9 +183,12 @@ fn words(code: i64) -> &'static str {
         45009 => "api freq out of limit",
         45033 => "api concurrent out of limit",
         48002 => "api forbidden",
+        50003 => "app is disabled",
         50001 => "redirect_url unauthorized",
         50100 => "invalid cursor",
         60003 => "department not found",
+        60011 => "no privilege to access/modify contact/party/agent",
+        60020 => "not allow to access from your ip",
         60111 => "userid not found",
         81013 => "user & party & tag all invalid",
         81017 => "request count exceed limit",
@@ -184,16 +215,33 @@ pub struct Upload {
 }
 
 /// What an area's rule sees of a call.
-pub struct Call<'a> {
-    pub corp: &'a mut Corp,
+pub struct Call<'a, C = &'a mut Corp> {
+    pub corp: C,
+    /// The calling app's.
+    pub agent_id: i64,
     pub now: Timestamp,
     pub knobs: &'a Knobs,
     pub query: &'a HashMap<String, String>,
     pub body: &'a Value,
     pub upload: Option<&'a Upload>,
+    /// This page's cursor leads back to it.
+    pub repeats: bool,
 }
 
-impl<'a> Call<'a> {
+/// The same for a rule that only reads.
+pub type Look<'a> = Call<'a, &'a Corp>;
+
+impl<'a, C: Deref<Target = Corp>> Call<'a, C> {
+    /// Whether a member, by his key, is in the calling app's visible range.
+    pub fn sees(&self, key: &str) -> bool {
+        self.corp.sees(self.agent_id, key)
+    }
+
+    /// What time it is for reads that lag.
+    pub fn read_at(&self) -> Timestamp {
+        self.now.plus_ms(-self.knobs.read_lag_ms)
+    }
+
     /// A field that must be a string with something in it.
     pub fn text(&self, field: &str) -> Result<&'a str, Refusal> {
         self.optional_text(field)?
@@ -260,6 +308,7 @@ impl<'a> Call<'a> {
         match self.corp.members.get(&key) {
             None => Err(Refusal::new(40003)),
             Some(member) if member.status == 5 => Err(Refusal::new(40003)),
+            Some(_) if !self.sees(&key) => Err(Refusal::new(60011)),
             Some(member) if member.is_unconfigured => Err(Refusal::new(84074)),
             Some(_) => Ok(key),
         }
@@ -281,6 +330,7 @@ impl<'a> Call<'a> {
         let mut items = items.skip(start).peekable();
         let page: Vec<T> = items.by_ref().take(take).collect();
         let next = match items.peek() {
+            Some(_) if self.repeats => seal_cursor(&start.to_string()),
             Some(_) => seal_cursor(&(start + page.len()).to_string()),
             None => String::new(),
         };
@@ -328,10 +378,13 @@ pub fn open_cursor(cursor: &str) -> Result<String, Refusal> {
 }
 
 /// One line of the ledger: a call that reached the platform.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LedgerEntry {
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     pub corpid: Option<String>,
+    /// The app's, when the token was known.
+    pub agent_id: Option<i64>,
     /// Path below `/cgi-bin/`.
     pub api: String,
     /// The JSON body, or the query of a GET (without its token).
@@ -367,6 +420,8 @@ fn apis() -> impl Iterator<Item = &'static Api> {
     .flatten()
 }
 
+static BY_PATH: LazyLock<HashMap<&str, &Api>> = LazyLock::new(|| apis().map(|api| (api.path, api)).collect());
+
 /// Answers `/cgi-bin/{path}`.
 pub async fn call(
     State(sandbox): State<Sandbox>,
@@ -374,16 +429,27 @@ pub async fn call(
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let fate = sandbox.rules().take(&path);
-    if fate.delay_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
+    let from = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |from| from.0.ip());
+    let (fate, knobs) = {
+        let mut rules = sandbox.rules();
+        (rules.take(&path), rules.knobs.clone())
+    };
+    let owner = query
+        .get("access_token")
+        .and_then(|token| sandbox.owner_of(token));
+    let way = UnderWay::enter(&sandbox, owner.as_ref(), &path);
+    let pause_ms = fate.delay_ms + knobs.answer_ms;
+    if pause_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
     }
     let mut entry = LedgerEntry {
         at: sandbox.now(),
-        corpid: query
-            .get("access_token")
-            .and_then(|token| sandbox.corp_of_token(token)),
-        api: path.clone(),
+        agent_id: owner.as_ref().map(|owner| owner.1),
+        corpid: owner.map(|owner| owner.0),
+        api: path,
         request: Value::Null,
         status: 200,
         errcode: None,
@@ -393,111 +459,245 @@ pub async fn call(
         Some(Fault::Status(status)) => bare(status),
         Some(Fault::Html) => html_page(),
         Some(Fault::DropBefore) => broken(),
-        fault => answer(&sandbox, &path, &query, request, fault, &mut entry).await,
+        fault => {
+            let arrival = Arrival {
+                sandbox: &sandbox,
+                query: &query,
+                from,
+                fault,
+                knobs,
+                is_crowded: way.is_crowded,
+            };
+            arrival.answer(request, &mut entry).await
+        }
     };
+    drop(way);
     entry.status = response.status().as_u16();
     sandbox.write_down(entry);
     response
 }
 
-async fn answer(
-    sandbox: &Sandbox,
-    path: &str,
-    query: &HashMap<String, String>,
-    request: Request,
-    fault: Option<Fault>,
-    entry: &mut LedgerEntry,
-) -> Response {
-    let method = request.method().clone();
-    let (body, upload) = match read(request).await {
-        Ok(read) => read,
-        Err(refusal) => return say(Err(refusal), &[], sandbox.now()),
-    };
-    entry.request = if upload.is_some() || method == Method::GET {
-        asked(query, upload.as_ref())
-    } else {
-        body.clone()
-    };
-    if path == "gettoken" {
-        entry.corpid = query.get("corpid").cloned();
-        let answer =
-            sandbox.with_world(|world| refused_by(fault).and_then(|()| token::give(world, sandbox, query)));
-        return finish(answer, &[], fault, entry);
-    }
-    let Some(api) = apis().find(|api| api.path == path) else {
-        return bare(404);
-    };
-    let answer = if method == api.method {
-        sandbox.with_world(|world| pass(world, sandbox, api, query, &body, upload.as_ref(), fault))
-    } else {
-        Err(Refusal::new(if api.method == Method::GET {
-            43001
-        } else {
-            43002
-        }))
-    };
-    finish(answer, api.lists, fault, entry)
+/// A call among those of its API that are limited in number; it leaves when it is dropped.
+struct UnderWay<'a> {
+    sandbox: &'a Sandbox,
+    /// Corp and API, where there is a limit.
+    place: Option<(String, String)>,
+    is_crowded: bool,
 }
 
-/// The checks every call shares, in the platform's order; then the area's rule.
-fn pass(
-    world: &mut World,
-    sandbox: &Sandbox,
-    api: &'static Api,
-    query: &HashMap<String, String>,
-    body: &Value,
-    upload: Option<&Upload>,
+impl<'a> UnderWay<'a> {
+    fn enter(sandbox: &'a Sandbox, owner: Option<&(String, i64)>, api: &str) -> Self {
+        let mut way = Self {
+            sandbox,
+            place: None,
+            is_crowded: false,
+        };
+        if let Some((corpid, _)) = owner
+            && let Some(is_crowded) = sandbox.rules().enter(corpid, api)
+        {
+            way.place = Some((corpid.clone(), api.to_owned()));
+            way.is_crowded = is_crowded;
+        }
+        way
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some((corpid, api)) = &self.place {
+            self.sandbox.rules().leave(corpid, api);
+        }
+    }
+}
+
+/// A call at the gate.
+struct Arrival<'a> {
+    sandbox: &'a Sandbox,
+    query: &'a HashMap<String, String>,
+    from: IpAddr,
     fault: Option<Fault>,
-) -> Answer {
-    let now = sandbox.now();
-    let corpid = token::check(world, query.get("access_token").map(String::as_str), now)?;
-    refused_by(fault)?;
-    let knobs = {
-        let mut rules = sandbox.rules();
-        if !rules.admits(&corpid, api.path, now) {
+    knobs: Arc<Knobs>,
+    is_crowded: bool,
+}
+
+impl Arrival<'_> {
+    async fn answer(&self, request: Request, entry: &mut LedgerEntry) -> Response {
+        let method = request.method().clone();
+        let (body, upload) = match read(request).await {
+            Ok(read) => read,
+            Err(refusal) => return self.finish(Err(refusal), &[], entry),
+        };
+        let (answer, lists) = if entry.api == "gettoken" {
+            entry.corpid = self.query.get("corpid").cloned();
+            (self.give_token(), &[][..])
+        } else {
+            let Some(api) = BY_PATH.get(entry.api.as_str()) else {
+                return bare(404);
+            };
+            let answer = if method == api.method {
+                self.pass(api, &body, upload.as_ref())
+            } else if api.method == Method::GET {
+                Err(Refusal::new(43001))
+            } else {
+                Err(Refusal::new(43002))
+            };
+            (answer, api.lists)
+        };
+        entry.request = if upload.is_some() || method == Method::GET {
+            asked(self.query, upload.as_ref())
+        } else {
+            body
+        };
+        self.finish(answer, lists, entry)
+    }
+
+    fn give_token(&self) -> Result<Said, Refusal> {
+        refused_by(self.fault)?;
+        let given = self
+            .sandbox
+            .with_world(|world| token::give(world, self.sandbox, self.query));
+        given.map(Said::Value)
+    }
+
+    /// From the token to the area's rule.
+    fn pass(&self, api: &'static Api, body: &Value, upload: Option<&Upload>) -> Result<Said, Refusal> {
+        let now = self.sandbox.now();
+        match api.run {
+            Run::Read(run) => self.sandbox.look(|world| {
+                let owner = self.owner(world, now)?;
+                let corp = world.corps.get(&owner.corpid);
+                let corp = corp.ok_or_else(|| Refusal::new(40014))?;
+                self.check(corp, owner, api, now, body, upload)?;
+                run(&self.call(corp, owner.agent_id, now, body, upload)).map(Said::Text)
+            }),
+            Run::Change(run) => self.sandbox.with_world(|world| {
+                let owner = self.owner(world, now)?.clone();
+                let corp = world.corps.get_mut(&owner.corpid);
+                let corp = corp.ok_or_else(|| Refusal::new(40014))?;
+                self.check(corp, &owner, api, now, body, upload)?;
+                corp.past.begin(now, self.knobs.read_lag_ms);
+                run(&mut self.call(corp, owner.agent_id, now, body, upload)).map(Said::Value)
+            }),
+        }
+    }
+
+    /// Steps 2 to 4: the token.
+    fn owner<'w>(&self, world: &'w World, now: Timestamp) -> Result<&'w Token, Refusal> {
+        let token = self.query.get("access_token").map(String::as_str);
+        let owner = token::check(world, token, now)?;
+        refused_by(self.fault)?;
+        Ok(owner)
+    }
+
+    /// Steps 5 to 9: address, state and permission of the app; rate; something to read.
+    fn check(
+        &self,
+        corp: &Corp,
+        owner: &Token,
+        api: &'static Api,
+        now: Timestamp,
+        body: &Value,
+        upload: Option<&Upload>,
+    ) -> Result<(), Refusal> {
+        let app = corp.app_of(owner.agent_id).ok_or_else(|| Refusal::new(40014))?;
+        app.admits(self.from, api.path)?;
+        if !self.sandbox.rules().admits(&owner.corpid, api.path, now) {
             return Err(Refusal::new(45009));
         }
-        rules.knobs.clone()
-    };
-    if api.method == Method::POST && upload.is_none() && !body.is_object() {
-        return Err(Refusal::said(47001, "data format error"));
+        if self.is_crowded {
+            return Err(Refusal::new(45033));
+        }
+        if api.method == Method::POST && upload.is_none() && !body.is_object() {
+            return Err(Refusal::said(47001, "data format error"));
+        }
+        Ok(())
     }
-    let corp = world.corps.get_mut(&corpid).ok_or_else(|| Refusal::new(40014))?;
-    (api.run)(&mut Call {
-        corp,
-        now,
-        knobs: &knobs,
-        query,
-        body,
-        upload,
-    })
+
+    fn call<'a, C>(
+        &'a self,
+        corp: C,
+        agent_id: i64,
+        now: Timestamp,
+        body: &'a Value,
+        upload: Option<&'a Upload>,
+    ) -> Call<'a, C> {
+        Call {
+            corp,
+            agent_id,
+            now,
+            knobs: &self.knobs,
+            query: self.query,
+            body,
+            upload,
+            repeats: self.fault == Some(Fault::RepeatedCursor)
+                || self.sandbox.chance(self.knobs.repeated_cursors),
+        }
+    }
+
+    fn finish(&self, answer: Result<Said, Refusal>, lists: &[&str], entry: &mut LedgerEntry) -> Response {
+        entry.had_effect = answer.is_ok();
+        let code = answer.as_ref().err().map_or(0, |refusal| refusal.code);
+        match self.fault {
+            Some(Fault::EffectThenDrop) => broken(),
+            Some(Fault::EffectThenStatus(status)) => bare(status),
+            Some(Fault::Truncated) => {
+                let text = self.text(answer, lists);
+                let half = text
+                    .char_indices()
+                    .nth(text.chars().count() / 2)
+                    .map_or(0, |(at, _)| at);
+                json_response(text[..half].to_owned())
+            }
+            _ => {
+                entry.errcode = Some(code);
+                json_response(self.text(answer, lists))
+            }
+        }
+    }
+
+    /// The platform's JSON: 200 whatever the errcode.
+    fn text(&self, answer: Result<Said, Refusal>, lists: &[&str]) -> String {
+        let mut body = Map::new();
+        match answer {
+            Ok(Said::Text(fields)) => {
+                return match fields.strip_prefix('{') {
+                    Some(fields) => format!("{{\"errcode\":0,\"errmsg\":\"ok\",{fields}"),
+                    None => fields,
+                };
+            }
+            Ok(Said::Value(fields)) => {
+                body.insert("errcode".into(), json!(0));
+                body.insert("errmsg".into(), json!("ok"));
+                if let Value::Object(fields) = fields {
+                    body.extend(fields);
+                }
+            }
+            Err(refusal) => {
+                body.insert("errcode".into(), json!(refusal.code));
+                body.insert("errmsg".into(), json!(self.errmsg(&refusal)));
+                body.extend(lists.iter().map(|list| ((*list).to_owned(), json!([]))));
+            }
+        }
+        Value::Object(body).to_string()
+    }
+
+    fn errmsg(&self, refusal: &Refusal) -> String {
+        let hint = self.sandbox.hint();
+        format!(
+            "{}, hint: [{}_{}_{hint:032x}], from ip: {}, more info at https://open.work.weixin.qq.com/devtool/query?e={}",
+            refusal.words,
+            self.sandbox.now().seconds(),
+            hint % 1_000,
+            self.from,
+            refusal.code
+        )
+    }
 }
 
 fn refused_by(fault: Option<Fault>) -> Result<(), Refusal> {
     match fault {
         Some(Fault::Errcode(code)) => Err(Refusal::new(code)),
         _ => Ok(()),
-    }
-}
-
-fn finish(answer: Answer, lists: &[&str], fault: Option<Fault>, entry: &mut LedgerEntry) -> Response {
-    entry.had_effect = answer.is_ok();
-    let code = answer.as_ref().err().map_or(0, |refusal| refusal.code);
-    match fault {
-        Some(Fault::EffectThenDrop) => broken(),
-        Some(Fault::EffectThenStatus(status)) => bare(status),
-        Some(Fault::Truncated) => {
-            let text = body_text(answer, lists, entry.at);
-            let half = text
-                .char_indices()
-                .nth(text.chars().count() / 2)
-                .map_or(0, |(at, _)| at);
-            json_response(text[..half].to_owned())
-        }
-        _ => {
-            entry.errcode = Some(code);
-            say(answer, lists, entry.at)
-        }
     }
 }
 
@@ -544,41 +744,6 @@ fn asked(query: &HashMap<String, String>, upload: Option<&Upload>) -> Value {
         asked.insert("bytes".into(), json!(upload.bytes.len()));
     }
     Value::Object(asked)
-}
-
-/// The platform's JSON: 200 whatever the errcode.
-pub fn say(answer: Answer, lists: &[&str], now: Timestamp) -> Response {
-    json_response(body_text(answer, lists, now))
-}
-
-fn body_text(answer: Answer, lists: &[&str], now: Timestamp) -> String {
-    let mut body = Map::new();
-    match answer {
-        Ok(fields) => {
-            body.insert("errcode".into(), json!(0));
-            body.insert("errmsg".into(), json!("ok"));
-            if let Value::Object(fields) = fields {
-                body.extend(fields);
-            }
-        }
-        Err(refusal) => {
-            body.insert("errcode".into(), json!(refusal.code));
-            body.insert("errmsg".into(), json!(errmsg(&refusal, now)));
-            body.extend(lists.iter().map(|list| ((*list).to_owned(), json!([]))));
-        }
-    }
-    Value::Object(body).to_string()
-}
-
-fn errmsg(refusal: &Refusal, now: Timestamp) -> String {
-    let hint: u128 = rand::rng().random();
-    format!(
-        "{}, hint: [{}_{}_{hint:032x}], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e={}",
-        refusal.words,
-        now.seconds(),
-        hint % 1_000,
-        refusal.code
-    )
 }
 
 fn json_response(text: String) -> Response {

@@ -20,6 +20,8 @@ const MAX_TEXT_BYTES: usize = 3_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupWelcome {
     pub template_id: String,
+    /// The app that made it; no other may change it (41058).
+    pub made_by: i64,
     /// The text and the one thing beside it, as they were given.
     pub message: Value,
 }
@@ -30,6 +32,7 @@ fn add(call: &mut Call<'_>) -> Answer {
     }
     let template = GroupWelcome {
         message: content(call)?,
+        made_by: call.agent_id,
         template_id: call.corp.new_id("msg", 34),
     };
     let answer = json!({"template_id": template.template_id});
@@ -58,19 +61,28 @@ fn known<'a>(call: &'a Call<'_>) -> Result<&'a GroupWelcome, Refusal> {
     template.ok_or_else(|| Refusal::field("template_id", "is not known"))
 }
 
+fn own<'a>(call: &'a Call<'_>) -> Result<&'a GroupWelcome, Refusal> {
+    let template = known(call)?;
+    if template.made_by == call.agent_id {
+        Ok(template)
+    } else {
+        Err(Refusal::new(41058))
+    }
+}
+
 fn get(call: &mut Call<'_>) -> Answer {
     Ok(known(call)?.message.clone())
 }
 
 fn edit(call: &mut Call<'_>) -> Answer {
-    let template_id = known(call)?.template_id.clone();
-    let message = content(call)?;
-    put(call.corp, GroupWelcome { template_id, message });
+    let mut template = own(call)?.clone();
+    template.message = content(call)?;
+    put(call.corp, template);
     Ok(json!({}))
 }
 
 fn delete(call: &mut Call<'_>) -> Answer {
-    let id = known(call)?.template_id.clone();
+    let id = own(call)?.template_id.clone();
     call.corp.touch(Kind::GroupWelcome, &id);
     call.corp.group_welcomes.remove(&id);
     Ok(json!({}))

@@ -9,7 +9,7 @@ use super::broadcasts::shown;
 use super::callbacks::Event;
 use super::faults::Knobs;
 use super::gate::{Answer, Api, Call, Refusal, strings};
-use super::world::{Corp, Kind};
+use super::world::{Corp, Kind, Member};
 use crate::time::Timestamp;
 
 pub const APIS: &[Api] = &[
@@ -103,12 +103,8 @@ pub fn owners(call: &Call<'_>) -> Result<Option<BTreeSet<String>>, Refusal> {
         let keys: Result<_, _> = named.iter().map(|userid| known_member(call, userid)).collect();
         return keys.map(Some);
     }
-    let visible = call
-        .corp
-        .members
-        .values()
-        .filter(|member| member.status != 5)
-        .count();
+    let is_visible = |(key, member): &(&String, &Member)| member.status != 5 && call.sees(key);
+    let visible = call.corp.members.iter().filter(is_visible).count();
     if visible > MAX_UNNAMED {
         return Err(Refusal::new(81017));
     }
@@ -137,6 +133,7 @@ fn list(call: &mut Call<'_>) -> Answer {
         .groups
         .values()
         .filter(|group| owners.as_ref().is_none_or(|owners| owners.contains(&group.owner)))
+        .filter(|group| call.sees(&group.owner))
         .filter(|group| wanted == 0 || status(call.corp, group) == wanted)
         .collect();
     groups.sort_by_key(|group| (group.created_at, &group.chat_id));
@@ -163,6 +160,7 @@ pub fn is_left(corp: &Corp, key: &str) -> bool {
 
 fn get(call: &mut Call<'_>) -> Answer {
     let group = call.corp.groups.get(call.text("chat_id")?);
+    let group = group.filter(|group| call.sees(&group.owner));
     let group = group.ok_or_else(|| Refusal::new(40050))?;
     let read = match &group.before {
         Some(before) if call.now.0 < before.0 => &before.1,

@@ -178,7 +178,7 @@ fn obstacle(
 
 fn is_full(corp: &Corp, takeover: &str, customer: &str, knobs: &Knobs) -> bool {
     corp.relation(takeover, customer).is_none()
-        && corp.customers_of(takeover, None).count() >= knobs.customers_per_member
+        && corp.relations.count_of(takeover) >= knobs.customers_per_member
 }
 
 /// A customer's transfers, oldest first.
@@ -236,7 +236,7 @@ fn unassigned(call: &mut Call<'_>) -> Answer {
     let mut pairs = corp
         .members
         .iter()
-        .filter(|(_, member)| member.status == 5 && member.left_at * SECOND_MS <= noticed)
+        .filter(|(key, member)| member.status == 5 && member.left_at * SECOND_MS <= noticed && call.sees(key))
         .flat_map(|(key, member)| {
             corp.customers_of(key, None)
                 .map(move |relation| (member, relation))
@@ -273,11 +273,8 @@ fn transfer_groups(call: &mut Call<'_>, is_resigned: bool) -> Answer {
     let new_owner = able(call, call.text("new_owner")?)?;
     let mut failed = Vec::new();
     for id in ids {
-        match transfer_group(call, id, &new_owner, is_resigned) {
-            Ok(()) => {}
-            Err(refusal) => {
-                failed.push(json!({"chat_id": id, "errcode": refusal.code, "errmsg": refusal.words}));
-            }
+        if let Err(refusal) = transfer_group(call, id, &new_owner, is_resigned) {
+            failed.push(json!({"chat_id": id, "errcode": refusal.code, "errmsg": refusal.words}));
         }
     }
     Ok(json!({"failed_chat_list": failed}))

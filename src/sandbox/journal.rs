@@ -1,6 +1,7 @@
-//! The journal: one entity a line, the last line of an entity wins, compacted when it is opened.
+//! The journal: one entity a line, the last line of an entity wins, compacted when it is opened. Of a crowd it holds the
+//! number it grew from, and then only what changed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::world::{App, Corp, Kind, World};
+use super::apps::App;
+use super::index::fold;
+use super::world::{Corp, Kind, World};
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -32,21 +35,13 @@ impl Journal {
     /// # Errors
     /// When the file cannot be read or written, or holds something else than a journal.
     pub fn open(path: &Path, seed: u64) -> anyhow::Result<(Self, World)> {
-        let lines = read(path).with_context(|| format!("read the journal `{}`", path.display()))?;
+        let mut world = World::new(seed);
+        let keys =
+            read(path, &mut world, seed).with_context(|| format!("read the journal `{}`", path.display()))?;
         let compacted = path.with_extension("new");
-        write(&compacted, &lines).with_context(|| format!("write `{}`", compacted.display()))?;
+        write(&compacted, &world, keys).with_context(|| format!("write `{}`", compacted.display()))?;
         std::fs::rename(&compacted, path)?;
-        let mut world = World::default();
-        for ((corp, kind, id), value) in lines {
-            let place = world
-                .corps
-                .entry(corp)
-                .or_insert_with(|| Corp::new(App::default(), seed));
-            place
-                .restore(kind, &id, value)
-                .with_context(|| format!("the journal's {kind:?} `{id}`"))?;
-        }
-        // Putting pairs back marks them as changed, which they are not.
+        // Putting things back marks them as changed, which they are not.
         world.corps.values_mut().for_each(|corp| corp.changed.clear());
         let file = OpenOptions::new().append(true).open(path)?;
         Ok((
@@ -76,63 +71,72 @@ pub fn take_changes(world: &mut World) -> Vec<String> {
     let mut lines = Vec::new();
     for (corpid, corp) in &mut world.corps {
         for (kind, id) in std::mem::take(&mut corp.changed) {
-            let value = corp.value(kind, &id);
-            let line = Line {
-                corp: corpid.clone(),
-                kind,
-                id,
-                value,
-            };
-            lines.push(serde_json::to_string(&line).expect("plain data is JSON"));
+            lines.push(line(corpid, corp, kind, id));
         }
     }
     lines
 }
 
-type Lines = BTreeMap<(String, Kind, String), Value>;
+/// An entity as it stands.
+fn line(corpid: &str, corp: &Corp, kind: Kind, id: String) -> String {
+    let line = Line {
+        corp: corpid.to_owned(),
+        kind,
+        value: corp.value(kind, &id),
+        id,
+    };
+    serde_json::to_string(&line).expect("plain data is JSON")
+}
 
-fn read(path: &Path) -> anyhow::Result<Lines> {
-    let mut lines = Lines::new();
+/// Corp, kind and id of what the journal speaks of.
+type Keys = BTreeSet<(String, Kind, String)>;
+
+/// Puts the journal's entities into the world, line by line, so that no second world stands beside it.
+fn read(path: &Path, world: &mut World, seed: u64) -> anyhow::Result<Keys> {
+    let mut keys = Keys::new();
     if !path.exists() {
-        return Ok(lines);
+        return Ok(keys);
     }
     let mut reader = BufReader::new(File::open(path)?);
     let mut text = String::new();
     let mut number = 0;
     while reader.read_line(&mut text)? > 0 {
         number += 1;
-        match serde_json::from_str::<Line>(&text) {
-            Ok(Line {
-                corp,
-                kind,
-                id,
-                value: Some(value),
-            }) => drop(lines.insert((corp, kind, id), value)),
-            Ok(Line {
-                corp,
-                kind,
-                id,
-                value: None,
-            }) => drop(lines.remove(&(corp, kind, id))),
+        let line = match serde_json::from_str::<Line>(&text) {
+            Ok(line) => line,
             // A process that was killed leaves half a line, and nothing after it.
             Err(_) if !text.ends_with('\n') => break,
             Err(error) => anyhow::bail!("line {number}: {error}"),
+        };
+        let corp = world
+            .corps
+            .entry(line.corp.clone())
+            .or_insert_with(|| Corp::new(App::default(), seed ^ fold(&line.corp)));
+        match line.value {
+            None => corp.forget(line.kind, &line.id),
+            Some(value) => corp
+                .restore(line.kind, &line.id, value)
+                .with_context(|| format!("the journal's {:?} `{}`", line.kind, line.id))?,
         }
+        // What counts as changed here is what the file says already.
+        corp.changed.clear();
+        keys.insert((line.corp, line.kind, line.id));
         text.clear();
     }
-    Ok(lines)
+    Ok(keys)
 }
 
-fn write(path: &PathBuf, lines: &Lines) -> anyhow::Result<()> {
+/// One line an entity. Where a crowd was grown, what is gone needs its line too.
+fn write(path: &PathBuf, world: &World, keys: Keys) -> anyhow::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    for ((corp, kind, id), value) in lines {
-        let line = Line {
-            corp: corp.clone(),
-            kind: *kind,
-            id: id.clone(),
-            value: Some(value.clone()),
+    for (corpid, kind, id) in keys {
+        let Some(corp) = world.corps.get(&corpid) else {
+            continue;
         };
-        serde_json::to_writer(&mut file, &line)?;
+        if corp.crowd.is_none() && corp.value(kind, &id).is_none() {
+            continue;
+        }
+        file.write_all(line(&corpid, corp, kind, id).as_bytes())?;
         file.write_all(b"\n")?;
     }
     file.flush()?;

@@ -500,7 +500,7 @@ fn bought<'a>(rng: &mut StdRng, product: &'a Product) -> Line<'a> {
 }
 
 /// A nickname as people choose them.
-fn new_name(rng: &mut StdRng) -> String {
+pub(super) fn new_name(rng: &mut StdRng) -> String {
     const FIRST: [&str; 12] = [
         "小", "阿", "晴", "云", "南", "橙", "夏", "木", "星", "禾", "安", "柚",
     ];

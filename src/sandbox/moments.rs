@@ -136,7 +136,11 @@ pub fn members_below(corp: &Corp, root: i64) -> Vec<String> {
 fn customers(corp: &Corp, member: &str, tags: &[String]) -> Vec<String> {
     let may_see = |relation: &&Relation| {
         relation.standing == Standing::Friend
-            && (tags.is_empty() || relation.tag_ids.iter().any(|id| tags.contains(id)))
+            && (tags.is_empty()
+                || relation
+                    .tag_ids
+                    .iter()
+                    .any(|id| tags.iter().any(|tag| *id == *tag)))
     };
     corp.customers_of(member, None)
         .filter(may_see)

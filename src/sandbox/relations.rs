@@ -2,6 +2,8 @@
 //!
 //! NONE → scan → FRIEND → the customer deletes → ONEWAY (still readable) → scans again → FRIEND.
 //! FRIEND or ONEWAY → the member deletes → NONE. With verification a scan makes PENDING until the member accepts.
+//! A customer who adds a member that does not verify but has not taken it up either is HALF: the app hears of it and
+//! may welcome, but reads do not show the pair until the member accepts or chats.
 
 use super::callbacks::Event;
 use super::world::{Corp, Kind, Relation, Standing, Welcome};
@@ -14,6 +16,15 @@ pub struct Arrival<'a> {
     pub add_way: i64,
     /// The member has to accept first.
     pub needs_acceptance: bool,
+    /// The member takes it up later.
+    pub is_half: bool,
+}
+
+/// How many customers there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Ceilings {
+    pub per_member: usize,
+    pub per_corp: usize,
 }
 
 /// A customer scans a member's code. Scanning the code of a friend does nothing.
@@ -23,18 +34,21 @@ pub fn scan(
     customer: &str,
     userid: &str,
     arrival: Arrival<'_>,
-    ceiling: usize,
+    ceilings: Ceilings,
 ) -> anyhow::Result<()> {
     let member = active_member(corp, userid)?;
     anyhow::ensure!(corp.customers.contains_key(customer), "no customer `{customer}`");
     if corp.is_friend(&member, customer) {
         return Ok(());
     }
-    let is_known = corp.relation(&member, customer).is_some();
-    if !is_known && corp.customers_of(&member, None).count() >= ceiling {
-        anyhow::bail!("`{userid}` has as many customers as a member may have");
-    }
     let before = corp.relation(&member, customer).cloned();
+    if before.is_none() {
+        room(corp, &member, ceilings)?;
+    }
+    // The member has not deleted this customer, so there is nothing to accept.
+    let comes_back = before
+        .as_ref()
+        .is_some_and(|relation| relation.standing == Standing::OneWay);
     let mut relation = before.unwrap_or_else(|| Relation {
         userid: member.clone(),
         external_userid: customer.to_owned(),
@@ -43,40 +57,66 @@ pub fn scan(
     relation.createtime = now.seconds();
     relation.add_way = arrival.add_way;
     arrival.state.clone_into(&mut relation.state);
-    relation.standing = if arrival.needs_acceptance {
-        Standing::Pending
-    } else {
-        Standing::Friend
+    let standing = match arrival {
+        _ if comes_back => Standing::Friend,
+        Arrival { is_half: true, .. } => Standing::Half,
+        Arrival {
+            needs_acceptance: true,
+            ..
+        } => Standing::Pending,
+        _ => Standing::Friend,
     };
+    relation.standing = standing;
     corp.put_relation(relation);
-    if !arrival.needs_acceptance {
-        befriended(corp, now, &member, customer);
+    match standing {
+        Standing::Friend => added(corp, now, "add_external_contact", &member, customer),
+        Standing::Half => added(corp, now, "add_half_external_contact", &member, customer),
+        Standing::Pending | Standing::OneWay => {}
     }
     Ok(())
 }
 
-/// The member accepts a customer who asked.
+/// Over a ceiling there is no pair, and nobody is told.
+fn room(corp: &Corp, member: &str, ceilings: Ceilings) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        corp.relations.count_of(member) < ceilings.per_member,
+        "`{member}` has as many customers as a member may have"
+    );
+    anyhow::ensure!(
+        corp.relations.len() < ceilings.per_corp,
+        "the corp has as many customers as it may have"
+    );
+    Ok(())
+}
+
+/// The member accepts a customer who asked, or takes up one who added him.
 pub fn accept(corp: &mut Corp, now: Timestamp, userid: &str, customer: &str) -> anyhow::Result<()> {
     let member = active_member(corp, userid)?;
     let relation = corp
         .relation_mut(&member, customer)
-        .filter(|relation| relation.standing == Standing::Pending)
+        .filter(|relation| !relation.standing.is_readable())
         .ok_or_else(|| anyhow::anyhow!("`{customer}` has not asked `{userid}`"))?;
     relation.standing = Standing::Friend;
     relation.createtime = now.seconds();
-    befriended(corp, now, &member, customer);
+    added(corp, now, "add_external_contact", &member, customer);
     Ok(())
 }
 
-/// Tells of the new friendship, with a welcome code for a WeChat user who has not chatted with the member before.
-fn befriended(corp: &mut Corp, now: Timestamp, member: &str, customer: &str) {
+/// Tells of the new pair, with a welcome code for a WeChat user who has not chatted with the member before (which a
+/// welcome already sent counts as), unless the console welcomes him.
+fn added(corp: &mut Corp, now: Timestamp, change: &'static str, member: &str, customer: &str) {
     let Some(relation) = corp.relation(member, customer) else {
         return;
     };
     let state = relation.state.clone();
-    let is_welcome = customer.starts_with("wm") && relation.chatted_at.is_none();
+    let is_welcome = customer.starts_with("wm")
+        && relation.chatted_at.is_none()
+        && corp
+            .members
+            .get(member)
+            .is_some_and(|member| !member.has_console_welcome);
     let code = is_welcome.then(|| issue_welcome(corp, now, member, customer));
-    let mut event = contact_event(corp, "add_external_contact", member, customer);
+    let mut event = contact_event(corp, change, member, customer);
     if !state.is_empty() {
         event = event.with("State", &state);
     }
@@ -92,7 +132,8 @@ fn issue_welcome(corp: &mut Corp, now: Timestamp, member: &str, customer: &str) 
         userid: member.to_owned(),
         external_userid: customer.to_owned(),
         issued_at: now,
-        is_used: false,
+        used: None,
+        was_contested: false,
     };
     corp.welcomes.insert(code.clone(), welcome);
     code
@@ -123,7 +164,7 @@ pub fn member_deletes(corp: &mut Corp, userid: &str, customer: &str) -> anyhow::
     let member = userid.to_lowercase();
     let gone = corp.remove_relation(&member, customer);
     let gone = gone.ok_or_else(|| anyhow::anyhow!("`{userid}` does not follow `{customer}`"))?;
-    if gone.standing != Standing::Pending {
+    if gone.standing.is_readable() {
         let event = contact_event(corp, "del_external_contact", &member, customer);
         corp.events.push(event);
     }
@@ -131,11 +172,16 @@ pub fn member_deletes(corp: &mut Corp, userid: &str, customer: &str) -> anyhow::
 }
 
 /// The two write to each other: no welcome code after that, and an open broadcast goes to the one who wrote last.
+/// A member who writes to somebody half added has taken him up.
 pub fn chat(corp: &mut Corp, now: Timestamp, userid: &str, customer: &str) -> anyhow::Result<()> {
+    let member = userid.to_lowercase();
     let relation = corp
-        .relation_mut(&userid.to_lowercase(), customer)
+        .relation_mut(&member, customer)
         .ok_or_else(|| anyhow::anyhow!("`{userid}` does not follow `{customer}`"))?;
     relation.chatted_at = Some(now.0);
+    if relation.standing == Standing::Half {
+        accept(corp, now, &member, customer)?;
+    }
     Ok(())
 }
 

@@ -1,22 +1,28 @@
 //! The simulator as a whole: its world, its rules, its ledger, its journal, and the server in front of them.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
+use super::apps::{App, AppChange, Callback};
 use super::callbacks::{Delivery, Outgoing, Postman};
 use super::faults::{Knobs, Plan, Rules};
 use super::gate::{self, LedgerEntry};
+use super::index::fold;
 use super::journal::{self, Journal};
 use super::shop::MiniStore;
-use super::world::{App, Callback, Corp, Customer, Department, Kind, Member, Relation, TagGroup, World};
+use super::world::{Corp, Customer, Department, Kind, Member, Relation, TagGroup, World};
 use super::{control, handover, login, phone, shop, token};
 use crate::time::{Clock, Timestamp};
 
@@ -34,7 +40,7 @@ pub struct SandboxOptions {
 }
 
 /// A corp to begin with. Ids are the caller's.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorpSeed {
     pub corpid: String,
@@ -63,7 +69,9 @@ struct Inner {
     clock: Clock,
     seed: u64,
     is_fresh: bool,
-    world: Mutex<World>,
+    world: RwLock<World>,
+    /// What no corp's own chance decides: hints, and which page comes twice.
+    chance: Mutex<StdRng>,
     rules: Mutex<Rules>,
     ledger: Mutex<VecDeque<LedgerEntry>>,
     stores: Mutex<HashMap<String, MiniStore>>,
@@ -83,7 +91,7 @@ impl Sandbox {
             _ => options.seed,
         };
         let (journal, world) = match options.data {
-            None => (None, World::default()),
+            None => (None, World::new(seed)),
             Some(path) => {
                 let (journal, world) =
                     tokio::task::spawn_blocking(move || Journal::open(&path, seed)).await??;
@@ -94,12 +102,13 @@ impl Sandbox {
             clock: options.clock,
             seed,
             is_fresh: world.corps.is_empty(),
-            world: Mutex::new(world),
+            world: RwLock::new(world),
+            chance: Mutex::new(StdRng::seed_from_u64(seed)),
             rules: Mutex::default(),
             ledger: Mutex::default(),
             stores: Mutex::default(),
             journal,
-            postman: Postman::start()?,
+            postman: Postman::start(seed)?,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -121,6 +130,7 @@ impl Sandbox {
             ..App::default()
         };
         let mut corp = Corp::new(app, self.inner.seed ^ fold(&seed.corpid));
+        corp.is_journaled = self.inner.journal.is_some();
         corp.touch(Kind::App, "app");
         for department in seed.departments {
             corp.touch(Kind::Department, department.id.to_string());
@@ -155,8 +165,9 @@ impl Sandbox {
 
     /// Serves until `stop`, writing the journal every quarter of a second and once more at the end.
     pub async fn serve(&self, listener: tokio::net::TcpListener, stop: CancellationToken) {
-        let server =
-            axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        // Calls name the address they come from: an app may trust only some.
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let flusher = async {
             while stop
                 .run_until_cancelled(tokio::time::sleep(FLUSH_EVERY))
@@ -199,7 +210,7 @@ impl Sandbox {
             return Ok(());
         };
         // The file's order must be the world's: the next flush waits until this one is on the disk.
-        journal.append_with(|| journal::take_changes(&mut locked(&self.inner.world)))
+        journal.append_with(|| journal::take_changes(&mut self.write()))
     }
 
     /// Where the app of a corp hears of what people do.
@@ -222,9 +233,17 @@ impl Sandbox {
     /// # Errors
     /// When nothing is set, or the address does not prove that it holds the secrets.
     pub async fn verify_callback(&self, corpid: &str) -> anyhow::Result<()> {
-        let callback = self.with_corp(corpid, |corp, _| Ok(corp.app.callback.clone()))?;
+        let callback = self.look_at(corpid, |corp, _| Ok(corp.app.callback.clone()))?;
         let callback = callback.ok_or_else(|| anyhow::anyhow!("`{corpid}` has no callback"))?;
-        self.inner.postman.verify(corpid, &callback, self.now()).await
+        self.verify_address(corpid, &callback).await
+    }
+
+    /// The same for an address that is not saved yet.
+    ///
+    /// # Errors
+    /// When it does not prove that it holds the secrets.
+    pub async fn verify_address(&self, corpid: &str, callback: &Callback) -> anyhow::Result<()> {
+        self.inner.postman.verify(corpid, callback, self.now()).await
     }
 
     /// Waits until every callback is delivered or lost.
@@ -247,11 +266,11 @@ impl Sandbox {
     }
 
     pub fn set_knobs(&self, knobs: Knobs) {
-        self.rules().knobs = knobs;
+        self.rules().knobs = Arc::new(knobs);
     }
 
     pub fn knobs(&self) -> Knobs {
-        self.rules().knobs.clone()
+        Knobs::clone(&self.rules().knobs)
     }
 
     /// Makes the next calls of an API go wrong.
@@ -268,18 +287,17 @@ impl Sandbox {
         locked(&self.inner.stores).insert(corpid.to_owned(), store);
     }
 
-    /// Replaces the app's secret: tokens made with the old one are invalid at once (40014).
+    /// Replaces the first app's secret: tokens made with the old one are invalid at once (40014).
     ///
     /// # Errors
     /// When the corp is not there.
     pub fn reset_secret(&self, corpid: &str, secret: &str) -> anyhow::Result<()> {
-        self.with_corp(corpid, |corp, _| {
-            secret.clone_into(&mut corp.app.secret);
-            corp.touch(Kind::App, "app");
-            Ok(())
-        })?;
-        self.with_world(|world| token::revoke(world, corpid));
-        Ok(())
+        let agent_id = self.look_at(corpid, |corp, _| Ok(corp.app.agent_id))?;
+        let change = AppChange {
+            secret: Some(secret.to_owned()),
+            ..AppChange::default()
+        };
+        self.set_app(corpid, agent_id, change)
     }
 
     /// Ends the corp's tokens before their time (42001).
@@ -308,35 +326,97 @@ impl Sandbox {
         locked(&self.inner.stores).get(corpid).cloned()
     }
 
+    /// Reads the world, side by side with other readers.
+    pub(super) fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        let world = self.read();
+        if !self.is_due(&world) {
+            return read(&world);
+        }
+        drop(world);
+        self.tick();
+        read(&self.read())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, World> {
+        self.inner.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same within a corp.
+    ///
+    /// # Errors
+    /// The reader's own, or that there is no such corp.
+    pub(super) fn look_at<T>(
+        &self,
+        corpid: &str,
+        read: impl FnOnce(&Corp, Timestamp) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let now = self.now();
+        self.look(|world| {
+            let corp = world.corps.get(corpid);
+            read(corp.ok_or_else(|| anyhow::anyhow!("no corp `{corpid}`"))?, now)
+        })
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, World> {
+        self.inner.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Does something to the world; what it makes known goes to the postman in the order it happened.
     pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let mut world = locked(&self.inner.world);
+        let mut world = self.write();
         self.settle(&mut world);
         let result = act(&mut world);
-        for (corpid, corp) in &mut world.corps {
-            for event in std::mem::take(&mut corp.events) {
-                self.inner.postman.post(Outgoing {
-                    corpid: corpid.clone(),
-                    agent_id: corp.app.agent_id,
-                    to: corp.app.callback.clone(),
-                    xml: event.xml(corpid, self.now()),
-                    at: self.now(),
-                    knobs: self.knobs(),
-                });
-            }
+        let news = world.corps.iter_mut().filter(|(_, corp)| !corp.events.is_empty());
+        for (corpid, corp) in news {
+            self.tell(corpid, corp);
         }
         result
     }
 
+    /// Gives a corp's news to the postman: once for every app that listens and sees the member it is about.
+    fn tell(&self, corpid: &str, corp: &mut Corp) {
+        let (now, knobs) = (self.now(), self.rules().knobs.clone());
+        for event in std::mem::take(&mut corp.events) {
+            let about = event.member().map(str::to_lowercase);
+            let sees = |app: &&App| {
+                !app.is_disabled && about.as_deref().is_none_or(|key| corp.sees(app.agent_id, key))
+            };
+            let mut listeners: Vec<&App> = corp
+                .apps()
+                .filter(|app| app.callback.is_some())
+                .filter(sees)
+                .collect();
+            if listeners.is_empty() {
+                // Recorded as lost.
+                listeners.push(&corp.app);
+            }
+            for app in listeners {
+                self.inner.postman.post(Outgoing {
+                    corpid: corpid.to_owned(),
+                    agent_id: app.agent_id,
+                    to: app.callback.clone().filter(|_| sees(&app)),
+                    event: event.clone(),
+                    at: now,
+                    knobs: knobs.clone(),
+                });
+            }
+        }
+    }
+
+    fn is_due(&self, world: &World) -> bool {
+        let now = self.now();
+        world.corps.values().any(|corp| handover::is_due(corp, now))
+    }
+
     /// What was to happen by now happens before anything else is looked at.
     fn settle(&self, world: &mut World) {
-        let now = self.now();
-        for corp in world
-            .corps
-            .values_mut()
-            .filter(|corp| handover::is_due(corp, now))
-        {
-            handover::settle(corp, now, &self.knobs());
+        if !self.is_due(world) {
+            return;
+        }
+        let (now, knobs) = (self.now(), self.rules().knobs.clone());
+        for corp in world.corps.values_mut() {
+            corp.past.begin(now, knobs.read_lag_ms);
+            handover::settle(corp, now, &knobs);
         }
     }
 
@@ -349,37 +429,48 @@ impl Sandbox {
         corpid: &str,
         act: impl FnOnce(&mut Corp, Timestamp) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let now = self.now();
+        let (now, lag_ms) = (self.now(), self.rules().knobs.read_lag_ms);
         self.with_world(|world| {
             let corp = world.corps.get_mut(corpid);
-            act(corp.ok_or_else(|| anyhow::anyhow!("no corp `{corpid}`"))?, now)
+            let corp = corp.ok_or_else(|| anyhow::anyhow!("no corp `{corpid}`"))?;
+            corp.past.begin(now, lag_ms);
+            act(corp, now)
         })
     }
 
-    pub(super) fn corp_of_token(&self, token: &str) -> Option<String> {
-        locked(&self.inner.world)
-            .tokens
-            .get(token)
-            .map(|token| token.corpid.clone())
+    /// The corp and the app a token was given to, whether it still lives or not.
+    pub(super) fn owner_of(&self, token: &str) -> Option<(String, i64)> {
+        self.look(|world| {
+            let token = world.tokens.get(token)?;
+            Some((token.corpid.clone(), token.agent_id))
+        })
+    }
+
+    /// Throws the dice: true so many times of a hundred.
+    pub(super) fn chance(&self, percent: u32) -> bool {
+        percent > 0 && locked(&self.inner.chance).random_range(0..100) < percent
+    }
+
+    /// The number that an error's hint ends in.
+    pub(super) fn hint(&self) -> u128 {
+        locked(&self.inner.chance).random()
     }
 
     pub(super) fn write_down(&self, entry: LedgerEntry) {
         let mut ledger = locked(&self.inner.ledger);
-        if ledger.len() == LEDGER_KEPT {
-            ledger.pop_front();
-        }
+        let oldest = if ledger.len() == LEDGER_KEPT {
+            ledger.pop_front()
+        } else {
+            None
+        };
         ledger.push_back(entry);
+        // Freed by the caller alone, not while others wait.
+        drop(ledger);
+        drop(oldest);
     }
 }
 
 /// A lock that was held by a task that panicked is taken all the same: the world is plain data.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number for a name, so that two corps of one seed differ.
-fn fold(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::callbacks::Event;
 use super::gate::{Answer, Api, Call, Refusal};
-use super::world::{Corp, Kind, Tag, TagGroup};
+use super::word::Word;
+use super::world::{Corp, Tag, TagGroup};
 use crate::time::Timestamp;
 
 pub const APIS: &[Api] = &[
@@ -73,7 +74,7 @@ fn add(call: &mut Call<'_>) -> Answer {
     {
         return Err(Refusal::new(40071));
     }
-    let made = put_tags(call.corp, call.now, &mut group, tags);
+    let made = put_tags(call.corp, call.now, &mut group, tags, Maker::App(call.agent_id));
     let answer = group_json(&group, |tag| made.contains(&tag.id));
     call.corp.put_group(group);
     Ok(json!({"tag_group": answer}))
@@ -113,11 +114,29 @@ fn wanted_group(call: &mut Call<'_>) -> Result<TagGroup, Refusal> {
         group_name: name.to_owned(),
         create_time: call.now.seconds(),
         order: call.number("order")?.unwrap_or(0),
+        made_by: Some(call.agent_id),
         ..TagGroup::default()
     })
 }
 
-fn put_tags(corp: &mut Corp, now: Timestamp, group: &mut TagGroup, tags: Vec<NewTag>) -> Vec<String> {
+/// Who makes a tag: only its app may edit it, and of the console's none may.
+#[derive(Clone, Copy)]
+enum Maker {
+    App(i64),
+    Console,
+}
+
+fn put_tags(
+    corp: &mut Corp,
+    now: Timestamp,
+    group: &mut TagGroup,
+    tags: Vec<NewTag>,
+    maker: Maker,
+) -> Vec<String> {
+    let (is_console_made, made_by) = match maker {
+        Maker::App(agent_id) => (false, Some(agent_id)),
+        Maker::Console => (true, None),
+    };
     let mut made = Vec::with_capacity(tags.len());
     for tag in tags {
         let id = corp.new_id("et", 32);
@@ -127,6 +146,8 @@ fn put_tags(corp: &mut Corp, now: Timestamp, group: &mut TagGroup, tags: Vec<New
             name: tag.name,
             create_time: now.seconds(),
             order: tag.order,
+            is_console_made,
+            made_by,
         });
     }
     made
@@ -140,9 +161,7 @@ fn edit(call: &mut Call<'_>) -> Answer {
     }
     let order = call.number("order")?;
     let mut group = group_with(call.corp, id)?;
-    if group.is_console_made {
-        return Err(Refusal::new(40068));
-    }
+    owned(&group, id, call.agent_id)?;
     rename(&mut group, id, name, order)?;
     call.corp.put_group(group);
     Ok(json!({}))
@@ -155,6 +174,19 @@ fn group_with(corp: &Corp, id: &str) -> Result<TagGroup, Refusal> {
         .get(id)
         .or_else(|| corp.tag(id).map(|(group, _)| group));
     group.cloned().ok_or_else(|| Refusal::new(40068))
+}
+
+/// Whether the app may edit and delete the group, or the tag in it, of this id.
+fn owned(group: &TagGroup, id: &str, agent_id: i64) -> Result<(), Refusal> {
+    let tag = group.tags.iter().find(|tag| tag.id == id);
+    let (is_console_made, made_by) = match tag {
+        Some(tag) => (tag.is_console_made || group.is_console_made, tag.made_by),
+        None => (group.is_console_made, group.made_by),
+    };
+    if is_console_made || made_by.is_some_and(|maker| maker != agent_id) {
+        return Err(Refusal::new(40068));
+    }
+    Ok(())
 }
 
 fn rename(group: &mut TagGroup, id: &str, name: Option<&str>, order: Option<i64>) -> Result<(), Refusal> {
@@ -179,9 +211,7 @@ fn delete(call: &mut Call<'_>) -> Answer {
         return Err(Refusal::field("tag_id", "and `group_id` are both empty"));
     }
     for id in &ids {
-        if group_with(call.corp, id)?.is_console_made {
-            return Err(Refusal::new(40068));
-        }
+        owned(&group_with(call.corp, id)?, id, call.agent_id)?;
     }
     ids.iter().for_each(|id| remove(call.corp, id));
     Ok(json!({}))
@@ -200,8 +230,7 @@ fn remove(corp: &mut Corp, id: &str) {
     };
     corp.untag_everybody(&gone);
     if group.tags.is_empty() {
-        corp.touch(Kind::TagGroup, &group.group_id);
-        corp.tag_groups.remove(&group.group_id);
+        corp.remove_group(&group.group_id);
     } else {
         corp.put_group(group);
     }
@@ -229,18 +258,19 @@ fn mark(call: &mut Call<'_>) -> Answer {
 }
 
 pub fn set_tags(corp: &mut Corp, member: &str, customer: &str, add: &[&str], take: &[&str]) {
+    let add: Vec<Word> = add.iter().map(|id| corp.word(id)).collect();
     let Some(relation) = corp.relation_mut(member, customer) else {
         return;
     };
     relation.tag_ids.retain(|id| !take.contains(&id.as_str()));
     for id in add {
-        if !relation.tag_ids.iter().any(|held| held == id) {
-            relation.tag_ids.push((*id).to_owned());
+        if !relation.tag_ids.contains(&id) {
+            relation.tag_ids.push(id);
         }
     }
 }
 
-/// An administrator makes a tag in the console; the app may not edit it later.
+/// An administrator makes a tag in the console; no app may edit it later.
 pub fn console_adds(corp: &mut Corp, now: Timestamp, group_name: &str, name: &str) -> anyhow::Result<String> {
     anyhow::ensure!(
         is_name(group_name) && is_name(name),
@@ -272,6 +302,7 @@ pub fn console_adds(corp: &mut Corp, now: Timestamp, group_name: &str, name: &st
             name: name.to_owned(),
             order: 0,
         }],
+        Maker::Console,
     )
     .remove(0);
     corp.events.push(Event::tag("create", &id, "tag"));

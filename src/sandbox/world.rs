@@ -5,47 +5,31 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::acquisition::Link;
 use super::album::AlbumItem;
+use super::apps::App;
 use super::callbacks::Event;
 use super::contact_ways::ContactWay;
+use super::crowd::{Crowd, new_id};
 use super::group_welcomes::GroupWelcome;
 use super::groups::Group;
 use super::handover::Transfer;
 use super::join_ways::JoinWay;
+use super::pairs::Pairs;
+use super::past::Past;
+use super::people::People;
 use super::statistics::Behaviour;
+use super::word::{Word, Words};
 use crate::time::Timestamp;
 
-/// The self-built app of a corp and how it hears of changes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct App {
-    pub corpid: String,
-    pub name: String,
-    pub secret: String,
-    pub agent_id: i64,
-    #[serde(default)]
-    pub callback: Option<Callback>,
-    #[serde(default)]
-    pub quota: QuotaMode,
-    /// Hosts (with port) a sign-in may return to; none listed: any.
-    #[serde(default)]
-    pub trusted_hosts: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Callback {
-    pub url: String,
-    pub token: String,
-    pub aes_key: String,
-}
-
 /// How many broadcasts a customer may get, counted over the whole corp when a member confirms.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaMode {
     /// As many in a month as the month has days.
@@ -57,7 +41,7 @@ pub enum QuotaMode {
     Legacy,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Department {
     pub id: i64,
     pub name: String,
@@ -67,7 +51,7 @@ pub struct Department {
     pub order: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Member {
     pub userid: String,
     pub name: String,
@@ -82,6 +66,9 @@ pub struct Member {
     /// Not configured for customer contact (84074).
     #[serde(default)]
     pub is_unconfigured: bool,
+    /// The console welcomes this member's customers: events carry no welcome code.
+    #[serde(default)]
+    pub has_console_welcome: bool,
     /// Has not verified the real name (40098).
     #[serde(default)]
     pub is_unverified: bool,
@@ -90,7 +77,7 @@ pub struct Member {
     pub left_at: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Customer {
     pub external_userid: String,
     pub name: String,
@@ -105,7 +92,7 @@ pub struct Customer {
     pub received: Vec<i64>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     #[default]
@@ -114,10 +101,19 @@ pub enum Standing {
     OneWay,
     /// The customer asked; the member has not accepted.
     Pending,
+    /// The customer added the member, who has not taken it up; the app has heard of it but cannot read it.
+    Half,
+}
+
+impl Standing {
+    /// Whether `list` and `get` show such a pair.
+    pub fn is_readable(self) -> bool {
+        matches!(self, Self::Friend | Self::OneWay)
+    }
 }
 
 /// A member and a customer. A pair the member deleted is not there at all.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Relation {
     pub userid: String,
     pub external_userid: String,
@@ -126,7 +122,8 @@ pub struct Relation {
     /// Seconds.
     pub createtime: i64,
     #[serde(default)]
-    pub tag_ids: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub tag_ids: Vec<Word>,
     #[serde(default)]
     pub add_way: i64,
     /// The channel of the code that was scanned.
@@ -145,10 +142,10 @@ pub struct Relation {
     pub chatted_at: Option<i64>,
     /// The welcome message that arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub welcome: Option<Value>,
+    pub welcome: Option<Box<Value>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TagGroup {
     pub group_id: String,
     pub group_name: String,
@@ -158,12 +155,15 @@ pub struct TagGroup {
     pub order: i64,
     #[serde(default)]
     pub tags: Vec<Tag>,
-    /// Made in the console: the app may not edit or delete it (40068).
+    /// Made in the console: no app may edit or delete it (40068).
     #[serde(default)]
     pub is_console_made: bool,
+    /// The app that made it: no other may edit or delete it (40068). Unknown: any may.
+    #[serde(default)]
+    pub made_by: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Tag {
     pub id: String,
     pub name: String,
@@ -171,6 +171,11 @@ pub struct Tag {
     pub create_time: i64,
     #[serde(default)]
     pub order: i64,
+    /// As for a group; a tag and its group may have different makers.
+    #[serde(default)]
+    pub is_console_made: bool,
+    #[serde(default)]
+    pub made_by: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -256,7 +261,10 @@ pub struct Welcome {
     pub userid: String,
     pub external_userid: String,
     pub issued_at: Timestamp,
-    pub is_used: bool,
+    /// When, and by which app.
+    pub used: Option<(Timestamp, i64)>,
+    /// An app that came at the same instant has been told so (41096).
+    pub was_contested: bool,
 }
 
 /// A sign-in code: one use, 5 minutes.
@@ -280,6 +288,7 @@ pub struct Notice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    Crowd,
     App,
     Department,
     Member,
@@ -308,13 +317,20 @@ pub type Key = (Kind, String);
 pub type Pair = (String, String);
 
 pub struct Corp {
+    /// The first app. The corp's own settings (id, name, quota) stand with it.
     pub app: App,
+    pub more_apps: Vec<App>,
+    /// Those who were there from the beginning, grown from a number; the journal holds only the number.
+    pub crowd: Option<Crowd>,
     pub departments: BTreeMap<i64, Department>,
     pub members: BTreeMap<String, Member>,
-    pub customers: HashMap<String, Customer>,
-    relations: BTreeMap<Pair, Relation>,
-    followers: HashMap<String, BTreeSet<String>>,
+    pub customers: People,
+    pub(super) relations: Pairs,
+    pub past: Past,
+    words: Words,
     pub tag_groups: BTreeMap<String, TagGroup>,
+    /// The group of each tag.
+    grouped: HashMap<String, String>,
     pub broadcasts: BTreeMap<String, Broadcast>,
     pub broadcast_tasks: BTreeMap<Pair, BroadcastTask>,
     pub moments: BTreeMap<String, Moment>,
@@ -340,6 +356,8 @@ pub struct Corp {
     /// Callbacks to send once the world is let go of.
     pub events: Vec<Event>,
     pub changed: BTreeSet<Key>,
+    /// Whether there is a journal that wants to know of changes.
+    pub is_journaled: bool,
     pub rng: StdRng,
 }
 
@@ -347,12 +365,16 @@ impl Corp {
     pub fn new(app: App, seed: u64) -> Self {
         Self {
             app,
+            more_apps: Vec::new(),
+            crowd: None,
             departments: BTreeMap::new(),
             members: BTreeMap::new(),
-            customers: HashMap::new(),
-            relations: BTreeMap::new(),
-            followers: HashMap::new(),
+            customers: People::default(),
+            relations: Pairs::default(),
+            past: Past::default(),
+            words: Words::default(),
             tag_groups: BTreeMap::new(),
+            grouped: HashMap::new(),
             broadcasts: BTreeMap::new(),
             broadcast_tasks: BTreeMap::new(),
             moments: BTreeMap::new(),
@@ -373,12 +395,15 @@ impl Corp {
             notices: HashMap::new(),
             events: Vec::new(),
             changed: BTreeSet::new(),
+            is_journaled: true,
             rng: StdRng::seed_from_u64(seed),
         }
     }
 
     pub fn touch(&mut self, kind: Kind, id: impl Into<String>) {
-        self.changed.insert((kind, id.into()));
+        if self.is_journaled {
+            self.changed.insert((kind, id.into()));
+        }
     }
 
     pub fn put_member(&mut self, mut member: Member) {
@@ -392,46 +417,67 @@ impl Corp {
 
     pub fn put_customer(&mut self, customer: Customer) {
         self.touch(Kind::Customer, &customer.external_userid);
-        self.customers.insert(customer.external_userid.clone(), customer);
+        self.customers.put(customer);
     }
 
     pub fn put_group(&mut self, group: TagGroup) {
         self.touch(Kind::TagGroup, &group.group_id);
+        for tag in &group.tags {
+            self.grouped.insert(tag.id.clone(), group.group_id.clone());
+        }
         self.tag_groups.insert(group.group_id.clone(), group);
+    }
+
+    pub fn remove_group(&mut self, id: &str) {
+        self.touch(Kind::TagGroup, id);
+        self.tag_groups.remove(id);
+    }
+
+    /// The one copy of a text that many pairs hold.
+    pub fn word(&mut self, text: &str) -> Word {
+        self.words.keep(text)
     }
 
     pub fn put_relation(&mut self, mut relation: Relation) {
         relation.userid = relation.userid.to_lowercase();
-        let pair = (relation.userid.clone(), relation.external_userid.clone());
-        self.touch(Kind::Relation, join(&pair));
-        self.followers
-            .entry(pair.1.clone())
-            .or_default()
-            .insert(pair.0.clone());
-        self.relations.insert(pair, relation);
+        for tag in &mut relation.tag_ids {
+            *tag = self.words.keep(tag);
+        }
+        self.remember(&relation.userid, &relation.external_userid);
+        self.touch(
+            Kind::Relation,
+            pair_id(&relation.userid, &relation.external_userid),
+        );
+        self.relations.put(relation);
     }
 
     pub fn remove_relation(&mut self, member: &str, customer: &str) -> Option<Relation> {
-        let pair = (member.to_owned(), customer.to_owned());
-        let relation = self.relations.remove(&pair)?;
-        if let Some(followers) = self.followers.get_mut(customer) {
-            followers.remove(member);
-        }
-        self.touch(Kind::Relation, join(&pair));
+        self.remember(member, customer);
+        let relation = self.relations.remove(member, customer)?;
+        self.touch(Kind::Relation, pair_id(member, customer));
         Some(relation)
+    }
+
+    /// Keeps how a pair stands before a change, for reads that lag.
+    fn remember(&mut self, member: &str, customer: &str) {
+        if self.past.is_kept() {
+            let was = self.relations.get(member, customer).cloned();
+            self.past.keep(member, customer, was);
+        }
     }
 
     /// The pair as the member and the customer stand now, whatever the standing.
     pub fn relation(&self, member: &str, customer: &str) -> Option<&Relation> {
-        self.relations.get(&(member.to_owned(), customer.to_owned()))
+        self.relations.get(member, customer)
     }
 
     /// The same, to be changed: it is written to the journal afterwards.
     pub fn relation_mut(&mut self, member: &str, customer: &str) -> Option<&mut Relation> {
-        let pair = (member.to_owned(), customer.to_owned());
-        let relation = self.relations.get_mut(&pair)?;
-        self.changed.insert((Kind::Relation, join(&pair)));
-        Some(relation)
+        self.remember(member, customer);
+        if self.is_journaled && self.relations.get(member, customer).is_some() {
+            self.changed.insert((Kind::Relation, pair_id(member, customer)));
+        }
+        self.relations.get_mut(member, customer)
     }
 
     pub fn is_friend(&self, member: &str, customer: &str) -> bool {
@@ -445,40 +491,77 @@ impl Corp {
         member: &str,
         after: Option<&str>,
     ) -> impl Iterator<Item = &'a Relation> + use<'a> {
-        let member = member.to_owned();
-        let from = (member.clone(), after.unwrap_or_default().to_owned());
-        let after = after.map(str::to_owned);
         self.relations
-            .range(from..)
-            .take_while(move |(pair, _)| pair.0 == member)
-            .filter(move |(pair, _)| after.as_deref() != Some(pair.1.as_str()))
-            .map(|(_, relation)| relation)
-            .filter(|relation| relation.standing != Standing::Pending)
+            .of_member(member, after)
+            .filter(|relation| relation.standing.is_readable())
     }
 
-    /// A customer's pairs that the platform shows.
+    /// A customer's pairs that the platform shows, in the order of members.
     pub fn followers_of<'a>(&'a self, customer: &'a str) -> impl Iterator<Item = &'a Relation> {
-        self.followers
-            .get(customer)
-            .into_iter()
-            .flatten()
-            .filter_map(move |member| self.relation(member, customer))
-            .filter(|relation| relation.standing != Standing::Pending)
+        let pairs = self.relations.of_customer(customer);
+        let mut shown: Vec<&Relation> = pairs.filter(|relation| relation.standing.is_readable()).collect();
+        shown.sort_unstable_by_key(|relation| relation.userid.as_str());
+        shown.into_iter()
+    }
+
+    /// [`Self::customers_of`] as it was at that time.
+    pub fn customers_at<'a>(
+        &'a self,
+        member: &str,
+        after: Option<&str>,
+        at: Timestamp,
+    ) -> Box<dyn Iterator<Item = &'a Relation> + 'a> {
+        let formers = self.past.of_member(member, at);
+        if formers.is_empty() {
+            return Box::new(self.customers_of(member, after));
+        }
+        let now = self.relations.of_member(member, after);
+        let mut pairs: BTreeMap<&str, Option<&Relation>> = now
+            .map(|pair| (pair.external_userid.as_str(), Some(pair)))
+            .collect();
+        pairs.extend(
+            formers
+                .into_iter()
+                .filter(|(id, _)| after.is_none_or(|after| *id > after)),
+        );
+        Box::new(
+            pairs
+                .into_values()
+                .flatten()
+                .filter(|pair| pair.standing.is_readable()),
+        )
+    }
+
+    /// [`Self::followers_of`] as it was at that time.
+    pub fn followers_at<'a>(&'a self, customer: &'a str, at: Timestamp) -> Vec<&'a Relation> {
+        let formers = self.past.of_customer(customer, at);
+        if formers.is_empty() {
+            return self.followers_of(customer).collect();
+        }
+        let now = self.relations.of_customer(customer);
+        let mut pairs: BTreeMap<&str, Option<&Relation>> =
+            now.map(|pair| (pair.userid.as_str(), Some(pair))).collect();
+        pairs.extend(formers);
+        let shown = pairs.into_values().flatten();
+        shown.filter(|pair| pair.standing.is_readable()).collect()
     }
 
     pub fn tag(&self, id: &str) -> Option<(&TagGroup, &Tag)> {
-        self.tag_groups
-            .values()
-            .find_map(|group| group.tags.iter().find(|tag| tag.id == id).map(|tag| (group, tag)))
+        let group = self.tag_groups.get(self.grouped.get(id)?)?;
+        let tag = group.tags.iter().find(|tag| tag.id == id)?;
+        Some((group, tag))
     }
 
     /// Takes tags off every pair that carries them.
     pub fn untag_everybody(&mut self, tag_ids: &[String]) {
-        for (pair, relation) in &mut self.relations {
+        for relation in self.relations.values_mut() {
             let before = relation.tag_ids.len();
-            relation.tag_ids.retain(|id| !tag_ids.contains(id));
-            if relation.tag_ids.len() != before {
-                self.changed.insert((Kind::Relation, join(pair)));
+            relation
+                .tag_ids
+                .retain(|id| !tag_ids.iter().any(|gone| *id == *gone));
+            if relation.tag_ids.len() != before && self.is_journaled {
+                let id = pair_id(&relation.userid, &relation.external_userid);
+                self.changed.insert((Kind::Relation, id));
             }
         }
     }
@@ -497,15 +580,16 @@ impl Corp {
 
     /// A random id: the prefix, then letters and digits up to `length` characters.
     pub fn new_id(&mut self, prefix: &str, length: usize) -> String {
-        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let rest = length.saturating_sub(prefix.len());
-        let letters = (0..rest).map(|_| char::from(LETTERS[self.rng.random_range(0..LETTERS.len())]));
-        prefix.chars().chain(letters).collect()
+        new_id(&mut self.rng, prefix, length)
     }
 }
 
 pub fn join(pair: &Pair) -> String {
-    format!("{} {}", pair.0, pair.1)
+    pair_id(&pair.0, &pair.1)
+}
+
+fn pair_id(left: &str, right: &str) -> String {
+    format!("{left} {right}")
 }
 
 fn split(id: &str) -> Option<Pair> {
@@ -521,11 +605,14 @@ impl Corp {
             entity.map(|entity| serde_json::to_value(entity).expect("plain data is JSON"))
         }
         match kind {
-            Kind::App => json(Some(&self.app)),
+            Kind::Crowd => json(self.crowd.as_ref()),
+            Kind::App => json(self.app_by_id(id)),
             Kind::Department => json(id.parse().ok().and_then(|id: i64| self.departments.get(&id))),
             Kind::Member => json(self.members.get(id)),
             Kind::Customer => json(self.customers.get(id)),
-            Kind::Relation => json(split(id).and_then(|pair| self.relations.get(&pair))),
+            Kind::Relation => {
+                json(split(id).and_then(|(member, customer)| self.relations.get(&member, &customer)))
+            }
             Kind::TagGroup => json(self.tag_groups.get(id)),
             Kind::Broadcast => json(self.broadcasts.get(id)),
             Kind::BroadcastTask => json(split(id).and_then(|pair| self.broadcast_tasks.get(&pair))),
@@ -551,20 +638,17 @@ impl Corp {
         use serde_json::from_value;
         let pair = || split(id).ok_or_else(|| anyhow::anyhow!("`{id}` is not a pair"));
         match kind {
-            Kind::App => self.app = from_value(value)?,
+            Kind::Crowd => self.grow(from_value(value)?),
+            Kind::App => self.restore_app(id, from_value(value)?),
             Kind::Department => {
                 self.departments.insert(id.parse()?, from_value(value)?);
             }
             Kind::Member => {
                 self.members.insert(id.to_owned(), from_value(value)?);
             }
-            Kind::Customer => {
-                self.customers.insert(id.to_owned(), from_value(value)?);
-            }
+            Kind::Customer => self.customers.put(from_value(value)?),
             Kind::Relation => self.put_relation(from_value(value)?),
-            Kind::TagGroup => {
-                self.tag_groups.insert(id.to_owned(), from_value(value)?);
-            }
+            Kind::TagGroup => self.put_group(from_value(value)?),
             Kind::Broadcast => {
                 self.broadcasts.insert(id.to_owned(), from_value(value)?);
             }
@@ -607,20 +691,67 @@ impl Corp {
     }
 }
 
-/// A token of a corp's app.
+/// Takes away what an earlier line of the journal put there.
+impl Corp {
+    pub fn forget(&mut self, kind: Kind, id: &str) {
+        let pair = split(id).unwrap_or_default();
+        match kind {
+            Kind::Crowd => self.crowd = None,
+            Kind::App => self.more_apps.retain(|app| app.agent_id.to_string() != id),
+            Kind::Department => self.departments.retain(|held, _| held.to_string() != id),
+            Kind::Member => drop(self.members.remove(id)),
+            // Customers are never taken out.
+            Kind::Customer => {}
+            Kind::Relation => drop(self.relations.remove(&pair.0, &pair.1)),
+            Kind::TagGroup => drop(self.tag_groups.remove(id)),
+            Kind::Broadcast => drop(self.broadcasts.remove(id)),
+            Kind::BroadcastTask => drop(self.broadcast_tasks.remove(&pair)),
+            Kind::Moment => drop(self.moments.remove(id)),
+            Kind::MomentTask => drop(self.moment_tasks.remove(&pair)),
+            Kind::Media => drop(self.media.remove(id)),
+            Kind::ContactWay => drop(self.contact_ways.remove(id)),
+            Kind::AcquisitionLink => drop(self.links.remove(id)),
+            Kind::Group => drop(self.groups.remove(id)),
+            Kind::JoinWay => drop(self.join_ways.remove(id)),
+            Kind::GroupWelcome => drop(self.group_welcomes.remove(id)),
+            // What was handed over stays on record.
+            Kind::Transfer => {}
+            Kind::Behaviour => drop(self.behaviour.remove(&pair)),
+            Kind::AlbumItem => drop(self.album.remove(id)),
+        }
+    }
+}
+
+/// A token of an app.
 #[derive(Debug, Clone)]
 pub struct Token {
     pub corpid: String,
+    pub agent_id: i64,
+    /// As it was said when it was given out.
     pub expires_at: Timestamp,
+    /// As it really is: the platform may end a token early.
+    pub dies_at: Timestamp,
 }
 
-#[derive(Default)]
 pub struct World {
     pub corps: HashMap<String, Corp>,
     pub tokens: HashMap<String, Token>,
-    /// The token `gettoken` gives out now, by corp.
-    pub current_tokens: HashMap<String, String>,
+    /// The token `gettoken` gives out now, by corp and app.
+    pub current_tokens: HashMap<(String, i64), String>,
     pub failed_tokens: FailedTokens,
+    pub rng: StdRng,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            corps: HashMap::new(),
+            tokens: HashMap::new(),
+            current_tokens: HashMap::new(),
+            failed_tokens: FailedTokens::default(),
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
 }
 
 /// Failed `gettoken` calls of the running hour: 2,000 of them close the door for the rest of it.

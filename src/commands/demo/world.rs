@@ -22,7 +22,7 @@ use super::files::{Callback, Persona, Printed};
 
 pub const SEED: u64 = 20_261_123;
 pub const CORPID: &str = "ww7d1a0c5e93b84f26";
-const NAME: &str = "禾与 HEYU";
+pub const NAME: &str = "禾与 HEYU";
 pub const AGENT_ID: i64 = 1_000_002;
 
 /// Grows the chain and puts it into both; the database's part is there whole or not at all.
@@ -311,9 +311,10 @@ fn tag_groups(chain: &Chain, opened: i64) -> Vec<TagGroup> {
                 name: tag.name.to_owned(),
                 create_time: opened,
                 order: 100 - place as i64,
+                ..Tag::default()
             })
             .collect(),
-        is_console_made: false,
+        ..TagGroup::default()
     };
     chain.tag_groups.iter().enumerate().map(group).collect()
 }
@@ -342,7 +343,11 @@ fn relations(chain: &Chain) -> Vec<Relation> {
                 external_userid: contact.external_userid.clone(),
                 standing: standing(period)?,
                 createtime: period.from.seconds(),
-                tag_ids: contact.tags.iter().map(|tag| platform_ids[tag].clone()).collect(),
+                tag_ids: contact
+                    .tags
+                    .iter()
+                    .map(|tag| platform_ids[tag].as_str().into())
+                    .collect(),
                 add_way: match period.cause {
                     "scan" => 1,
                     "search" => 2,

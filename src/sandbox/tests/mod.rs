@@ -1,10 +1,12 @@
 //! The simulator through its own doors: calls as the client makes them, callbacks as the product gets them.
 
+mod apps;
 mod calls;
 mod client;
 mod groups;
 mod handover;
 mod life;
+mod patchy;
 mod people;
 mod statistics;
 mod ways;

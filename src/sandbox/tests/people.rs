@@ -73,6 +73,99 @@ async fn a_pair_goes_from_friend_to_one_way_and_back_to_nothing() {
 }
 
 #[tokio::test]
+async fn a_half_added_customer_can_be_welcomed_but_not_read_until_taken_up() {
+    let shop = Shop::open().await;
+    let app = App::listen(&shop, 0).await;
+    shop.sandbox.half_add(CORPID, "wm4", "li", "s1").unwrap();
+    shop.sandbox.half_add(CORPID, "wm5", "li", "").unwrap();
+    shop.sandbox.callbacks_settled().await;
+    let half = app.heard();
+    assert_eq!(field(&half[0], "ChangeType"), Some("add_half_external_contact"));
+    assert_eq!(
+        shop.get("externalcontact/get?external_userid=wm4").await["errcode"],
+        84061
+    );
+    let welcome =
+        json!({"welcome_code": field(&half[0], "WelcomeCode").unwrap(), "text": {"content": "您好"}});
+    assert_eq!(shop.code_of("externalcontact/send_welcome_msg", welcome).await, 0);
+    shop.sandbox.accept(CORPID, "li", "wm4").unwrap();
+    shop.sandbox.accept(CORPID, "li", "wm5").unwrap();
+    shop.sandbox.callbacks_settled().await;
+    let heard = app.heard();
+    assert_eq!(field(&heard[2], "ChangeType"), Some("add_external_contact"));
+    assert_eq!(
+        (field(&heard[2], "WelcomeCode"), field(&heard[2], "State")),
+        (None, Some("s1"))
+    );
+    assert!(field(&heard[3], "WelcomeCode").is_some());
+    assert_eq!(
+        shop.get("externalcontact/get?external_userid=wm4").await["errcode"],
+        0
+    );
+}
+
+#[tokio::test]
+async fn over_a_ceiling_nothing_happens_and_nobody_is_told() {
+    let shop = Shop::open().await;
+    let app = App::listen(&shop, 0).await;
+    for (per_member, per_corp) in [(3, 100), (100, 4)] {
+        shop.sandbox.set_knobs(Knobs {
+            customers_per_member: per_member,
+            customers_per_corp: per_corp,
+            ..Knobs::default()
+        });
+        assert!(shop.sandbox.scan(CORPID, "wm4", "li", "").is_err());
+    }
+    shop.sandbox.callbacks_settled().await;
+    assert!(app.heard().is_empty());
+    assert_eq!(
+        shop.get("externalcontact/get?external_userid=wm4").await["errcode"],
+        84061
+    );
+}
+
+#[tokio::test]
+async fn a_phone_shows_what_can_be_done_and_does_it() {
+    let shop = Shop::open().await;
+    let page = |person: &str| {
+        let request = Request::get(format!("/phone/{CORPID}/{person}"));
+        shop.send(request.body(Body::empty()).unwrap())
+    };
+    let press = |person: &str, form: &'static str| {
+        let request = Request::post(format!("/phone/{CORPID}/{person}/acts"))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        shop.send(request.body(Body::from(form)).unwrap())
+    };
+    let asked = "act=scan&customer=wm4&member=li&state=s1&needs_acceptance=true";
+    assert_eq!(press("wm4", asked).await.status(), StatusCode::SEE_OTHER);
+    assert!(text_of(page("wm4").await).await.contains("waits to be accepted"));
+    assert!(text_of(page("LI").await).await.contains("value=\"accept\""));
+    let accepted = press("li", "act=accept&customer=wm4&member=li").await;
+    assert_eq!(accepted.status(), StatusCode::SEE_OTHER);
+    let remarked = press("li", "act=member_remarks&customer=wm4&member=li&remark=true").await;
+    assert_eq!(remarked.status(), StatusCode::SEE_OTHER);
+    let follow = shop.get("externalcontact/get?external_userid=wm4").await["follow_user"][0].clone();
+    assert_eq!(
+        (&follow["remark"], &follow["state"]),
+        (&json!("true"), &json!("s1"))
+    );
+    let halfway = "act=scan&customer=wm5&member=li&state=&is_half=true";
+    assert_eq!(press("wm5", halfway).await.status(), StatusCode::SEE_OTHER);
+    assert!(text_of(page("wm5").await).await.contains("not taken up"));
+    let deleted = press("wm4", "act=customer_deletes&customer=wm4&member=li").await;
+    assert_eq!(deleted.status(), StatusCode::SEE_OTHER);
+    assert!(text_of(page("li").await).await.contains("has left"));
+    let again = press("wm4", "act=customer_deletes&customer=wm4&member=li").await;
+    assert_eq!(again.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let shopping = Request::get(format!("/phone/{CORPID}/wm4/shop"));
+    let shopping = shop.send(shopping.body(Body::empty()).unwrap()).await;
+    assert_eq!(shopping.headers()[header::LOCATION], format!("/shop/{CORPID}"));
+    let found = Request::get(format!("/phone/{CORPID}?q=wm3"));
+    let found = text_of(shop.send(found.body(Body::empty()).unwrap()).await).await;
+    assert!(found.contains("客户3") && !found.contains("客户4"));
+}
+
+#[tokio::test]
 async fn calls_emit_nothing_and_people_do() {
     let shop = Shop::open().await;
     let app = App::listen(&shop, 0).await;
