@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::args;
 use crate::contacts::inbox;
-use crate::contacts::jobs::{SyncContacts, SyncPeople};
 use crate::db;
 use crate::directory;
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::job::Job;
 use crate::queue::{self, Lane, NewJob};
-use crate::tags::jobs::SyncTags;
+use crate::sync::{self, jobs::Nightly};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// When an entry runs.
@@ -68,9 +67,7 @@ fn entry<J: Job>(job: J, when: When) -> Entry {
 fn entries() -> Vec<Entry> {
     let daily = |hour, minute| When::Daily { hour, minute };
     vec![
-        entry(SyncPeople {}, daily(3, 30)),
-        entry(SyncTags {}, daily(3, 35)),
-        entry(SyncContacts {}, daily(3, 40)),
+        entry(Nightly {}, daily(3, 30)),
         entry(Tidy {}, When::Every(HOUR_MS)),
     ]
 }
@@ -99,6 +96,8 @@ pub async fn plan(app: &App) -> Result<()> {
 /// How long a saved answer may be asked for again, and how long a read callback is kept.
 const ANSWER_MS: i64 = DAY_MS;
 const CALLBACK_MS: i64 = 14 * DAY_MS;
+/// How long a run that ended is told of.
+const RUN_MS: i64 = 90 * DAY_MS;
 
 /// Deletes what has had its time.
 #[derive(Serialize, Deserialize)]
@@ -114,6 +113,7 @@ impl Job for Tidy {
         let answers = "delete from saved_answer where corp_id = $1 and created_at < $2";
         db::run(&tx, answers, args![corp, now.plus_ms(-ANSWER_MS)]).await?;
         inbox::sweep(&tx, corp, now.plus_ms(-CALLBACK_MS)).await?;
+        sync::sweep(&tx, corp, now.plus_ms(-RUN_MS)).await?;
         tx.commit().await
     }
 }

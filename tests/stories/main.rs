@@ -22,6 +22,7 @@ mod segments;
 mod sending;
 mod shell;
 mod street;
+mod sync;
 mod tags;
 mod welcomes;
 mod world;
