@@ -24,6 +24,7 @@ pub mod auth;
 pub mod timeline;
 pub mod contacts;
 pub mod tags;
+pub mod sync;
 pub mod segments;
 pub mod links;
 pub mod welcomes;

@@ -1,6 +1,12 @@
-//! `dianyu sync`: pulls everything from the platform, with progress.
+//! `dianyu sync`: pulls everything from the platform, with progress. A run that was broken off goes on.
 
-use dianyu::{contacts, directory, tags};
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use dianyu::app::App;
+use dianyu::ids::{CorpId, SyncRunId};
+use dianyu::scope::{Actor, Scope};
+use dianyu::sync::{self, Kind, StepState};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -11,25 +17,82 @@ pub struct Args {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (app, node) = super::connect().await?;
-    let corp = super::corp_named(&app, &args.corp).await?;
-    let members = directory::sync_directory(&app, corp.id)
-        .await
-        .map_err(super::sentence)?;
-    eprintln!("directory: {members} members");
-    let tag_count = tags::sync_tags(&app, corp.id).await.map_err(super::sentence)?;
-    eprintln!("tags: {tag_count}");
-    let started = std::time::Instant::now();
-    let count = contacts::sync_contacts(&app, corp.id, |count| {
-        let rate = count.pairs as f64 / started.elapsed().as_secs_f64().max(0.001);
-        eprint!("\rcontacts: {} pairs, {rate:.0} a second", count.pairs);
-    })
-    .await
-    .map_err(super::sentence)?;
+    let corp = super::corp_named(&app, &args.corp).await?.id;
+    let run = start(&app, corp).await.map_err(super::sentence)?;
+    let outcome = tokio::select! {
+        outcome = work(&app, corp, run) => outcome,
+        failed = show(&app, corp, run) => failed,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped; `dianyu sync` again goes on from here")),
+    };
     eprintln!();
+    let state = sync::find(&app.db, &Scope::whole(corp), run).await;
     super::done(&app, &node).await;
-    println!(
-        "{members} members, {tag_count} tags, {} pairs ({} changed, {} ended)",
-        count.pairs, count.changed, count.closed
-    );
+    outcome?;
+    let state = state.map_err(super::sentence)?;
+    for step in &state.steps {
+        println!("{}", sentence(&app, step));
+    }
+    anyhow::ensure!(state.state == "done", "the run is {}", state.state);
     Ok(())
+}
+
+async fn start(app: &App, corp: CorpId) -> dianyu::error::Result<SyncRunId> {
+    let tx = app.db.begin().await?;
+    let run = sync::start(&tx, &app.act(Actor::System), corp, Kind::Asked).await?;
+    tx.commit().await?;
+    Ok(run)
+}
+
+/// Works on the run, or waits for whoever does.
+async fn work(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
+    loop {
+        sync::carry_on(app, corp, run).await.map_err(super::sentence)?;
+        let state = sync::find(&app.db, &Scope::whole(corp), run).await;
+        if !state.map_err(super::sentence)?.is_running() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Writes how far it is, once a second on a terminal, else every ten.
+async fn show(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
+    let is_terminal = std::io::stderr().is_terminal();
+    let every = Duration::from_secs(if is_terminal { 1 } else { 10 });
+    loop {
+        tokio::time::sleep(every).await;
+        let state = sync::find(&app.db, &Scope::whole(corp), run).await;
+        let state = state.map_err(super::sentence)?;
+        if let Some(step) = state.steps.iter().find(|step| step.state == "running") {
+            let line = sentence(app, step);
+            if is_terminal {
+                eprint!("\r\x1b[2K{line}");
+            } else {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+fn sentence(app: &App, step: &StepState) -> String {
+    let mut said = format!("{}: {} read", step.step, step.seen);
+    if step.total > 0 {
+        said += &format!(", {} of {} members", step.done, step.total);
+    }
+    if let Some(pace) = step.pace(app.now()) {
+        said += &format!(", {pace:.0} a second");
+    }
+    if let Some(left) = step.left_ms(app.now()) {
+        said += &format!(", about {} s left", left / 1000 + 1);
+    }
+    if step.changed + step.closed > 0 {
+        said += &format!(", {} changed, {} ended", step.changed, step.closed);
+    }
+    if step.failed > 0 {
+        said += &format!(", {} members could not be read", step.failed);
+    }
+    if let Some(problem) = &step.problem {
+        said += &format!(" ({problem})");
+    }
+    said
 }

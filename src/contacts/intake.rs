@@ -1,6 +1,6 @@
 //! Takes a reading's pairs in: what each one asks of us, and what follows from it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono_tz::Tz;
 
@@ -9,7 +9,7 @@ use super::jobs::Recognised;
 use super::mirror::{Mirrored, Reading, Shown};
 use super::model::{cause_of, phone_digits, tag_ids, tag_list};
 use super::rehome::move_pair;
-use super::store::ledger::{self, Kept, Opening, Person, TagTurn};
+use super::store::ledger::{self, Binding, Kept, Opening, Person, TagTurn};
 use crate::db::Tx;
 use crate::directory::Associate;
 use crate::error::Result;
@@ -17,9 +17,8 @@ use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagI
 use crate::queue::{self, Lane, NewJob};
 use crate::scope::Act;
 use crate::tally::{self, Code, Tally};
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::{DAY_MS, Day, Timestamp};
 use crate::timeline::{self, Entry, News};
-use crate::wecom::contact::FollowUser;
 
 /// A contact belongs to the associate who was first, for so long.
 const BINDING_MS: i64 = 30 * DAY_MS;
@@ -32,9 +31,20 @@ pub(super) struct Work<'a> {
     tallies: Vec<Tally>,
     news: Vec<(Tz, News)>,
     turns: Vec<TagTurn>,
-    seen: Vec<FollowId>,
+    /// Pairs by when the reading that showed them began.
+    seen: BTreeMap<Timestamp, Vec<FollowId>>,
+    new: New,
     /// People who came, or can now be told by another id.
     recognised: Vec<ContactId>,
+}
+
+/// Rows to add, kept until there are many.
+#[derive(Default)]
+struct New {
+    people: Vec<(Person, Option<StoreId>)>,
+    pairs: Vec<(Kept, Day)>,
+    periods: Vec<Opening>,
+    bindings: Vec<Binding>,
 }
 
 /// What a pair that is shown asks of us.
@@ -76,7 +86,8 @@ impl<'a> Work<'a> {
             tallies: Vec::new(),
             news: Vec::new(),
             turns: Vec::new(),
-            seen: Vec::new(),
+            seen: BTreeMap::new(),
+            new: New::default(),
             recognised: Vec::new(),
         }
     }
@@ -104,7 +115,7 @@ impl<'a> Work<'a> {
                 }
             };
             if taken.insert((contact, associate.id)) {
-                self.pair(tx, act, contact, associate, pair.follow).await?;
+                self.pair(tx, act, contact, associate, pair).await?;
             }
         }
         Ok(())
@@ -152,7 +163,9 @@ impl<'a> Work<'a> {
                 let home = self
                     .ground
                     .store_at(associate, Timestamp::from_seconds(pair.follow.createtime));
-                ledger::add_person(tx, corp, act.now, &person, home).await?;
+                let id = person.id;
+                self.new.people.push((person, home));
+                return Ok(id);
             }
             Some(kept) if *kept != person => {
                 if (&kept.unionid, &kept.phone_blind) != (&person.unionid, &person.phone_blind) {
@@ -171,18 +184,19 @@ impl<'a> Work<'a> {
         act: &Act<'_>,
         contact: ContactId,
         associate: &Associate,
-        follow: &FollowUser,
+        shown: &Shown<'_>,
     ) -> Result<()> {
         let corp = self.reading.corp.id;
+        let follow = shown.follow;
         let kept = self.ground.pairs.get(&(contact, associate.id));
         let created = Timestamp::from_seconds(follow.createtime);
-        let step = step(kept, created, self.reading.read_at);
+        let step = step(kept, created, shown.read_at);
         if step == Step::Stale {
             return Ok(());
         }
-        let fresh = self.fresh(act, contact, associate, follow, kept);
+        let fresh = self.fresh(act, contact, associate, shown, kept);
         if let Some(kept) = kept {
-            self.seen.push(kept.id);
+            self.seen.entry(shown.read_at).or_default().push(kept.id);
             if said(kept) != said(&fresh) {
                 ledger::change_pair(tx, corp, &fresh, &kept.tags).await?;
                 self.mirrored.changed += 1;
@@ -210,9 +224,10 @@ impl<'a> Work<'a> {
         act: &Act<'_>,
         contact: ContactId,
         associate: &Associate,
-        follow: &FollowUser,
+        shown: &Shown<'_>,
         kept: Option<&Kept>,
     ) -> Kept {
+        let follow = shown.follow;
         let created = Timestamp::from_seconds(follow.createtime);
         let known = follow.tag_ids.iter().filter_map(|id| self.ground.tags.get(id));
         let tags: Vec<TagId> = known.copied().collect();
@@ -230,7 +245,7 @@ impl<'a> Work<'a> {
             tags: tag_list(tags),
             added_at: created,
             ended_at: None,
-            seen_at: self.reading.read_at,
+            seen_at: shown.read_at,
         }
     }
 
@@ -248,23 +263,26 @@ impl<'a> Work<'a> {
         let day = fresh.added_at.day(zone);
         let cause = cause_of(fresh.add_way, false);
         match kept {
-            None => ledger::add_pair(tx, corp, fresh, day).await?,
+            None => self.new.pairs.push((fresh.clone(), day)),
             Some(kept) => {
                 let (store, from) = (fresh.store_id, fresh.added_at);
                 ledger::revive_pair(tx, corp, kept.id, kept.added_at, store, from, day).await?;
             }
         }
-        let opening = Opening {
+        self.new.periods.push(Opening {
             contact: fresh.contact_id,
             associate: associate.id,
             store: fresh.store_id,
             from_at: fresh.added_at,
             from_day: day,
             cause,
-        };
-        ledger::open_periods(tx, act.ids, act.now, corp, vec![opening]).await?;
-        let until = fresh.added_at.plus_ms(BINDING_MS);
-        ledger::bind(tx, corp, fresh.contact_id, associate.id, fresh.added_at, until).await?;
+        });
+        self.new.bindings.push(Binding {
+            contact: fresh.contact_id,
+            associate: associate.id,
+            from_at: fresh.added_at,
+            until_at: fresh.added_at.plus_ms(BINDING_MS),
+        });
         self.tallies.push(Tally {
             store: fresh.store_id,
             associate: Some(associate.id),
@@ -273,7 +291,10 @@ impl<'a> Work<'a> {
             value: 1,
         });
         self.tell(fresh, fresh.store_id, fresh.added_at, added(cause, fresh));
-        for moved in self.ground.moves_after(associate, fresh.added_at) {
+        let ground = self.ground;
+        for moved in ground.moves_after(associate, fresh.added_at) {
+            // A move is a change of rows that must be there.
+            self.settle(tx, act).await?;
             let zones = (zone, self.ground.zone(Some(moved.store_id)));
             move_pair(tx, act, corp, fresh, moved.store_id, moved.from_at, zones).await?;
         }
@@ -324,7 +345,7 @@ impl<'a> Work<'a> {
             if let (Some(_), Some(name)) = (kept, self.ground.tag_names.get(&tag)) {
                 let entry = tag_entry(tag, name, added);
                 let store = kept.map_or(fresh.store_id, |kept| kept.store_id);
-                self.tell(fresh, store, self.reading.read_at, entry);
+                self.tell(fresh, store, fresh.seen_at, entry);
             }
         }
     }
@@ -340,9 +361,22 @@ impl<'a> Work<'a> {
         self.news.push((self.ground.zone(store), news));
     }
 
-    pub async fn finish(self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {
+    /// Writes the rows that are new.
+    async fn settle(&mut self, tx: &Tx, act: &Act<'_>) -> Result<()> {
         let corp = self.reading.corp.id;
-        ledger::seen(tx, corp, &self.seen, self.reading.read_at).await?;
+        let new = std::mem::take(&mut self.new);
+        ledger::add_people(tx, corp, act.now, new.people).await?;
+        ledger::add_pairs(tx, corp, new.pairs).await?;
+        ledger::open_periods(tx, act.ids, act.now, corp, new.periods).await?;
+        ledger::bind(tx, corp, new.bindings).await
+    }
+
+    pub async fn finish(mut self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {
+        let corp = self.reading.corp.id;
+        self.settle(tx, act).await?;
+        for (read_at, pairs) in std::mem::take(&mut self.seen) {
+            ledger::seen(tx, corp, &pairs, read_at).await?;
+        }
         ledger::note_tags(tx, act, corp, "platform", self.turns).await?;
         tally::add(tx, corp, &self.tallies).await?;
         let mut by_zone: HashMap<Tz, Vec<News>> = HashMap::new();

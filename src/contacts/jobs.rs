@@ -64,25 +64,3 @@ impl Job for RefreshMember {
         Ok(())
     }
 }
-
-/// Every pair of every member.
-#[derive(Serialize, Deserialize)]
-pub struct SyncContacts {}
-
-impl Job for SyncContacts {
-    const NAME: &'static str = "contacts.sync_contacts";
-    const LANE: Lane = Lane::Sweep;
-
-    fn key(&self) -> Option<String> {
-        Some("whole".into())
-    }
-
-    async fn run(self, app: &App, corp: CorpId, _attempt: i64) -> Result<()> {
-        let count = super::sync_contacts(app, corp, |_| {}).await?;
-        tracing::info!(
-            corp.id = %corp, pairs = count.pairs, changed = count.changed, closed = count.closed,
-            "swept all pairs"
-        );
-        Ok(())
-    }
-}

@@ -26,11 +26,12 @@ const LAG_MS: i64 = MINUTE_MS;
 /// Nobody the app can see follows this person.
 const NOT_A_CONTACT: i64 = 84061;
 
-/// One pair as the platform shows it.
+/// One pair as the platform shows it, in a reading begun at `read_at`.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
     pub contact: &'a ExternalContact,
     pub follow: &'a FollowUser,
+    pub read_at: Timestamp,
 }
 
 /// What a reading changed, and what it held that we did not know.
@@ -109,6 +110,7 @@ impl Reading<'_> {
             let pair = |follow| Shown {
                 contact: &detail.contact,
                 follow,
+                read_at: self.read_at,
             };
             detail.follow_users.iter().map(pair).collect()
         });

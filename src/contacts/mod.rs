@@ -12,7 +12,6 @@ mod ground;
 mod intake;
 mod ending;
 mod rehome;
-mod sync;
 mod change;
 
 pub use change::*;
@@ -21,4 +20,3 @@ pub use mirror::*;
 pub use model::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};
 pub use store::*;
-pub use sync::*;

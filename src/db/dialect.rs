@@ -42,6 +42,16 @@ impl Backend {
         }
     }
 
+    /// The same for texts, a JSON list from [`super::text_list`].
+    pub fn in_texts(self, column: &str, place: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} in (select value from json_each({place}))"),
+            Self::Postgres => {
+                format!("{column} in (select value from json_array_elements_text(cast({place} as json)))")
+            }
+        }
+    }
+
     /// The place of the `n`th value of a long row list. SQLite looks named places up one by one, which makes a
     /// statement with thousands of them slow to read; bare `?` are counted.
     pub(super) fn write_place(self, sql: &mut String, n: usize) {

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0004_campaigns.sql"),
     ),
     ("0005_orders", include_str!("../../migrations/0005_orders.sql")),
+    ("0006_sync", include_str!("../../migrations/0006_sync.sql")),
     (
         "0008_approval",
         include_str!("../../migrations/0008_approval.sql"),

@@ -299,6 +299,12 @@ pub fn id_list(ids: impl IntoIterator<Item = i64>) -> String {
     text
 }
 
+/// A list of texts as one argument, for [`dialect::Backend::in_texts`].
+pub fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    serde_json::to_string(&texts).expect("texts are JSON")
+}
+
 /// A `where` that grows: conditions joined by `and`, with their arguments numbered as they come.
 ///
 /// ```text

@@ -6,7 +6,7 @@ use crate::contacts::inbox::ReadEvent;
 use crate::error::{Error, Result};
 use crate::job::Job as _;
 use crate::queue::Job;
-use crate::{campaigns, contacts, moments, tags, welcomes};
+use crate::{campaigns, contacts, moments, sync, tags, welcomes};
 
 macro_rules! registry {
     ($($job:ty),* $(,)?) => {
@@ -33,8 +33,9 @@ registry![
     contacts::jobs::Recognised,
     contacts::jobs::RefreshMember,
     contacts::jobs::SyncPeople,
-    contacts::jobs::SyncContacts,
     tags::jobs::SyncTags,
+    sync::jobs::Nightly,
+    sync::jobs::CarryOn,
     welcomes::jobs::NameContact,
     campaigns::jobs::Start,
     campaigns::jobs::HandOver,

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::args;
 use crate::contacts::inbox;
-use crate::contacts::jobs::{SyncContacts, SyncPeople};
 use crate::db;
 use crate::directory;
 use crate::error::Result;
@@ -18,7 +17,7 @@ use crate::ids::CorpId;
 use crate::job::Job;
 use crate::moments::jobs::Sweep;
 use crate::queue::{self, Lane, NewJob};
-use crate::tags::jobs::SyncTags;
+use crate::sync::{self, jobs::Nightly};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// When an entry runs.
@@ -72,9 +71,7 @@ const SWEEP_MS: i64 = 5 * MINUTE_MS;
 fn entries() -> Vec<Entry> {
     let daily = |hour, minute| When::Daily { hour, minute };
     vec![
-        entry(SyncPeople {}, daily(3, 30)),
-        entry(SyncTags {}, daily(3, 35)),
-        entry(SyncContacts {}, daily(3, 40)),
+        entry(Nightly {}, daily(3, 30)),
         entry(Sweep {}, When::Every(SWEEP_MS)),
         entry(Tidy {}, When::Every(HOUR_MS)),
     ]
@@ -104,6 +101,8 @@ pub async fn plan(app: &App) -> Result<()> {
 /// How long a saved answer may be asked for again, and how long a read callback is kept.
 const ANSWER_MS: i64 = DAY_MS;
 const CALLBACK_MS: i64 = 14 * DAY_MS;
+/// How long a run that ended is told of.
+const RUN_MS: i64 = 90 * DAY_MS;
 
 /// Deletes what has had its time.
 #[derive(Serialize, Deserialize)]
@@ -119,6 +118,7 @@ impl Job for Tidy {
         let answers = "delete from saved_answer where corp_id = $1 and created_at < $2";
         db::run(&tx, answers, args![corp, now.plus_ms(-ANSWER_MS)]).await?;
         inbox::sweep(&tx, corp, now.plus_ms(-CALLBACK_MS)).await?;
+        sync::sweep(&tx, corp, now.plus_ms(-RUN_MS)).await?;
         tx.commit().await
     }
 }

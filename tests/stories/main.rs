@@ -24,6 +24,7 @@ mod segments;
 mod sending;
 mod shell;
 mod street;
+mod sync;
 mod tags;
 mod visitor;
 mod welcomes;

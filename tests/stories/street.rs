@@ -110,7 +110,8 @@ impl Street {
 }
 
 /// The world's people as the platform has them.
-fn seed() -> CorpSeed {
+/// The corp as the platform has it to begin with.
+pub fn seed() -> CorpSeed {
     let department = |(id, parentid, name): (i64, i64, &str)| Department {
         id,
         name: name.into(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::db::{self, Conn, Filter, Tx, id_list};
+use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, Ids, StoreId, TagId};
 use crate::scope::Act;
@@ -66,7 +66,7 @@ const KEPT: &str =
 const PERIOD: &str = "select id, store_id, from_at, until_at, until_cause from follow_period
                       where corp_id = $1 and contact_id = $2 and associate_id = $3";
 
-/// People by the platform's ids, at most a few hundred at once.
+/// People by the platform's ids.
 pub async fn people(
     tx: &Tx,
     corp: CorpId,
@@ -75,44 +75,49 @@ pub async fn people(
     if external.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut filter = Filter::new("corp_id", corp);
-    let places: Vec<String> = external.iter().map(|id| filter.arg(id.clone())).collect();
-    filter.and_sql(&format!("external_userid in ({})", places.join(", ")));
-    let rows: Vec<Person> = db::all(tx, &format!("{PERSON} where {}", filter.sql()), filter.args).await?;
+    let whom = text_list(external.iter().map(ExternalUserId::as_str));
+    let sql = format!(
+        "{PERSON} where corp_id = $1 and {}",
+        tx.backend().in_texts("external_userid", "$2")
+    );
+    let rows: Vec<Person> = db::all(tx, &sql, args![corp, whom]).await?;
     Ok(rows
         .into_iter()
         .map(|person| (person.external_userid.clone(), person))
         .collect())
 }
 
-pub async fn add_person(
+/// New people, each with the store they first came to.
+pub async fn add_people(
     tx: &Tx,
     corp: CorpId,
     now: Timestamp,
-    person: &Person,
-    home: Option<StoreId>,
+    people: Vec<(Person, Option<StoreId>)>,
 ) -> Result<()> {
-    db::run(
-        tx,
+    let rows = people
+        .into_iter()
+        .map(|(person, home)| {
+            args![
+                corp,
+                person.id,
+                person.external_userid,
+                person.unionid,
+                person.name,
+                person.avatar,
+                person.kind,
+                person.gender,
+                person.phone_blind,
+                person.phone_last4,
+                home,
+                now,
+                now
+            ]
+        })
+        .collect();
+    let head =
         "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
-           phone_last4, home_store_id, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
-        args![
-            corp,
-            person.id,
-            person.external_userid.clone(),
-            person.unionid.clone(),
-            person.name.clone(),
-            person.avatar.clone(),
-            person.kind,
-            person.gender,
-            person.phone_blind.clone(),
-            person.phone_last4.clone(),
-            home,
-            now
-        ],
-    )
-    .await?;
+           phone_last4, home_store_id, created_at, updated_at)";
+    db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
 
@@ -175,29 +180,32 @@ pub async fn unshown(
     db::all(conn, &sql, args![corp, ids, read_at, settled]).await
 }
 
-pub async fn add_pair(tx: &Tx, corp: CorpId, kept: &Kept, added_day: Day) -> Result<()> {
-    db::run(
-        tx,
-        "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
-           channel, tags, added_at, added_day, ended_at, seen_at)
-         values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, null, $13)",
-        args![
-            corp,
-            kept.id,
-            kept.contact_id,
-            kept.associate_id,
-            kept.store_id,
-            kept.remark.clone(),
-            kept.description.clone(),
-            kept.add_way,
-            kept.channel.clone(),
-            kept.tags.clone(),
-            kept.added_at,
-            added_day,
-            kept.seen_at
-        ],
-    )
-    .await?;
+/// New pairs, each with the day it began.
+pub async fn add_pairs(tx: &Tx, corp: CorpId, pairs: Vec<(Kept, Day)>) -> Result<()> {
+    let rows = pairs
+        .into_iter()
+        .map(|(kept, added_day)| {
+            args![
+                corp,
+                kept.id,
+                kept.contact_id,
+                kept.associate_id,
+                kept.store_id,
+                kept.state,
+                kept.remark,
+                kept.description,
+                kept.add_way,
+                kept.channel,
+                kept.tags,
+                kept.added_at,
+                added_day,
+                kept.seen_at
+            ]
+        })
+        .collect();
+    let head = "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
+           channel, tags, added_at, added_day, seen_at)";
+    db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
 
@@ -375,23 +383,49 @@ pub async fn period_at(
     db::first(tx, &sql, args![corp, contact, associate, at]).await
 }
 
-/// Binds a contact who belongs to nobody yet.
-pub async fn bind(
-    tx: &Tx,
-    corp: CorpId,
-    contact: ContactId,
-    associate: AssociateId,
-    from_at: Timestamp,
-    until_at: Timestamp,
-) -> Result<()> {
-    db::run(
-        tx,
-        "insert into binding (corp_id, contact_id, from_at, associate_id, until_at)
-         select cast($1 as bigint), cast($2 as bigint), cast($3 as bigint), cast($4 as bigint), cast($5 as bigint)
-         where not exists (select 1 from binding b where b.corp_id = $1 and b.contact_id = $2)",
-        args![corp, contact, from_at, associate, until_at],
-    )
-    .await?;
+/// A contact and the associate they belong to, for a time.
+pub struct Binding {
+    pub contact: ContactId,
+    pub associate: AssociateId,
+    pub from_at: Timestamp,
+    pub until_at: Timestamp,
+}
+
+/// Binds contacts who belong to nobody in that time; of several at once the earliest holds.
+pub async fn bind(tx: &Tx, corp: CorpId, mut bindings: Vec<Binding>) -> Result<()> {
+    if bindings.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "select contact_id, from_at, until_at from binding where corp_id = $1 and {}",
+        tx.backend().in_ids("contact_id", "$2")
+    );
+    let whom = id_list(bindings.iter().map(|binding| binding.contact.0));
+    let mut bound: HashMap<ContactId, Vec<(Timestamp, Timestamp)>> = HashMap::new();
+    for row in &db::rows(tx, &sql, args![corp, whom]).await? {
+        let span = (db::column(row, 1)?, db::column(row, 2)?);
+        bound.entry(db::column(row, 0)?).or_default().push(span);
+    }
+    bindings.sort_by_key(|binding| binding.from_at);
+    let mut rows = Vec::with_capacity(bindings.len());
+    for binding in bindings {
+        let spans = bound.entry(binding.contact).or_default();
+        if spans
+            .iter()
+            .all(|(from, until)| *until <= binding.from_at || binding.until_at <= *from)
+        {
+            spans.push((binding.from_at, binding.until_at));
+            rows.push(args![
+                corp,
+                binding.contact,
+                binding.from_at,
+                binding.associate,
+                binding.until_at
+            ]);
+        }
+    }
+    let head = "insert into binding (corp_id, contact_id, from_at, associate_id, until_at)";
+    db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
 
@@ -452,20 +486,15 @@ pub async fn tag_names(
 
 /// Our tags by the platform's ids: the crossing of a reading to our words.
 pub async fn platform_tags(tx: &Tx, corp: CorpId, platform_ids: &[&str]) -> Result<HashMap<String, TagId>> {
-    let mut found = HashMap::new();
-    for chunk in platform_ids.chunks(500) {
-        let mut filter = Filter::new("corp_id", corp);
-        let places: Vec<String> = chunk.iter().map(|id| filter.arg(*id)).collect();
-        filter.and_sql(&format!("platform_id in ({})", places.join(", ")));
-        let sql = format!(
-            "select platform_id, id from tag where {} and deleted_at is null",
-            filter.sql()
-        );
-        for row in &db::rows(tx, &sql, filter.args).await? {
-            found.insert(db::column(row, 0)?, db::column(row, 1)?);
-        }
-    }
-    Ok(found)
+    let sql = format!(
+        "select platform_id, id from tag where corp_id = $1 and {} and deleted_at is null",
+        tx.backend().in_texts("platform_id", "$2")
+    );
+    let wanted = text_list(platform_ids.iter().copied());
+    let rows = db::rows(tx, &sql, args![corp, wanted]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }
 
 /// Pairs that carry a tag, live or not.

@@ -1,0 +1,374 @@
+//! Every statement on `sync_run`, `sync_step` and `sync_part`.
+
+use sea_orm::FromQueryResult;
+
+use super::model::{Kind, Run, Step, StepState};
+use crate::args;
+use crate::db::{self, Conn, Tx};
+use crate::error::{Error, Result};
+use crate::ids::{CorpId, SyncRunId, UserId};
+use crate::scope::Scope;
+use crate::time::Timestamp;
+
+/// How long an owner may be silent before another goes on, in milliseconds.
+pub const LEASE_MS: i64 = 60_000;
+
+#[derive(FromQueryResult)]
+struct RunRow {
+    id: SyncRunId,
+    kind: String,
+    state: String,
+    started_at: Timestamp,
+    ended_at: Option<Timestamp>,
+}
+
+const RUN: &str = "select id, kind, state, started_at, ended_at from sync_run where corp_id = $1";
+
+/// The run under way, if there is one.
+pub async fn running(conn: &impl Conn, corp: CorpId) -> Result<Option<SyncRunId>> {
+    db::scalar(
+        conn,
+        "select id from sync_run where corp_id = $1 and state = 'running'",
+        args![corp],
+    )
+    .await
+}
+
+/// Adds a run with its steps; `false`: another is under way.
+pub async fn insert(tx: &Tx, corp: CorpId, id: SyncRunId, kind: Kind, now: Timestamp) -> Result<bool> {
+    let inserted = db::run(
+        tx,
+        "insert into sync_run (corp_id, id, kind, state, started_at, ended_at, lease_epoch, lease_until)
+         values ($1, $2, $3, 'running', $4, null, 0, 0)
+         on conflict do nothing",
+        args![corp, id, kind.as_str(), now],
+    )
+    .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    let rows = Step::ALL
+        .iter()
+        .enumerate()
+        .map(|(sort, step)| {
+            args![
+                corp,
+                id,
+                step.as_str(),
+                sort as i64,
+                "waiting",
+                0i64,
+                0i64,
+                0i64,
+                0i64,
+                0i64,
+                0i64
+            ]
+        })
+        .collect();
+    let head = "insert into sync_step (corp_id, run_id, step, sort, state, done, total, seen, changed, closed, failed)";
+    db::insert_many(tx, head, rows, "").await?;
+    Ok(true)
+}
+
+/// Ends a run that is under way; `false`: it is not.
+pub async fn end(tx: &Tx, corp: CorpId, id: SyncRunId, state: &str, now: Timestamp) -> Result<bool> {
+    let ended = db::run(
+        tx,
+        "update sync_run set state = $3, ended_at = $4 where corp_id = $1 and id = $2 and state = 'running'",
+        args![corp, id, state, now],
+    )
+    .await?;
+    Ok(ended == 1)
+}
+
+/// Takes a run nobody works on; answers the epoch of the lease.
+pub async fn take(tx: &Tx, corp: CorpId, id: SyncRunId) -> Result<Option<i64>> {
+    let now = tx.backend().now_ms();
+    let sql = format!(
+        "update sync_run set lease_epoch = lease_epoch + 1, lease_until = {now} + {LEASE_MS}
+         where corp_id = $1 and id = $2 and state = 'running' and lease_until < {now}
+         returning lease_epoch"
+    );
+    db::scalar(tx, &sql, args![corp, id]).await
+}
+
+/// Renews the lease, or (`until_ms` 0) gives it back. `false`: it is not ours any more, or the run has ended.
+pub async fn hold(tx: &Tx, corp: CorpId, id: SyncRunId, epoch: i64, until_ms: i64) -> Result<bool> {
+    let sql = format!(
+        "update sync_run set lease_until = {} + {until_ms}
+         where corp_id = $1 and id = $2 and state = 'running' and lease_epoch = $3",
+        tx.backend().now_ms()
+    );
+    Ok(db::run(tx, &sql, args![corp, id, epoch]).await? == 1)
+}
+
+/// The steps that are not done, in order.
+pub async fn open_steps(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<Vec<String>> {
+    db::scalars(
+        conn,
+        "select step from sync_step where corp_id = $1 and run_id = $2 and state <> 'done' order by sort",
+        args![corp, id],
+    )
+    .await
+}
+
+pub async fn begin_step(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, now: Timestamp) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_step set state = 'running', started_at = coalesce(started_at, $4)
+         where corp_id = $1 and run_id = $2 and step = $3 and state <> 'running'",
+        args![corp, id, step.as_str(), now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// `problem` of a step that ended well is what could not be read.
+pub async fn end_step(
+    tx: &Tx,
+    corp: CorpId,
+    id: SyncRunId,
+    step: Step,
+    state: &str,
+    problem: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_step set state = $4, ended_at = $5, problem = coalesce(cast($6 as text), problem)
+         where corp_id = $1 and run_id = $2 and step = $3",
+        args![corp, id, step.as_str(), state, now, problem.map(str::to_owned)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Says what a step waits for, or (`None`) that it goes on.
+pub async fn note(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, problem: Option<&str>) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_step set problem = $4 where corp_id = $1 and run_id = $2 and step = $3",
+        args![corp, id, step.as_str(), problem.map(str::to_owned)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What a few readings brought.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Progress {
+    pub done: i64,
+    pub seen: i64,
+    pub changed: i64,
+    pub closed: i64,
+    pub failed: i64,
+}
+
+pub async fn advance(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, by: Progress) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_step set done = done + $4, seen = seen + $5, changed = changed + $6, closed = closed + $7,
+           failed = failed + $8
+         where corp_id = $1 and run_id = $2 and step = $3",
+        args![
+            corp,
+            id,
+            step.as_str(),
+            by.done,
+            by.seen,
+            by.changed,
+            by.closed,
+            by.failed
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// A few members, and where their reading stands.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub part: i64,
+    pub members: Vec<UserId>,
+    pub began_at: Option<Timestamp>,
+    pub cursor: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct PartRow {
+    part: i64,
+    members: String,
+    began_at: Option<Timestamp>,
+    cursor: Option<String>,
+}
+
+/// Divides members into parts; once a run.
+pub async fn plan(tx: &Tx, corp: CorpId, id: SyncRunId, members: &[UserId], size: usize) -> Result<()> {
+    let chunks: Vec<&[UserId]> = members.chunks(size).collect();
+    add_parts(tx, corp, id, 0, &chunks).await?;
+    db::run(
+        tx,
+        "update sync_step set total = $4 where corp_id = $1 and run_id = $2 and step = $3",
+        args![corp, id, Step::Contacts.as_str(), members.len() as i64],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Replaces a part by one for each of its members.
+pub async fn split(tx: &Tx, corp: CorpId, id: SyncRunId, part: &Part) -> Result<()> {
+    let next: i64 = db::count(
+        tx,
+        "select coalesce(max(part), 0) + 1 from sync_part where corp_id = $1 and run_id = $2",
+        args![corp, id],
+    )
+    .await?;
+    let singles: Vec<&[UserId]> = part.members.chunks(1).collect();
+    add_parts(tx, corp, id, next, &singles).await?;
+    db::run(
+        tx,
+        "delete from sync_part where corp_id = $1 and run_id = $2 and part = $3",
+        args![corp, id, part.part],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn add_parts(tx: &Tx, corp: CorpId, id: SyncRunId, first: i64, chunks: &[&[UserId]]) -> Result<()> {
+    let mut rows = Vec::with_capacity(chunks.len());
+    for (index, members) in chunks.iter().enumerate() {
+        let members = serde_json::to_string(members)?;
+        rows.push(args![corp, id, first + index as i64, members, "open"]);
+    }
+    let head = "insert into sync_part (corp_id, run_id, part, members, state)";
+    db::insert_many(tx, head, rows, "").await?;
+    Ok(())
+}
+
+pub async fn is_planned(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<bool> {
+    let sql = "select count(*) from (select 1 from sync_part where corp_id = $1 and run_id = $2 limit 1) p";
+    Ok(db::count(conn, sql, args![corp, id]).await? > 0)
+}
+
+pub async fn open_parts(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<Vec<Part>> {
+    let rows: Vec<PartRow> = db::all(
+        conn,
+        "select part, members, began_at, cursor from sync_part
+         where corp_id = $1 and run_id = $2 and state = 'open' order by part",
+        args![corp, id],
+    )
+    .await?;
+    let read = |row: PartRow| {
+        Ok(Part {
+            part: row.part,
+            members: serde_json::from_str(&row.members)?,
+            began_at: row.began_at,
+            cursor: row.cursor,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Notes where a part's reading stands; without a cursor it is done.
+pub async fn move_part(
+    tx: &Tx,
+    corp: CorpId,
+    id: SyncRunId,
+    part: i64,
+    began_at: Timestamp,
+    cursor: Option<&str>,
+) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_part set began_at = $4, cursor = $5, state = $6
+         where corp_id = $1 and run_id = $2 and part = $3",
+        args![
+            corp,
+            id,
+            part,
+            began_at,
+            cursor.map(str::to_owned),
+            if cursor.is_some() { "open" } else { "done" }
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn fail_part(tx: &Tx, corp: CorpId, id: SyncRunId, part: i64, problem: &str) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_part set state = 'failed', problem = $4 where corp_id = $1 and run_id = $2 and part = $3",
+        args![corp, id, part, problem],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Deletes runs that ended before `before`, but the last of each kind of end.
+pub async fn sweep(tx: &Tx, corp: CorpId, before: Timestamp) -> Result<()> {
+    for table in ["sync_part", "sync_step"] {
+        let sql = format!(
+            "delete from {table} where corp_id = $1 and run_id in
+               (select id from sync_run where corp_id = $1 and ended_at < $2)"
+        );
+        db::run(tx, &sql, args![corp, before]).await?;
+    }
+    let sql = "delete from sync_run where corp_id = $1 and ended_at < $2";
+    db::run(tx, sql, args![corp, before]).await?;
+    Ok(())
+}
+
+/// One run.
+///
+/// # Errors
+/// `NotFound` where there is none, or the scope is not the whole corp.
+pub async fn find(conn: &impl Conn, scope: &Scope, id: SyncRunId) -> Result<Run> {
+    whole(scope)?;
+    let row: RunRow = db::find(conn, &format!("{RUN} and id = $2"), args![scope.corp, id]).await?;
+    with_steps(conn, scope.corp, row).await
+}
+
+/// The run that was started last.
+pub async fn latest(conn: &impl Conn, scope: &Scope) -> Result<Option<Run>> {
+    Ok(list(conn, scope, 1).await?.pop())
+}
+
+/// The last runs, newest first.
+pub async fn list(conn: &impl Conn, scope: &Scope, limit: i64) -> Result<Vec<Run>> {
+    whole(scope)?;
+    let sql = format!("{RUN} order by started_at desc, id desc limit $2");
+    let rows: Vec<RunRow> = db::all(conn, &sql, args![scope.corp, limit]).await?;
+    let mut runs = Vec::with_capacity(rows.len());
+    for row in rows {
+        runs.push(with_steps(conn, scope.corp, row).await?);
+    }
+    Ok(runs)
+}
+
+fn whole(scope: &Scope) -> Result<()> {
+    if scope.is_whole() {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+async fn with_steps(conn: &impl Conn, corp: CorpId, row: RunRow) -> Result<Run> {
+    let steps: Vec<StepState> = db::all(
+        conn,
+        "select step, state, done, total, seen, changed, closed, failed, started_at, ended_at, problem
+         from sync_step where corp_id = $1 and run_id = $2 order by sort",
+        args![corp, row.id],
+    )
+    .await?;
+    Ok(Run {
+        id: row.id,
+        kind: row.kind,
+        state: row.state,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        steps,
+    })
+}
