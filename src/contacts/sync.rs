@@ -7,9 +7,10 @@ use crate::app::App;
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, CorpId, UserId};
+use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::wecom::contact::ContactOfMember;
-use crate::wecom::{Client, Page};
+use crate::wecom::{Client, Page, Walk};
 
 /// Members whose customers one reading asks for: the platform's limit.
 const MEMBERS: usize = 100;
@@ -29,7 +30,7 @@ pub async fn sync_contacts(
     mut progress: impl FnMut(SyncCount),
 ) -> Result<SyncCount> {
     super::settle_people(app, corp).await?;
-    let client = directory::platform(app, corp).await?;
+    let client = directory::platform(app, corp).await?.in_lane(Lane::Sweep);
     let corp = directory::find_corp(&app.db, corp).await?;
     let members = client.follow_users().await?;
     let mut count = SyncCount::default();
@@ -48,21 +49,15 @@ async fn read_members(
     progress: &mut impl FnMut(SyncCount),
 ) -> Result<()> {
     let began = app.now();
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new();
     loop {
         let read_at = app.now();
-        let page = client.contacts_of(members, cursor.as_deref()).await?;
+        let page = client.contacts_of(members, walk.cursor()).await?;
         let mirrored = keep_page(app, corp, &page, read_at).await?;
         count.pairs += page.items.len() as u64;
         count.changed += mirrored.changed;
         progress(*count);
-        if page.next.is_some() && page.next == cursor {
-            return Err(Error::internal(
-                "the platform's cursor stands still; the sync stops here",
-            ));
-        }
-        cursor = page.next;
-        if cursor.is_none() {
+        if !walk.go_on(page.next)? {
             break;
         }
     }

@@ -12,6 +12,7 @@ use crate::ids::{ContactId, CorpId, ExternalUserId, StoreId, UserId};
 use crate::job;
 use crate::links::content::Attachment;
 use crate::links::{self, NewLink};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
 use crate::seal::fingerprint;
 use crate::time::{SECOND_MS, Timestamp};
@@ -26,6 +27,10 @@ const CODE_DEAD: i64 = 41050;
 const CODE_USED: i64 = 41051;
 /// Two calls at once; the platform allows one more.
 const CODE_BUSY: i64 = 41096;
+/// Too many calls, in a minute or at once; ours were held back, or the platform said so.
+const TOO_OFTEN: i64 = 45009;
+const TOO_MANY: i64 = 45033;
+const A_WHILE: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a fetch usually takes: the contact of a welcome is looked for after it.
 const FETCH_MS: i64 = 5 * SECOND_MS;
 
@@ -146,7 +151,7 @@ async fn send(app: &App, corp: &Corp, code: &str, message: &Message, at: Timesta
     if is_late() {
         return Ok(Outcome::Late);
     }
-    let client = directory::platform(app, corp.id).await?;
+    let client = directory::platform(app, corp.id).await?.in_lane(Lane::Urgent);
     let mut message = message.clone();
     let mut tries = 0;
     loop {
@@ -163,6 +168,9 @@ async fn send(app: &App, corp: &Corp, code: &str, message: &Message, at: Timesta
             // It never left: asking again cannot send it twice.
             None if can_try && matches!(fault.advice, Advice::Retry { .. }) => {}
             Some(CODE_BUSY | CODE_USED) | None => return Ok(failed(&fault)),
+            // The message is not what is minded.
+            Some(TOO_OFTEN | TOO_MANY) if can_try => tokio::time::sleep(A_WHILE).await,
+            Some(TOO_OFTEN | TOO_MANY) => return Ok(failed(&fault)),
             Some(_) if can_try && !message.attachments.is_empty() && message.text.is_some() => {
                 message.attachments.clear();
             }
