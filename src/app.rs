@@ -63,7 +63,7 @@ impl std::ops::Deref for App {
 impl App {
     pub fn new(config: Config, db: Db, cache: Cache, clock: Clock, ids: Ids) -> Self {
         let sealer = Sealer::new(&config.master_key);
-        let wecom = Platform::new(&config.wecom_base_url, cache.clone());
+        let wecom = Platform::new(&config.wecom_base_url, cache.clone()).on_clock(clock.clone());
         Self(Arc::new(Parts {
             config,
             db,

@@ -10,6 +10,10 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 
+mod pace;
+
+pub use pace::{Place, Rate};
+
 /// How often a limit may be passed.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -38,6 +42,7 @@ enum Kind {
 struct Memory {
     values: HashMap<String, (String, Instant)>,
     windows: HashMap<String, (u64, Instant)>,
+    paces: HashMap<String, pace::Pace>,
 }
 
 /// Entries kept before expired ones are swept.
@@ -265,12 +270,13 @@ impl Cache {
 
 impl Memory {
     fn sweep(&mut self) {
-        if self.values.len() + self.windows.len() < SWEEP_AT {
+        if self.values.len() + self.windows.len() + self.paces.len() < SWEEP_AT {
             return;
         }
         let now = Instant::now();
         self.values.retain(|_, (_, until)| *until > now);
         self.windows.retain(|_, (_, until)| *until > now);
+        self.paces.retain(|_, pace| pace.matters(now));
     }
 }
 

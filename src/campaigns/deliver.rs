@@ -15,6 +15,7 @@ use crate::error::{Advice, Error, PlatformFault, Result};
 use crate::ids::{BatchId, CampaignId, ContactId, CorpId, ExternalUserId};
 use crate::job::enqueue;
 use crate::links::content::Content;
+use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
 use crate::tally::{self, Code, Tally};
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
@@ -77,7 +78,7 @@ pub async fn start(app: &App, corp: CorpId, id: CampaignId, frozen_at: Timestamp
 
 /// Hands one batch over to its associate.
 pub async fn hand_over(app: &App, corp: CorpId, batch: BatchId) -> Result<()> {
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     let tx = app.db.begin().await?;
     let corp = directory::find_corp(&tx, corp).await?;
     let claimed = claim(&tx, &app.act(Actor::System), &corp, &app.config.public_url, batch).await?;

@@ -17,12 +17,13 @@ use crate::directory;
 use crate::error::{Advice, Error, Result};
 use crate::ids::{BatchId, CampaignId, ContactId, CorpId, ExternalUserId};
 use crate::job::{Open, enqueue};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
 use crate::tally::{self, Code, Tally};
 use crate::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use crate::timeline::{self, Entry, News};
-use crate::wecom::Client;
 use crate::wecom::broadcast::{CustomerResult, MemberStatus, ResultStatus};
+use crate::wecom::{Client, Walk};
 
 /// How long after handing over, and how often a batch is then looked at. Most associates answer at once or tonight.
 const PACE: [(i64, i64); 4] = [
@@ -52,7 +53,7 @@ pub fn next_look(handed_at: Timestamp, now: Timestamp) -> Timestamp {
 
 /// Looks at the batches of a campaign that are due, ends what is past its deadline, and comes back.
 pub async fn poll(app: &App, corp: CorpId, id: CampaignId) -> Result<()> {
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     let due = store::batches_to_poll(&app.db, corp, id, app.now(), PER_RUN).await?;
     futures_util::stream::iter(due)
         .for_each_concurrent(AT_ONCE, |batch| {
@@ -99,6 +100,9 @@ pub struct Seen {
     pub results: Vec<CustomerResult>,
 }
 
+/// Of one sender's results, 1,000 to a page if the platform fills them: a sender has at most 20,000 customers.
+const MOST_PAGES: u64 = 1_000;
+
 async fn read(platform: &Client, batch: &Batch) -> Result<Seen> {
     let Some(msgid) = batch.msgid.as_deref() else {
         return Ok(Seen::default());
@@ -110,30 +114,28 @@ async fn read(platform: &Client, batch: &Batch) -> Result<Seen> {
         confirmed_at: member.send_time.or(batch.confirmed_at).or(batch.handed_at),
         results: Vec::new(),
     };
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new().at_most(MOST_PAGES);
     loop {
         let page = platform
-            .broadcast_results(msgid, &batch.userid, cursor.as_deref())
+            .broadcast_results(msgid, &batch.userid, walk.cursor())
             .await?;
         seen.results.extend(page.items);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(seen),
+        if !walk.go_on(page.next)? {
+            return Ok(seen);
         }
     }
 }
 
 async fn member(platform: &Client, msgid: &str, batch: &Batch) -> Result<Option<MemberStatus>> {
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new();
     loop {
-        let page = platform.broadcast_members(msgid, cursor.as_deref()).await?;
+        let page = platform.broadcast_members(msgid, walk.cursor()).await?;
         let mut members = page.items.into_iter();
         if let Some(member) = members.find(|member| member.userid.folded() == batch.userid.folded()) {
             return Ok(Some(member));
         }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(None),
+        if !walk.go_on(page.next)? {
+            return Ok(None);
         }
     }
 }
@@ -319,7 +321,7 @@ pub async fn stop(app: &App, corp: CorpId, id: BatchId) -> Result<()> {
     if batch.state != "handed" || batch.next_poll_at.is_none() {
         return Ok(());
     }
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     if let Some(msgid) = &batch.msgid {
         tolerate(&batch, platform.cancel_broadcast(msgid).await)?;
     }
@@ -366,7 +368,7 @@ pub async fn remind_sender(app: &App, corp: CorpId, id: BatchId) -> Result<()> {
     let (Some(msgid), true) = (&batch.msgid, waits) else {
         return Ok(());
     };
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     match platform.remind_broadcast(msgid).await {
         // A reminder more or less is not worth another try.
         Err(Error::Platform(fault)) => {

@@ -10,11 +10,12 @@ use crate::db::Tx;
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::ids::{BatchId, CorpId};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
-use crate::wecom::Client;
 use crate::wecom::broadcast::{Handed, Listed};
 use crate::wecom::message::Attachment;
+use crate::wecom::{Client, Walk};
 
 /// When the list is read, after the call: it may show a new task late.
 pub const WAITS_MS: [i64; 3] = [2 * MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS];
@@ -45,7 +46,7 @@ pub async fn reconcile(app: &App, corp: CorpId, id: BatchId, round: usize) -> Re
     if batch.state != "unknown" {
         return Ok(());
     }
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     let since = batch
         .call_started_at
         .unwrap_or(app.now())
@@ -63,15 +64,14 @@ async fn look_up(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Option<String>> {
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new();
     loop {
-        let page = platform.broadcasts(from, until, cursor.as_deref()).await?;
+        let page = platform.broadcasts(from, until, walk.cursor()).await?;
         if let Some(listed) = page.items.iter().find(|listed| carries(listed, &batch.marker)) {
             return Ok(Some(listed.msgid.clone()));
         }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(None),
+        if !walk.go_on(page.next)? {
+            return Ok(None);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, UserId};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::seal::Sealer;
 use crate::time::{MINUTE_MS, Timestamp};
@@ -67,7 +68,7 @@ pub async fn fetch(
     external_userid: &ExternalUserId,
     ending: Option<&Ending>,
 ) -> Result<Refreshed> {
-    let client = directory::platform(app, corp).await?;
+    let client = directory::platform(app, corp).await?.in_lane(Lane::Callback);
     let read_at = app.now();
     let detail = match client.contact(external_userid).await {
         Ok(detail) => Some(detail),

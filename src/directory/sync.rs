@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, CorpId, StoreId, UserId};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::time::Timestamp;
 use crate::wecom::directory::{Department, Member};
@@ -22,7 +23,7 @@ const UNKNOWN_MEMBER: i64 = 60111;
 
 /// Pulls departments and members; answers how many members were seen. Safe to run again.
 pub async fn sync_directory(app: &App, corp: CorpId) -> Result<usize> {
-    let client = platform(app, corp).await?;
+    let client = platform(app, corp).await?.in_lane(Lane::Sweep);
     let departments = client.departments().await?;
     let mut members: HashMap<UserId, Member> = HashMap::new();
     for department in &departments {

@@ -13,12 +13,13 @@ use crate::directory;
 use crate::error::{Advice, Error, Result};
 use crate::ids::{AssociateId, ContactId, CorpId, MomentId, UserId};
 use crate::job::enqueue;
+use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::tally::{self, Code, Tally};
 use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 use crate::timeline::{self, Entry, News};
-use crate::wecom::Client;
 use crate::wecom::moment::{Interactions, MomentJob};
+use crate::wecom::{Client, Walk};
 
 /// How long a moment is followed; whoever has not published by then is stopped.
 pub(super) const FOLLOW_MS: i64 = 3 * DAY_MS;
@@ -34,7 +35,7 @@ pub async fn follow(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()>
         Err(Error::NotFound) => return Ok(()),
         found => found?,
     };
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     match (part.state.as_str(), &part.jobid, &part.platform_id) {
         ("creating", Some(jobid), _) => {
             let job = platform.moment_job(jobid).await;
@@ -202,32 +203,33 @@ async fn read(
     tx.commit().await
 }
 
+/// Of members who may post one moment.
+const MOST_PAGES: u64 = 1_000;
+
 /// Who has published, folded.
 async fn members(platform: &Client, platform_id: &str) -> Result<Vec<UserId>> {
     let mut published = Vec::new();
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new().at_most(MOST_PAGES);
     loop {
-        let page = platform.moment_members(platform_id, cursor.as_deref()).await?;
+        let page = platform.moment_members(platform_id, walk.cursor()).await?;
         let done = page.items.into_iter().filter(|member| member.published);
         published.extend(done.map(|member| member.userid.folded()));
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(published),
+        if !walk.go_on(page.next)? {
+            return Ok(published);
         }
     }
 }
 
 async fn visible(platform: &Client, platform_id: &str, userid: &UserId) -> Result<i64> {
     let mut count = 0;
-    let mut cursor: Option<String> = None;
+    let mut walk = Walk::new();
     loop {
         let page = platform
-            .moment_visible(platform_id, userid, cursor.as_deref())
+            .moment_visible(platform_id, userid, walk.cursor())
             .await?;
         count += page.items.len() as i64;
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(count),
+        if !walk.go_on(page.next)? {
+            return Ok(count);
         }
     }
 }
@@ -337,7 +339,7 @@ pub async fn stop(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()> {
     let Some(platform_id) = &part.platform_id else {
         return Ok(());
     };
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     match platform.cancel_moment(platform_id).await {
         Err(Error::Platform(fault)) if !matches!(fault.advice, Advice::Retry { .. }) => {
             tracing::warn!(moment.id = %id, error = fault.message, "a moment could not be stopped");

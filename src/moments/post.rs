@@ -11,6 +11,7 @@ use crate::error::{Advice, Error, Result};
 use crate::ids::{CorpId, MomentId, UserId};
 use crate::job::enqueue;
 use crate::links::content::{Attachment, Content};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::segments::Rule;
 use crate::time::{MINUTE_MS, SECOND_MS};
@@ -47,7 +48,7 @@ pub struct Asked {
 
 /// Asks for one part.
 pub async fn post(app: &App, corp: CorpId, id: MomentId, n: i64) -> Result<()> {
-    let platform = directory::platform(app, corp).await?;
+    let platform = directory::platform(app, corp).await?.in_lane(Lane::Campaign);
     let tx = app.db.begin().await?;
     let corp = directory::find_corp(&tx, corp).await?;
     let asked = claim(&tx, &app.act(Actor::System), &corp, &app.config.public_url, id, n).await?;

@@ -19,12 +19,14 @@ pub const APIS: &[Api] = &[
     Api::get("auth/getuserinfo", identity),
     Api::get("user/getuserinfo", identity_of_old),
     Api::post("auth/getuserdetail", details),
-    Api::get("get_jsapi_ticket", ticket),
-    Api::get("ticket/get", ticket),
+    Api::get("get_jsapi_ticket", corp_ticket),
+    Api::get("ticket/get", app_ticket),
 ];
 
 const CODE_LIFE_MS: i64 = 5 * MINUTE_MS;
 const TICKET_LIFE_MS: i64 = 30 * MINUTE_MS;
+/// Of tickets that sign pages.
+const PAGE_TICKET_LIFE_MS: i64 = 120 * MINUTE_MS;
 
 pub fn routes() -> Router<Sandbox> {
     Router::new()
@@ -226,12 +228,25 @@ fn details(call: &mut Call<'_>) -> Answer {
     Ok(json!({"userid": shown(call.corp, key), "gender": "0", "avatar": "", "mobile": "", "email": ""}))
 }
 
-/// A ticket that stands for the corp and its kind; the two kinds do not stand for each other.
-fn ticket(call: &mut Call<'_>) -> Answer {
-    let kind = call.parameter("type").unwrap_or("jsapi");
-    let hour = call.now.0 / (120 * MINUTE_MS);
-    let ticket = format!("sim-{kind}-{}-{hour}", hex::encode(&call.corp.app.corpid));
-    Ok(json!({"ticket": ticket, "expires_in": 7_200}))
+fn corp_ticket(call: &mut Call<'_>) -> Answer {
+    Ok(ticket(call, "jsapi"))
+}
+
+fn app_ticket(call: &mut Call<'_>) -> Answer {
+    match call.parameter("type") {
+        Some("agent_config") => Ok(ticket(call, "agent_config")),
+        _ => Err(Refusal::field("type", "is not `agent_config`")),
+    }
+}
+
+/// The same while it lives. The two kinds do not stand for each other.
+fn ticket(call: &Call<'_>, kind: &str) -> serde_json::Value {
+    let (span, passed) = (
+        call.now.0.div_euclid(PAGE_TICKET_LIFE_MS),
+        call.now.0.rem_euclid(PAGE_TICKET_LIFE_MS),
+    );
+    let ticket = format!("sim-{kind}-{}-{span}", hex::encode(&call.corp.app.corpid));
+    json!({"ticket": ticket, "expires_in": (PAGE_TICKET_LIFE_MS - passed) / 1_000})
 }
 
 /// Codes for tests: signs somebody in without the page.

@@ -11,6 +11,7 @@ use crate::db::Tx;
 use crate::directory::platform;
 use crate::error::{Error, Result};
 use crate::ids::{CorpId, TagGroupId, TagId};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
 use crate::wecom::tag::{Group, TagGroup};
 
@@ -21,7 +22,8 @@ const NAME_TAKEN: i64 = 40071;
 
 /// Pulls groups and tags; what is gone there is marked deleted here and leaves every pair.
 pub async fn sync_tags(app: &App, corp: CorpId) -> Result<usize> {
-    let groups = platform(app, corp).await?.tags().await?;
+    let client = platform(app, corp).await?.in_lane(Lane::Sweep);
+    let groups = client.tags().await?;
     let tx = app.db.begin().await?;
     let count = mirror_tags(&tx, &app.act(Actor::Platform), corp, &groups).await?;
     tx.commit().await?;

@@ -1,30 +1,38 @@
 //! Calls: token, limits, deadline, and trying again where that does no harm.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::ask::{Api, Ask, Repeat};
-use super::fault::{Failure, RATE_LIMIT};
-use super::limits::Limits;
-use super::token::{self, Flights};
-use super::wire;
+use super::fault::{CONCURRENCY, Failure, RATE_LIMIT};
+use super::health::Health;
+use super::limits::{Limits, Used};
+use super::token::{self, Flights, Pass};
+use super::turns::{Turn, Turns};
+use super::{codes, wire};
 use crate::cache::Cache;
 use crate::error::{Advice, Error, PlatformFault, Result};
 use crate::ids::CorpId;
+use crate::queue::Lane;
 use crate::seal::Sealer;
+use crate::time::{Clock, Timestamp};
 
 const CONNECT: Duration = Duration::from_secs(3);
 /// Of one attempt, from connecting to the last byte.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// No attempt begins later than this after the call; so a call is over within 25 s, whatever it waits for.
+const BEGIN_WITHIN: Duration = Duration::from_secs(15);
 /// Largest answer read, in bytes, after decompression.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// Attempts after the first, for calls that may be repeated.
 const REPEATS: u32 = 2;
-/// Pause before a repeat, in milliseconds.
-const PAUSE_MS: std::ops::RangeInclusive<u64> = 100..=1_000;
+/// Longest pause before the first repeat; twice as long before the next. The pause is any part of it.
+const PAUSE_MS: u64 = 500;
+/// Least pause after too many at once. path/90313 (read 2026-11-22).
+const LEAST_PAUSE_MS: u64 = 100;
 
 /// What calls of all corps share: the connection pool, the base URL, the token cache.
 #[derive(Clone)]
@@ -34,6 +42,8 @@ pub struct Platform {
     /// The reason when there is none: the program starts without, and each call says why it cannot be made.
     http: Result<Http, String>,
     limits: Limits,
+    turns: Turns,
+    health: Health,
     flights: Flights,
 }
 
@@ -59,6 +69,20 @@ pub struct Client {
     platform: Platform,
     credentials: Credentials,
     sealer: Sealer,
+    lane: Lane,
+}
+
+/// How much of an API's limits a corp has used, as far as we know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headroom {
+    /// Path below `/cgi-bin/`.
+    pub api: &'static str,
+    pub minute: Used,
+    pub hour: Used,
+    /// The platform reported its limit; calls pause until then.
+    pub blocked_until: Option<Timestamp>,
+    /// The platform does not answer; calls pause.
+    pub is_broken: bool,
 }
 
 impl Platform {
@@ -72,16 +96,26 @@ impl Platform {
         }
         Self {
             http,
-            limits: Limits::new(cache.clone()),
+            limits: Limits::new(cache.clone(), Clock::System),
+            turns: Turns::new(cache.clone()),
+            health: Health::default(),
             flights: Flights::default(),
             base_url,
             cache,
         }
     }
 
+    /// Blocks that the platform reports run on this clock.
+    #[must_use]
+    pub fn on_clock(mut self, clock: Clock) -> Self {
+        self.limits = Limits::new(self.cache.clone(), clock);
+        self
+    }
+
     pub fn client(&self, credentials: Credentials) -> Client {
         Client {
             platform: self.clone(),
+            lane: Lane::Normal,
             sealer: token::sealer(&credentials),
             credentials,
         }
@@ -120,6 +154,30 @@ impl Client {
         self.credentials.agent_id
     }
 
+    /// The same client for calls of this urgency: sweeps and campaigns leave room for the others.
+    #[must_use]
+    pub fn in_lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// What is left of each API's limits, of those this instance has called.
+    pub async fn headroom(&self) -> Vec<Headroom> {
+        let (corp, limits) = (self.credentials.corp, &self.platform.limits);
+        let mut all = Vec::new();
+        for (api, is_broken) in self.platform.health.of(corp) {
+            let [minute, hour] = limits.used(corp, api).await;
+            all.push(Headroom {
+                api: api.path,
+                minute,
+                hour,
+                blocked_until: limits.blocked_until(corp, api).await,
+                is_broken,
+            });
+        }
+        all
+    }
+
     pub(super) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -148,18 +206,25 @@ impl Client {
         self.call(api, Ask::Json(&body.to_string())).await
     }
 
-    /// Makes a call; when the token is refused, once more with another one.
+    /// Makes a call; when the token is refused, once more with another one. Over within 25 s.
     pub(super) async fn call<T: DeserializeOwned>(&self, api: Api, ask: Ask<'_>) -> Result<T> {
-        let corp = self.credentials.corp;
-        let turn = self.platform.limits.turn(corp, api).await;
-        let _turn = turn.map_err(|failure| failure.into_error(api))?;
-        let token = self.token().await?;
-        let mut outcome = self.try_through(api, &ask, Some(&token)).await;
+        self.call_by(api, ask, Instant::now() + BEGIN_WITHIN).await
+    }
+
+    /// The same, with the last attempt begun before `by`.
+    pub(super) async fn call_by<T: DeserializeOwned>(
+        &self,
+        api: Api,
+        ask: Ask<'_>,
+        by: Instant,
+    ) -> Result<T> {
+        let token = self.pass(Pass::Token, by).await?;
+        let mut outcome = self.try_through(api, &ask, Some(&token), by).await;
         if let Err(failure) = &outcome
             && failure.is_about_token()
         {
-            let token = self.renewed(&token).await?;
-            outcome = self.try_through(api, &ask, Some(&token)).await;
+            let token = self.renewed(&token, by).await?;
+            outcome = self.try_through(api, &ask, Some(&token), by).await;
         }
         outcome.map_err(|failure| failure.into_error(api))
     }
@@ -170,25 +235,78 @@ impl Client {
         api: Api,
         ask: &Ask<'_>,
         token: Option<&SecretString>,
+        by: Instant,
     ) -> Result<T, Failure> {
+        let Platform { turns, health, .. } = &self.platform;
         let corp = self.credentials.corp;
-        let mut left = if api.repeat == Repeat::Freely { REPEATS } else { 0 };
+        let waiting = Instant::now();
+        let turn = match health.look(corp, api) {
+            Ok(()) => turns.take(corp, api, self.lane, by).await,
+            Err(failure) => Err(failure),
+        };
+        let mut turn = turn.inspect_err(|failure| count(api, failure.name()))?;
+        health.earn(corp, api);
+        let mut tries = 0;
         loop {
-            self.platform.limits.pass(corp, api).await?;
-            let failure = match self.attempt(api, ask, token).await {
+            let tried = self.try_once(api, ask, token, &mut turn, by).await;
+            if tries == 0 {
+                let waited = waiting.elapsed().saturating_sub(tried.took);
+                metrics::histogram!("dianyu_platform_wait_seconds", "api" => api.path)
+                    .record(waited.as_secs_f64());
+            }
+            let failure = match tried.outcome {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             tracing::debug!(corp.id = %corp, wecom.api = api.path, errcode = failure.code(), "a platform call failed");
-            if failure.code() == Some(RATE_LIMIT) {
-                self.platform.limits.block(corp, api).await;
-            }
-            if left == 0 || !failure.is_passing() {
+            let may_repeat = api.repeat == Repeat::Freely && tries < REPEATS && failure.is_passing();
+            let pause = pause(tries, &failure);
+            if !may_repeat || Instant::now() + pause > by || !health.spend(corp, api) {
                 return Err(failure);
             }
-            left -= 1;
-            tokio::time::sleep(Duration::from_millis(rand::random_range(PAUSE_MS))).await;
+            tries += 1;
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// One attempt, unless something holds it back; the limits learn what came of it.
+    async fn try_once<T: DeserializeOwned>(
+        &self,
+        api: Api,
+        ask: &Ask<'_>,
+        token: Option<&SecretString>,
+        turn: &mut Turn,
+        by: Instant,
+    ) -> Tried<T> {
+        let Platform { limits, health, .. } = &self.platform;
+        let corp = self.credentials.corp;
+        let passed = limits.pass(corp, api, self.lane, by).await;
+        let passed = match passed.and_then(|passed| health.admit(corp, api).map(|()| passed)) {
+            Ok(passed) => passed,
+            Err(failure) => {
+                count(api, failure.name());
+                return Tried::held_back(failure);
+            }
+        };
+        let began = Instant::now();
+        let outcome = self.attempt(api, ask, token).await;
+        let took = began.elapsed();
+        metrics::histogram!("dianyu_platform_call_seconds", "api" => api.path).record(took.as_secs_f64());
+        count(api, outcome.as_ref().err().map_or("ok", Failure::name));
+        match &outcome {
+            Err(failure) if failure.is_outage() => health.failed(corp, api),
+            _ => health.worked(corp, api),
+        }
+        match outcome.as_ref().err().and_then(Failure::code) {
+            Some(RATE_LIMIT) => limits.block(corp, api).await,
+            Some(CONCURRENCY) => turn.was_too_many(),
+            _ if passed.is_first_after_block => limits.unblock(corp, api).await,
+            _ => {}
+        }
+        if let Err(Failure::Refused { code, .. }) = &outcome {
+            count_refusal(api, *code);
+        }
+        Tried { outcome, took }
     }
 
     async fn attempt<T: DeserializeOwned>(
@@ -247,6 +365,43 @@ impl Client {
             None => request,
         })
     }
+}
+
+/// What came of one attempt, and how long the platform took for it.
+struct Tried<T> {
+    outcome: Result<T, Failure>,
+    took: Duration,
+}
+
+impl<T> Tried<T> {
+    fn held_back(failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// Any part of a time that doubles: callers that failed together do not come back together.
+fn pause(tries: u32, failure: &Failure) -> Duration {
+    let least = match failure.code() {
+        Some(CONCURRENCY) => LEAST_PAUSE_MS,
+        _ => 0,
+    };
+    Duration::from_millis(rand::random_range(least..=(PAUSE_MS << tries)))
+}
+
+fn count(api: Api, outcome: &'static str) {
+    metrics::counter!("dianyu_platform_calls_total", "api" => api.path, "outcome" => outcome).increment(1);
+}
+
+/// Codes that are in no table count together: there must not be a figure for each number the platform may say.
+fn count_refusal(api: Api, code: i64) {
+    let code = match codes::remedy(code) {
+        Some(_) => code.to_string(),
+        None => "other".to_owned(),
+    };
+    metrics::counter!("dianyu_platform_refusals_total", "api" => api.path, "errcode" => code).increment(1);
 }
 
 /// Sends and reads the whole answer, within the deadline and the size.

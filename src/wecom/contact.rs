@@ -157,6 +157,9 @@ impl Client {
                 query.push(("cursor", cursor));
             }
             let page: WireDetail = self.get(CONTACT, query).await?;
+            if page.external_contact.external_userid != *external_userid {
+                return Err(odd(CONTACT, "the answer is about another customer"));
+            }
             follow_users.extend(page.follow_user.into_iter().map(FollowUser::from));
             cursor = page.next_cursor;
             if cursor.is_empty() {
@@ -182,6 +185,17 @@ impl Client {
                 next: None,
             });
         };
+        let is_asked = |follow: &WireFollow| {
+            let folded = follow.userid.folded();
+            userids.iter().any(|userid| userid.folded() == folded)
+        };
+        if !page
+            .external_contact_list
+            .iter()
+            .all(|pair| is_asked(&pair.follow_info))
+        {
+            return Err(odd(CONTACTS_OF, "the answer is about other members"));
+        }
         let items = page.external_contact_list.into_iter();
         Ok(Page {
             items: items

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ask::Api;
+use super::client::odd;
 use super::{Client, wire};
 use crate::error::Result;
 use crate::ids::UserId;
@@ -76,7 +77,11 @@ impl Client {
     }
 
     pub async fn member(&self, userid: &UserId) -> Result<Member> {
-        self.get(MEMBER, vec![("userid", userid.to_string())]).await
+        let member: Member = self.get(MEMBER, vec![("userid", userid.to_string())]).await?;
+        if member.userid.folded() != userid.folded() {
+            return Err(odd(MEMBER, "the answer is about another member"));
+        }
+        Ok(member)
     }
 
     /// Members configured for customer contact.

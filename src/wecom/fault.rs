@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ask::{Api, Repeat};
+use super::codes::{self, Remedy};
 use crate::error::{Advice, Error, PlatformFault};
 
 pub(super) const BUSY: i64 = -1;
@@ -10,6 +11,7 @@ pub(super) const RATE_LIMIT: i64 = 45009;
 pub(super) const CONCURRENCY: i64 = 45033;
 pub(super) const NOT_EXTERNAL_CONTACT: i64 = 84061;
 pub(super) const ALREADY_CANCELLED: i64 = 41093;
+const BAD_CREDENTIAL: i64 = 40001;
 const CONFLICTING_WRITE: i64 = 6000;
 const UNTRUSTED_IP: i64 = 60020;
 
@@ -21,7 +23,8 @@ const MAX_MESSAGE: usize = 300;
 pub(super) enum Failure {
     /// The platform's own refusal: it did nothing.
     Refused { code: i64, message: String },
-    /// We did not ask: a limit is used up.
+    /// We did not ask: a limit is used up, or the platform is known not to answer. Reads as 45009 to callers: a wait,
+    /// not a failed try.
     HeldBack { wait: Duration, why: &'static str },
     /// The request never left.
     NotSent(String),
@@ -34,6 +37,9 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn refused(code: i64, errmsg: &str) -> Self {
         let mut message = clean(errmsg);
+        if message.is_empty() {
+            message = codes::meaning(code).unwrap_or("no reason given").to_owned();
+        }
         if code == UNTRUSTED_IP
             && let Some(ip) = between(errmsg, "from ip: ", ",")
         {
@@ -56,7 +62,7 @@ impl Failure {
 
     /// Whether a fresh token may mend it.
     pub(super) fn is_about_token(&self) -> bool {
-        matches!(self.code(), Some(40001 | 40014 | 42001))
+        matches!(self, Self::Refused { code, .. } if codes::remedy(*code) == Some(Remedy::Refresh))
     }
 
     /// Whether the same call may work a moment later. Only asked of calls that may be repeated.
@@ -65,6 +71,26 @@ impl Failure {
             Self::Refused { code, .. } => matches!(*code, BUSY | CONCURRENCY | CONFLICTING_WRITE),
             Self::NotSent(_) | Self::Unreadable(_) => true,
             Self::HeldBack { .. } | Self::Misshapen(_) => false,
+        }
+    }
+
+    /// Whether it says that the platform is not well, rather than that it minds this call.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => *code == BUSY,
+            Self::NotSent(_) | Self::Unreadable(_) => true,
+            Self::HeldBack { .. } | Self::Misshapen(_) => false,
+        }
+    }
+
+    /// Its name among the figures.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "refused",
+            Self::HeldBack { .. } => "held_back",
+            Self::NotSent(_) => "not_sent",
+            Self::Unreadable(_) => "unreadable",
+            Self::Misshapen(_) => "misshapen",
         }
     }
 
@@ -126,128 +152,20 @@ fn soon(ms: i64) -> Advice {
     }
 }
 
-/// What to do about a refusal. Business outcomes count as final for the item; their codes say which.
+/// What the caller should do about a refusal, after what was done here.
 pub(super) fn advice(code: i64, repeat: Repeat) -> Advice {
-    match code {
-        BUSY if repeat == Repeat::Never => Advice::Unknown,
-        BUSY => soon(2_000),
-        CONFLICTING_WRITE | CONCURRENCY => soon(500),
-        RATE_LIMIT => Advice::Retry { after_ms: 60_000 },
+    match codes::remedy(code) {
+        // Of a call that must not happen twice we do not even know that it did not happen.
+        None if repeat == Repeat::Never => Advice::Unknown,
+        Some(Remedy::Again(_)) if code == BUSY && repeat == Repeat::Never => Advice::Unknown,
+        None | Some(Remedy::Bug) => Advice::Bug,
+        Some(Remedy::Refresh) if code == BAD_CREDENTIAL => Advice::TellAdmin,
         // A fresh token was refused as well: the platform may need a moment.
-        40014 | 42001 => soon(60_000),
-        // Dispatching, being distributed, being built; a cursor that aged: from the first page again.
-        41096 | 42012 | 50100 => soon(1_000),
-        41063 | 41079 => soon(5_000),
-        41062 | 41078 => soon(60_000),
-        40129 => soon(600_000),
-        // Login codes and tickets that were used or aged; items that are gone, not ours, or already done.
-        40003
-        | 40007
-        | 40029
-        | 40050
-        | 40066
-        | 40068
-        | 40071
-        | 40096
-        | 40097
-        | 40099
-        | 40100
-        | 40128
-        | 40131
-        | 41043
-        | 41044
-        | 41046..=41051
-        | 41053
-        | 41056
-        | 41059..=41061
-        | 41074
-        | 41093
-        | 41094
-        | 42003
-        | 42022
-        | 42052
-        | 43004
-        | 46004
-        | 60003
-        | 60111
-        | 60123
-        | 60136
-        | 60140
-        | 81013
-        | 84014
-        | 84015
-        | 84061
-        | 84071
-        | 84084
-        | 90500..=90504
-        | 90507..=90509
-        | 90511 => Advice::Drop,
-        40001
-        | 40013
-        | 40056
-        | 40091
-        | 40098
-        | 40126
-        | 40143
-        | 40201
-        | 40204
-        | 40205
-        | 41045
-        | 41054
-        | 41055
-        | 41057
-        | 41058
-        | 41095
-        | 43009
-        | 48001
-        | 48002
-        | 48004..=48006
-        | 48009
-        | 50001..=50003
-        | 60011
-        | UNTRUSTED_IP
-        | 60021
-        | 60031
-        | 84074
-        | 84083
-        | 90206..=90208
-        | 90510
-        | 301002
-        | 301007 => Advice::TellAdmin,
-        40004..=40006
-        | 40008
-        | 40031..=40033
-        | 40035
-        | 40058
-        | 40063
-        | 40072
-        | 40093
-        | 40123
-        | 40130
-        | 40206
-        | 41001..=41011
-        | 41035
-        | 41037..=41042
-        | 41052
-        | 41064
-        | 41065
-        | 41067
-        | 41072
-        | 41073
-        | 41075
-        | 41080..=41082
-        | 41085..=41091
-        | 44001
-        | 44004
-        | 45001
-        | 45002
-        | 45029
-        | 81017
-        | 82001
-        | 600018 => Advice::Bug,
-        // Not in the table: of a call that must not happen twice we do not even know that it did not happen.
-        _ if repeat == Repeat::Never => Advice::Unknown,
-        _ => Advice::Bug,
+        Some(Remedy::Refresh) => soon(60_000),
+        Some(Remedy::SlowDown(after_ms)) if code == RATE_LIMIT => Advice::Retry { after_ms },
+        Some(Remedy::Again(after_ms) | Remedy::SlowDown(after_ms)) => soon(after_ms),
+        Some(Remedy::Drop) => Advice::Drop,
+        Some(Remedy::TellAdmin) => Advice::TellAdmin,
     }
 }
 
@@ -256,8 +174,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_its_advice() {
+    fn a_remedy_becomes_advice() {
         let table = [
+            (40001, Advice::TellAdmin),
             (40096, Advice::Drop),
             (41048, Advice::Drop),
             (41050, Advice::Drop),
@@ -275,7 +194,7 @@ mod tests {
         for code in [-1, 123456] {
             assert_eq!(advice(code, Repeat::Never), Advice::Unknown, "{code}");
         }
-        for code in [-1, 41063, 45033, 6000] {
+        for code in [-1, 41063, 45033, 6000, 40014, 42001] {
             assert!(
                 matches!(advice(code, Repeat::Freely), Advice::Retry { .. }),
                 "{code}"

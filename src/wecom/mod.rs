@@ -9,6 +9,7 @@ mod ask;
 pub mod broadcast;
 pub mod callback;
 pub mod client;
+pub mod codes;
 pub mod contact;
 pub mod contact_way;
 pub mod conversion;
@@ -18,6 +19,7 @@ mod fault;
 pub mod group;
 pub mod group_welcome;
 pub mod handover;
+mod health;
 pub mod join_way;
 mod limits;
 pub mod login;
@@ -27,10 +29,15 @@ pub mod moment;
 mod network;
 pub mod statistic;
 pub mod tag;
+pub mod ticket;
 mod token;
+mod turns;
+mod walk;
 mod wire;
 
-pub use client::{Client, Credentials, Platform};
+pub use client::{Client, Credentials, Headroom, Platform};
+pub use limits::Used;
+pub use walk::Walk;
 
 /// A page of a list that goes on by cursor; `next` is `None` at the end, whatever the number of items.
 #[derive(Debug, Clone)]

@@ -1,10 +1,12 @@
-//! The access token: one per app, kept in the cache sealed under the app's own secret, so a new secret makes the
-//! old token unreadable and Redis never holds one in the clear. One fetch at a time, here and across instances.
+//! What is fetched once and then shared: the access token of an app, and the tickets of its pages. Kept in the cache
+//! sealed under the app's own secret, so a new secret makes the old ones unreadable and Redis never holds one in the
+//! clear. One fetch at a time, here and across instances; whoever waited for it takes what it came to.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,18 +23,37 @@ use crate::time::{Clock, Timestamp};
 
 /// path/91039 (read 2026-11-22). Frequent calls are intercepted; 2,000 failing ones in an hour block it for an hour.
 const GETTOKEN: Api = Api::freely("gettoken").a_minute(30);
+/// For `wx.config`; 400 an hour and corp. path/90506 (read 2026-11-22).
+const CORP_TICKET: Api = Api::freely("get_jsapi_ticket").an_hour(400);
+/// For `wx.agentConfig`; 100 an hour and app. path/90506 (read 2026-11-22).
+const APP_TICKET: Api = Api::freely("ticket/get").an_hour(100);
 
-/// A token is renewed this long before it ends, give or take: instances should not all think of it at once.
+/// One is renewed this long before it ends, give or take: instances should not all think of it at once.
 const EARLY_MS: std::ops::RangeInclusive<i64> = 300_000..=600_000;
+/// No try to fetch one begins later than this; with the deadline of a call it is over before the lock is.
+const FETCH_WITHIN: Duration = Duration::from_secs(5);
 /// How long the lock across instances holds when its owner dies.
-const LOCK_LIFE: Duration = Duration::from_secs(15);
+const LOCK_LIFE: Duration = Duration::from_secs(20);
 /// How long a refused secret is remembered.
 const REFUSAL_LIFE: Duration = Duration::from_secs(30);
 /// After a failed early renewal, the next try.
 const NEXT_TRY_MS: i64 = 30_000;
+/// The document asks to reserve 512 bytes; a ticket is shorter.
+const MAX_LENGTH: usize = 2_048;
 
-/// One fetch at a time per app, in this process.
-pub(super) type Flights = Arc<Mutex<HashMap<(CorpId, i64), Arc<tokio::sync::Mutex<()>>>>>;
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Pass {
+    Token,
+    CorpTicket,
+    AppTicket,
+}
+
+/// One fetch at a time per app and pass, in this process.
+pub(super) type Flights = Arc<Mutex<HashMap<(CorpId, i64, Pass), Flight>>>;
+
+/// The last fetch: when it was over and what it came to.
+type Flight = Arc<tokio::sync::Mutex<Option<(Instant, Result<SecretString, PlatformFault>)>>>;
 
 #[derive(Serialize, Deserialize, Clone)]
 struct Kept {
@@ -50,10 +71,29 @@ struct Refusal {
 
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(alias = "ticket")]
     access_token: String,
     /// Seconds.
     #[serde(deserialize_with = "wire::number")]
     expires_in: i64,
+}
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::CorpTicket => "corp_ticket",
+            Self::AppTicket => "app_ticket",
+        }
+    }
+
+    fn api(self) -> Api {
+        match self {
+            Self::Token => GETTOKEN,
+            Self::CorpTicket => CORP_TICKET,
+            Self::AppTicket => APP_TICKET,
+        }
+    }
 }
 
 /// Seals what the cache keeps for one app.
@@ -68,80 +108,157 @@ pub(super) fn sealer(credentials: &Credentials) -> Sealer {
 }
 
 impl Client {
-    /// A token that should work; fetched when there is none, renewed early by one caller while the others go on.
-    pub(super) async fn token(&self) -> Result<SecretString> {
-        let Some(kept) = self.kept::<Kept>("token").await else {
-            return self.replaced(None).await;
+    /// One that should work, at the latest by `by`; fetched when there is none, renewed early by one caller while the
+    /// others go on.
+    pub(super) async fn pass(&self, pass: Pass, by: Instant) -> Result<SecretString> {
+        let kept = self.kept::<Kept>(pass.name()).await;
+        let Some(kept) = kept.filter(|kept| kept.ends > now().0) else {
+            return self.replaced(pass, None, by).await;
         };
         if kept.fresh_until <= now().0 {
-            self.renew_early(&kept).await;
+            self.renew_early(pass, &kept).await;
         }
         Ok(kept.token.into())
     }
 
     /// Another token than `used`, which the platform refused.
-    pub(super) async fn renewed(&self, used: &SecretString) -> Result<SecretString> {
-        self.replaced(Some(used.expose_secret().to_owned())).await
+    pub(super) async fn renewed(&self, used: &SecretString, by: Instant) -> Result<SecretString> {
+        let used = used.expose_secret().to_owned();
+        self.replaced(Pass::Token, Some(used), by).await
     }
 
     /// In a task of its own: a caller that goes away must not leave the lock behind.
-    async fn replaced(&self, used: Option<String>) -> Result<SecretString> {
-        let client = self.clone();
-        let fetched = tokio::spawn(async move { client.replace(used.as_deref()).await });
-        fetched.await.map_err(Error::internal)?
+    async fn replaced(&self, pass: Pass, used: Option<String>, by: Instant) -> Result<SecretString> {
+        let (client, asked_at) = (self.clone(), Instant::now());
+        let replacing = tokio::spawn(async move { client.replace(pass, used.as_deref(), asked_at).await });
+        let late = || Failure::HeldBack {
+            wait: Duration::from_secs(1),
+            why: "the wait for it took too long",
+        };
+        match tokio::time::timeout_at(by.into(), replacing).await {
+            Ok(replaced) => replaced.map_err(Error::internal)?,
+            Err(_) => Err(late().into_error(pass.api())),
+        }
     }
 
-    async fn replace(&self, used: Option<&str>) -> Result<SecretString> {
-        let flight = self.flight();
-        let _alone = flight.lock().await;
-        let lock = self.key("token");
+    async fn replace(&self, pass: Pass, used: Option<&str>, asked_at: Instant) -> Result<SecretString> {
+        let flight = self.flight(pass);
+        let mut last = flight.lock().await;
+        // A fetch that ended after this caller had asked answers it too, whatever it came to.
+        if let Some((ended, outcome)) = last.as_ref()
+            && *ended > asked_at
+        {
+            return outcome.clone().map_err(Error::Platform);
+        }
+        let outcome = self.replace_alone(pass, used).await;
+        let shared = match &outcome {
+            Ok(token) => Ok(token.clone()),
+            Err(Error::Platform(fault)) => Err(fault.clone()),
+            Err(_) => return outcome,
+        };
+        *last = Some((Instant::now(), shared));
+        outcome
+    }
+
+    async fn replace_alone(&self, pass: Pass, used: Option<&str>) -> Result<SecretString> {
+        let lock = self.key(pass.name());
         let patience = Instant::now() + LOCK_LIFE;
         loop {
-            if let Some(token) = self.other_than(used).await {
+            if let Some(token) = self.other_than(pass, used).await {
                 return Ok(token);
             }
-            if self.cache().lock(&lock, LOCK_LIFE).await || Instant::now() > patience {
+            if self.cache().lock(&lock, LOCK_LIFE).await {
                 break;
+            }
+            if Instant::now() > patience {
+                let busy = Failure::HeldBack {
+                    wait: Duration::from_secs(1),
+                    why: "another instance is fetching it",
+                };
+                return Err(busy.into_error(pass.api()));
             }
             tokio::time::sleep(Duration::from_millis(rand::random_range(50..=150))).await;
         }
         // Another instance may have put one between the look and the lock.
-        let token = match self.other_than(used).await {
+        let token = match self.other_than(pass, used).await {
             Some(token) => Ok(token),
-            None => self.fetch().await,
+            None => self.fetch(pass, used).await,
         };
         self.cache().unlock(&lock).await;
         token
     }
 
-    async fn other_than(&self, used: Option<&str>) -> Option<SecretString> {
-        let kept = self.kept::<Kept>("token").await?;
+    async fn other_than(&self, pass: Pass, used: Option<&str>) -> Option<SecretString> {
+        let kept = self.kept::<Kept>(pass.name()).await?;
         (used != Some(kept.token.as_str()) && kept.ends > now().0).then(|| kept.token.into())
     }
 
-    /// Lets one task renew; the old token serves on meanwhile, and if that fails.
-    async fn renew_early(&self, kept: &Kept) {
-        let flight = self.flight();
+    /// Lets one task renew; the old one serves on meanwhile, and if that fails.
+    async fn renew_early(&self, pass: Pass, kept: &Kept) {
+        let flight = self.flight(pass);
         let Ok(alone) = flight.try_lock_owned() else {
             return;
         };
         let (client, mut kept) = (self.clone(), kept.clone());
         tokio::spawn(async move {
             let _alone = alone;
-            let lock = client.key("token");
+            let lock = client.key(pass.name());
             if !client.cache().lock(&lock, LOCK_LIFE).await {
                 return;
             }
-            if client.fetch().await.is_err() {
+            if client.fetch(pass, None).await.is_err() {
                 kept.fresh_until = now().0 + NEXT_TRY_MS;
-                client.keep_token(&kept).await;
+                client.keep(pass, &kept).await;
             }
             client.cache().unlock(&lock).await;
         });
     }
 
-    /// Asks for a token and keeps it. A refused secret is remembered, so that it fails once and not once a call.
-    async fn fetch(&self) -> Result<SecretString> {
+    /// Asks for one and keeps it. A token that comes again although it was refused is remembered: it is not asked for
+    /// in a circle.
+    async fn fetch(&self, pass: Pass, used: Option<&str>) -> Result<SecretString> {
+        let stuck = format!("stuck_{}", pass.name());
+        if let Some(used) = used
+            && self.kept::<String>(&stuck).await.as_deref() == Some(used)
+        {
+            return Ok(used.to_owned().into());
+        }
+        let answer = self.ask(pass).await?;
+        if used == Some(answer.access_token.as_str()) {
+            self.put(&stuck, &answer.access_token, REFUSAL_LIFE).await;
+        }
+        // The platform may give the same one again with what is left of its life: never renew in a tight loop.
+        let life = answer.expires_in.clamp(1, 86_400) * 1_000;
+        let early = rand::random_range(EARLY_MS).min(life / 4);
+        let kept = Kept {
+            token: answer.access_token,
+            fresh_until: now().0 + life - early,
+            ends: now().0 + life,
+        };
+        self.keep(pass, &kept).await;
+        Ok(kept.token.into())
+    }
+
+    async fn ask(&self, pass: Pass) -> Result<Answer> {
+        let answer = match pass {
+            Pass::Token => self.ask_for_token().await?,
+            Pass::CorpTicket => self.ask_for_ticket(CORP_TICKET, vec![]).await?,
+            Pass::AppTicket => {
+                let query = vec![("type", "agent_config".to_owned())];
+                self.ask_for_ticket(APP_TICKET, query).await?
+            }
+        };
+        let given = &answer.access_token;
+        if given.is_empty() || given.len() > MAX_LENGTH || !given.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let odd = Failure::Unreadable("the answer holds no usable token".into());
+            return Err(odd.into_error(pass.api()));
+        }
+        Ok(answer)
+    }
+
+    /// A refused secret is remembered, so that it fails once and not once a call.
+    async fn ask_for_token(&self) -> Result<Answer> {
         if let Some(refusal) = self.kept::<Refusal>("refused").await {
             return Err(Error::Platform(PlatformFault {
                 code: refusal.code,
@@ -154,32 +271,11 @@ impl Client {
             ("corpid", corpid.clone()),
             ("corpsecret", secret.expose_secret().to_owned()),
         ]);
-        match self.try_through::<Answer>(GETTOKEN, &ask, None).await {
-            Ok(answer) => Ok(self.keep(answer).await),
-            Err(failure) => Err(self.refused(failure).await),
-        }
-    }
-
-    async fn keep(&self, answer: Answer) -> SecretString {
-        let life = answer.expires_in.clamp(1, 86_400) * 1_000;
-        // The platform may give the same token again with what is left of its life: never renew in a tight loop.
-        let early = rand::random_range(EARLY_MS).min(life / 4);
-        let kept = Kept {
-            token: answer.access_token,
-            fresh_until: now().0 + life - early,
-            ends: now().0 + life,
+        let by = Instant::now() + FETCH_WITHIN;
+        let error = match self.try_through(GETTOKEN, &ask, None, by).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure.into_error(GETTOKEN),
         };
-        self.keep_token(&kept).await;
-        kept.token.into()
-    }
-
-    async fn keep_token(&self, kept: &Kept) {
-        let left = u64::try_from(kept.ends - now().0).unwrap_or(0);
-        self.put("token", kept, Duration::from_millis(left)).await;
-    }
-
-    async fn refused(&self, failure: Failure) -> Error {
-        let error = failure.into_error(GETTOKEN);
         if let Error::Platform(fault) = &error
             && fault.advice == Advice::TellAdmin
         {
@@ -189,7 +285,18 @@ impl Client {
             };
             self.put("refused", &refusal, REFUSAL_LIFE).await;
         }
-        error
+        Err(error)
+    }
+
+    /// A call that itself needs the token; boxed, for it comes round to this file again.
+    fn ask_for_ticket(&self, api: Api, query: Vec<(&'static str, String)>) -> BoxFuture<'_, Result<Answer>> {
+        let by = Instant::now() + FETCH_WITHIN;
+        Box::pin(async move { self.call_by(api, Ask::Get(query), by).await })
+    }
+
+    async fn keep(&self, pass: Pass, kept: &Kept) {
+        let left = u64::try_from(kept.ends - now().0).unwrap_or(0);
+        self.put(pass.name(), kept, Duration::from_millis(left)).await;
     }
 
     /// What the cache holds for this app; `None` also when it was sealed under another secret.
@@ -213,13 +320,10 @@ impl Client {
         format!("wecom:{name}:{corp}:{agent_id}")
     }
 
-    fn flight(&self) -> Arc<tokio::sync::Mutex<()>> {
+    fn flight(&self, pass: Pass) -> Flight {
         let Credentials { corp, agent_id, .. } = self.credentials();
-        let mut flights = self
-            .flights()
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        Arc::clone(flights.entry((*corp, *agent_id)).or_default())
+        let mut flights = self.flights().lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(flights.entry((*corp, *agent_id, pass)).or_default())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::ids::{ContactId, CorpId, ExternalUserId, StoreId, UserId};
 use crate::job;
 use crate::links::content::Attachment;
 use crate::links::{self, NewLink};
+use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
 use crate::seal::fingerprint;
 use crate::time::{SECOND_MS, Timestamp};
@@ -151,7 +152,7 @@ async fn send(app: &App, corp: &Corp, code: &str, message: &Message, at: Timesta
     if left_ms() < 0 {
         return Ok(Outcome::Late);
     }
-    let client = directory::platform(app, corp.id).await?;
+    let client = directory::platform(app, corp.id).await?.in_lane(Lane::Urgent);
     let mut message = message.clone();
     let mut busy = 0;
     for _ in 0..MAX_TRIES {

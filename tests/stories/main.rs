@@ -20,6 +20,7 @@ mod metrics;
 mod moments;
 mod orders;
 mod pages;
+mod platform;
 mod segments;
 mod sending;
 mod shell;

@@ -17,6 +17,10 @@ use crate::wecom::broadcast::ResultStatus;
 use crate::wecom::login::Identity;
 use crate::wecom::message::Message;
 
+mod hostile;
+mod quiet;
+mod storm;
+
 #[derive(Clone, Default)]
 struct Fake(Arc<Inner>);
 
@@ -31,11 +35,7 @@ struct Inner {
 
 impl Fake {
     async fn start(&self) -> Platform {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(answer).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Platform::new(&format!("http://{address}"), Cache::memory())
+        serve(Router::new().fallback(answer).with_state(self.clone())).await
     }
 
     fn tell(&self, path: &str, answers: &[&str]) {
@@ -53,6 +53,13 @@ impl Fake {
     fn kill_token(&self) {
         self.0.token.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+async fn serve(router: Router) -> Platform {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Platform::new(&format!("http://{address}"), Cache::memory())
 }
 
 async fn answer(
@@ -348,10 +355,11 @@ async fn with_token(base_url: &str) -> Client {
 async fn five_tags_are_marked_at_once_and_no_more() {
     let api = Api::freely("externalcontact/mark_tag").at_once(5);
     let (_fake, client) = fake().await;
-    let limits = client.platform.limits.clone();
+    let by = Instant::now() + DEADLINE;
     let mut turns = Vec::new();
     for _ in 0..5 {
-        turns.push(limits.turn(CorpId(7), api).await.unwrap());
+        let turn = client.platform.turns.take(CorpId(7), api, Lane::Normal, by).await;
+        turns.push(turn.ok().unwrap());
     }
     let (userid, external_userid) = ("li".into(), "wm1".into());
     let sixth = client.mark_tags(&userid, &external_userid, &["et1"], &[]);
