@@ -14,10 +14,11 @@ use crate::contacts::{Mirrored, Reading, Shown};
 use crate::directory::{self, Corp};
 use crate::error::{Advice, Error, PlatformFault, Result};
 use crate::ids::{AssociateId, UserId};
+use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::time::Timestamp;
-use crate::wecom::Client;
 use crate::wecom::contact::ContactOfMember;
+use crate::wecom::{Client, Page, Walk};
 
 /// Members a part holds. More would leave too few parts to read side by side, fewer too many pages half empty.
 const MEMBERS: usize = 20;
@@ -26,8 +27,8 @@ const READERS: usize = 6;
 /// Pages that wait for the writer, and that one transaction takes.
 const AHEAD: usize = 24;
 const TOGETHER: usize = 20;
-/// A customer ceiling of 20,000 a member makes 200 full pages; short ones are allowed for. More is a circle.
-const MAX_PAGES: usize = MEMBERS * 200 * 4;
+/// A customer ceiling of 20,000 a member makes 200 full pages; short ones are allowed for.
+const MAX_PAGES: u64 = MEMBERS as u64 * 200 * 4;
 /// Tries of a page that a callback's write got in the way of.
 const MAX_LOOKS: usize = 5;
 /// Tries of a call that may work later; rate limits are waited for without counting.
@@ -61,7 +62,9 @@ enum Told {
 
 /// Reads what is left; answers why members could not be read, if any.
 pub async fn read_all(work: &Work<'_>) -> Result<Option<String>> {
-    let client = directory::platform(work.app, work.corp).await?;
+    let client = directory::platform(work.app, work.corp)
+        .await?
+        .in_lane(Lane::Sweep);
     let corp = directory::find_corp(&work.app.db, work.corp).await?;
     plan(work, &client).await?;
     let mut writer = Writer {
@@ -130,14 +133,15 @@ impl Reader<'_> {
     }
 
     /// Reads a part to its end; answers what is to be told of it as a whole.
-    async fn part(&self, mut part: Part) -> Result<Option<Told>> {
+    async fn part(&self, part: Part) -> Result<Option<Told>> {
+        let mut walk = Walk::from(part.cursor.clone()).at_most(MAX_PAGES);
         let mut began_at = part.began_at.unwrap_or_else(|| self.work.app.now());
-        for _ in 0..MAX_PAGES {
+        loop {
             let read_at = self.work.app.now();
-            let page = match self.page(&part).await {
+            let page = match self.page(&part.members, walk.cursor()).await {
                 Ok(page) => page,
-                Err(error) if part.cursor.is_some() && is_one_of(&error, &ABOUT_A_CURSOR) => {
-                    part.cursor = None;
+                Err(error) if walk.cursor().is_some() && is_one_of(&error, &ABOUT_A_CURSOR) => {
+                    walk = Walk::new().at_most(MAX_PAGES);
                     began_at = self.work.app.now();
                     continue;
                 }
@@ -149,35 +153,27 @@ impl Reader<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            if page.next.is_some() && page.next == part.cursor {
-                return Err(Error::internal("the platform's cursor stands still"));
-            }
-            part.cursor.clone_from(&page.next);
-            let is_last = page.next.is_none();
+            let goes_on = walk.go_on(page.next)?;
             self.tell(Told::Page(Piece {
                 part: part.part,
                 members: part.members.clone(),
                 began_at,
                 read_at,
                 items: page.items,
-                next: page.next,
+                next: walk.cursor().map(str::to_owned),
             }))
             .await?;
-            if is_last {
+            if !goes_on {
                 return Ok(None);
             }
         }
-        Err(Error::internal("the platform's cursors go in a circle"))
     }
 
     /// One page; waits as long as the platform's limits ask, and a little for what may pass.
-    async fn page(&self, part: &Part) -> Result<crate::wecom::Page<ContactOfMember>> {
+    async fn page(&self, members: &[UserId], cursor: Option<&str>) -> Result<Page<ContactOfMember>> {
         let mut tries = 0;
         loop {
-            let answer = self
-                .client
-                .contacts_of(&part.members, part.cursor.as_deref())
-                .await;
+            let answer = self.client.contacts_of(members, cursor).await;
             let Err(Error::Platform(PlatformFault {
                 code,
                 advice: Advice::Retry { after_ms },
