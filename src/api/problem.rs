@@ -19,11 +19,6 @@ impl Refusal {
         Self(Box::new(answer.into_response()))
     }
 
-    /// Whether the fault is ours or the platform's, so that the effect may have happened.
-    pub(super) fn is_server_error(&self) -> bool {
-        self.0.status().is_server_error()
-    }
-
     fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().insert(name, value);

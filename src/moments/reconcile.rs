@@ -125,14 +125,17 @@ mod tests {
 
     #[test]
     fn a_part_is_told_by_its_own_link_alone() {
-        let card = |url: &str| ListedMoment {
-            link_url: url.into(),
-            ..ListedMoment::default()
-        };
-        let text = |text: &str| ListedMoment {
+        let listed = |text: &str, link_url: &str| ListedMoment {
+            moment_id: "mom".into(),
+            creator: None,
+            create_time: Timestamp(0),
+            is_personal: false,
+            is_public: true,
             text: text.into(),
-            ..ListedMoment::default()
+            link_url: link_url.into(),
         };
+        let card = |url: &str| listed("上新", url);
+        let text = |text: &str| listed(text, "");
         assert!(carries(&card("https://crm.example.com/l/abcDEF"), "abcDEF"));
         assert!(carries(&text("上新\nhttps://crm.example.com/l/abcDEF"), "abcDEF"));
         assert!(!carries(&card("https://crm.example.com/l/abcDEFG"), "abcDEF"));
