@@ -85,7 +85,8 @@ async fn figures_hold(street: &Street) {
         Day::parse("2026-11-20").unwrap(),
         Day::parse("2026-12-31").unwrap(),
     );
-    let wrong = metrics::differences(&street.shop.app.db, street.shop.corp, from, to)
+    let snapshot = street.shop.app.db.snapshot().await.unwrap();
+    let wrong = metrics::differences(&snapshot, street.shop.corp, from, to)
         .await
         .unwrap();
     assert!(wrong.is_empty(), "{wrong:#?}");
