@@ -107,6 +107,37 @@ async fn a_campaign_goes_out_and_comes_back_counted() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_midnight_counts_before_midnight_however_late_it_is_known() {
+    let street = Street::open().await;
+    launch(&street).await;
+    street.after(14 * HOUR_MS - MINUTE_MS);
+    street.sandbox.customer_deletes(CORPID, "wmSim105", "wu").unwrap();
+    confirm_all(&street);
+    later(&street, HOUR_MS).await;
+    let counted = async |day: &str, code: &str| {
+        let sql = format!(
+            "select coalesce(cast(sum(value) as bigint), 0) from store_day where day = '{day}' and code = '{code}'"
+        );
+        street.shop.number(&sql).await
+    };
+    for (code, before, after) in [
+        ("delivered", 8, 0),
+        ("not_delivered", 1, 0),
+        ("batches_confirmed", 3, 0),
+    ] {
+        assert_eq!(
+            (
+                counted("2026-11-23", code).await,
+                counted("2026-11-24", code).await
+            ),
+            (before, after),
+            "{code}"
+        );
+    }
+    figures_hold(&street).await;
+}
+
+#[tokio::test]
 async fn r01_an_answer_that_was_lost_is_looked_up_not_repeated() {
     let street = Street::open().await;
     for fault in [
