@@ -56,9 +56,26 @@ async fn later(street: &Street, ms: i64) {
 }
 
 async fn progress(street: &Street, id: CampaignId) -> Progress {
-    campaigns::progress(&street.shop.app.db, &street.shop.whole(), id)
+    let progress = campaigns::progress(&street.shop.app.db, &street.shop.whole(), id)
         .await
-        .unwrap()
+        .unwrap();
+    nobody_is_missing(&progress);
+    progress
+}
+
+/// Everybody targeted is left out for one reason or stands in one state, at every moment.
+fn nobody_is_missing(progress: &Progress) {
+    let because_of = |state: &str| -> i64 {
+        let reasons = progress.reasons.iter().filter(|reason| reason.state == state);
+        reasons.map(|reason| reason.contacts).sum()
+    };
+    assert_eq!(progress.targeted, progress.eligible + because_of("excluded"));
+    assert_eq!(progress.failed, because_of("failed"));
+    let unsent = progress.planned + progress.tasked + progress.expired;
+    assert_eq!(
+        progress.eligible,
+        progress.sent + progress.failed + unsent + progress.cancelled + progress.unknown
+    );
 }
 
 async fn state(street: &Street, id: CampaignId) -> &'static str {
