@@ -54,6 +54,7 @@ pub(super) struct ContactQuery {
     /// Last order on or after this day.
     #[param(value_type = Option<String>, format = Date)]
     ordered_from: Option<Day>,
+    /// Last order on or before this day.
     #[param(value_type = Option<String>, format = Date)]
     ordered_to: Option<Day>,
     /// The platform's id of the contact.

@@ -114,7 +114,8 @@ pub(super) async fn list(
     Ok(Json(found.map(|link| answer(&app, link)).into()))
 }
 
-/// A link to make. `title` is for our own pages; the target's address when absent.
+/// A link to make. `title` is for our own pages (at most 60 characters); the beginning of the target's address when
+/// absent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LinkBody {
@@ -131,7 +132,7 @@ pub(super) async fn create(State(app): State<App>, me: Caller, posted: Posted<Li
     let work = posted.once.begin(&app, &me).await?;
     let body = posted.body;
     let new = NewLink {
-        title: body.title.unwrap_or_else(|| body.target.url().to_owned()),
+        title: body.title.unwrap_or_else(|| untitled(&body.target)),
         target: body.target,
         store: body.store_id,
         associate: body.associate_id,
@@ -144,6 +145,10 @@ pub(super) async fn create(State(app): State<App>, me: Caller, posted: Posted<Li
     let (id, _) = made.into_iter().next().ok_or(Error::NotFound)?;
     let link = answer(&app, links::find(&work.tx, &me.scope, id).await?);
     work.finish(Answer::created(format!("/links/{id}"), &link)?).await
+}
+
+fn untitled(target: &LinkTarget) -> String {
+    target.url().chars().take(links::MAX_TITLE).collect()
 }
 
 /// One link.

@@ -83,25 +83,15 @@ pub(super) async fn create_group(
     }
     let (inside, caller) = (app.clone(), me.clone());
     let effect = async move {
-        let group = add_group(&inside, &caller, name, &names).await?;
+        let group = add_group(&inside, &caller, &name, &names).await?;
         Answer::created(format!("/tag-groups/{}", group.id), &group)
     };
     posted.once.run(&app, &me, effect).await
 }
 
-async fn add_group(app: &App, me: &Caller, name: String, names: &[String]) -> Result<TagGroup> {
-    let existing = tags::groups(&app.db, &me.scope).await?;
-    if existing.iter().any(|group| group.name == name) {
-        return Err(Error::invalid("/name", format!("there is a group `{name}` already")).into());
-    }
-    let mut place = Place::NewGroup(name);
-    let mut group_id = None;
-    for tag in names {
-        let created = tags::create(app, &me.act(app), &me.scope, place, tag).await?;
-        group_id = Some(created.group_id);
-        place = Place::Group(created.group_id);
-    }
-    group(app, me, group_id.ok_or(Error::NotFound)?).await
+async fn add_group(app: &App, me: &Caller, name: &str, names: &[String]) -> Result<TagGroup> {
+    let id = tags::create_group(app, &me.act(app), &me.scope, name, names).await?;
+    group(app, me, id).await
 }
 
 async fn group(app: &App, me: &Caller, id: TagGroupId) -> Result<TagGroup> {

@@ -392,10 +392,12 @@ async fn tell_failed(
     failed: &[ContactId],
     reason: &str,
 ) -> Result<()> {
+    // Looked at later, it failed when the associate pressed send.
+    let failed_at = batch.confirmed_at.unwrap_or(act.now).min(act.now);
     let not_delivered = Tally {
         store: batch.store_id,
         associate: Some(batch.associate_id),
-        day: act.now.day(batch.tz()),
+        day: failed_at.day(batch.tz()),
         code: Code::NotDelivered,
         value: failed.len() as i64,
     };

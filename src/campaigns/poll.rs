@@ -144,7 +144,9 @@ async fn member(platform: &Client, msgid: &str, batch: &Batch) -> Result<Option<
 pub async fn record_seen(tx: &Tx, act: &Act<'_>, corp: CorpId, batch: &Batch, seen: &Seen) -> Result<()> {
     if let Some(confirmed_at) = seen.confirmed_at {
         confirm(tx, corp, batch, confirmed_at).await?;
-        record_results(tx, act, corp, batch, &seen.results).await?;
+        let mut confirmed = batch.clone();
+        confirmed.confirmed_at.get_or_insert(confirmed_at);
+        record_results(tx, act, corp, &confirmed, &seen.results).await?;
     }
     watch(tx, act, corp, batch).await?;
     store::settle(tx, act, corp, batch.campaign_id).await
@@ -225,7 +227,7 @@ async fn record_sent(
     let delivered = Tally {
         store: batch.store_id,
         associate: Some(batch.associate_id),
-        day: act.now.day(batch.tz()),
+        day: at.day(batch.tz()),
         code: Code::Delivered,
         value: reached.len() as i64,
     };

@@ -1,5 +1,8 @@
 //! `dianyu metrics recompute`: recounts stored figures from raw rows.
 
+use dianyu::db::Db;
+use dianyu::error::Error;
+use dianyu::ids::CorpId;
 use dianyu::time::Day;
 use dianyu::{directory, metrics};
 
@@ -24,26 +27,30 @@ fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| format!("`{text}` is not a day; write `2026-11-23`"))
 }
 
+async fn recompute(db: &Db, corp: CorpId, args: &Recompute) -> Result<Vec<String>, Error> {
+    let tx = db.begin().await?;
+    let differences = metrics::recompute(&tx, corp, args.from, args.to).await?;
+    tx.commit().await?;
+    Ok(differences)
+}
+
 pub async fn run(command: Command) -> anyhow::Result<()> {
     let Command::Recompute(args) = command;
     anyhow::ensure!(args.from <= args.to, "`--from` is after `--to`");
     let (app, node) = super::connect().await?;
     let mut total = 0;
     for corp in directory::corps(&app.db).await.map_err(super::sentence)? {
-        let differences = metrics::differences(&app.db, corp.id, args.from, args.to)
-            .await
-            .map_err(super::sentence)?;
+        let differences = if args.check {
+            let snapshot = app.db.snapshot().await.map_err(super::sentence)?;
+            metrics::differences(&snapshot, corp.id, args.from, args.to).await
+        } else {
+            recompute(&app.db, corp.id, &args).await
+        };
+        let differences = differences.map_err(super::sentence)?;
         differences
             .iter()
             .for_each(|difference| println!("{}: {difference}", corp.corpid));
         total += differences.len();
-        if !args.check && !differences.is_empty() {
-            let tx = app.db.begin().await.map_err(super::sentence)?;
-            metrics::recompute(&tx, corp.id, args.from, args.to)
-                .await
-                .map_err(super::sentence)?;
-            tx.commit().await.map_err(super::sentence)?;
-        }
     }
     super::done(&app, &node).await;
     println!(

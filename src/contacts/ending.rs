@@ -12,16 +12,27 @@ use crate::scope::Act;
 use crate::tally::{self, Code, Tally};
 use crate::timeline::{self, Entry, News};
 
-/// Ends a pair as an event told; `false` when it changes nothing: the event is old, or heard before.
-pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending: &Ending) -> Result<bool> {
+/// What the news of an end came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    Ended,
+    /// The event is old, or heard before.
+    Nothing,
+    /// We do not know the pair. The platform's reads may not show it yet, and show it for good once they do: told
+    /// again after a later reading, the end is not lost.
+    TooEarly,
+}
+
+/// Ends a pair as an event told.
+pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending: &Ending) -> Result<Heard> {
     let Some(associate) = directory::associate_by_userid(tx, corp.id, &ending.userid).await? else {
-        return Ok(false);
+        return Ok(Heard::TooEarly);
     };
     let Some(kept) = ledger::pair(tx, corp.id, contact, associate.id).await? else {
-        return Ok(false);
+        return Ok(Heard::TooEarly);
     };
     let Some(mut period) = ledger::period_at(tx, corp.id, contact, associate.id, ending.at).await? else {
-        return Ok(false);
+        return Ok(Heard::TooEarly);
     };
     // The associate changed store after the end, before we heard of it: the stretch after the move takes the end.
     if period.until_cause.as_deref() == Some("moved") {
@@ -31,7 +42,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
     let is_open = period.until_at.is_none() && kept.is_live();
     let is_guess = period.until_cause.as_deref() == Some("system");
     if !is_open && !is_guess {
-        return Ok(false);
+        return Ok(Heard::Nothing);
     }
     let at = ending.at.max(period.from_at);
     let zone = zone_of(tx, corp, period.store_id).await?;
@@ -61,7 +72,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
         entry,
     };
     timeline::append(tx, act, corp.id, zone, vec![news]).await?;
-    Ok(true)
+    Ok(Heard::Ended)
 }
 
 pub(super) async fn zone_of(tx: &Tx, corp: &Corp, store: Option<StoreId>) -> Result<Tz> {

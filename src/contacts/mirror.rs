@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ending::{end, zone_of};
+use super::ending::{Heard, end, zone_of};
 use super::ground::Ground;
 use super::intake::Work;
 use super::model::Ending;
@@ -52,6 +52,8 @@ pub struct Refreshed {
     pub contact: Option<ContactId>,
     /// Whether the platform showed the person at all.
     pub is_shown: bool,
+    /// Whether the end that the event told of is of a pair we do not know yet.
+    pub is_end_early: bool,
     pub mirrored: Mirrored,
 }
 
@@ -119,15 +121,19 @@ impl Reading<'_> {
         let contact = super::ids_of(tx, self.corp.id, std::slice::from_ref(external_userid))
             .await?
             .remove(external_userid);
+        let mut is_end_early = contact.is_none() && ending.is_some();
         if let Some(contact) = contact {
             if let Some(ending) = ending {
-                mirrored.changed += u64::from(end(tx, act, self.corp, contact, ending).await?);
+                let heard = end(tx, act, self.corp, contact, ending).await?;
+                mirrored.changed += u64::from(heard == Heard::Ended);
+                is_end_early = heard == Heard::TooEarly;
             }
             mirrored.changed += self.close_the_rest(tx, contact, &shown).await?;
         }
         Ok(Refreshed {
             contact,
             is_shown: !shown.is_empty(),
+            is_end_early,
             mirrored,
         })
     }

@@ -15,7 +15,7 @@ mod rehome;
 mod change;
 
 pub use change::*;
-pub use ending::end;
+pub use ending::{Heard, end};
 pub use mirror::*;
 pub use model::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};

@@ -85,7 +85,9 @@ pub struct ContactFilter {
     pub associate: Option<AssociateId>,
     pub added_from: Option<Day>,
     pub added_to: Option<Day>,
+    /// Their last order was on or after this day.
     pub ordered_from: Option<Day>,
+    /// Their last order was on or before this day.
     pub ordered_to: Option<Day>,
     /// No order since this day, or never.
     pub quiet_since: Option<Day>,

@@ -1,6 +1,6 @@
 //! The only place that names a backend: each real difference is one function.
 
-use sea_orm::DbBackend;
+use sea_orm::{AccessMode, DbBackend, IsolationLevel};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -69,6 +69,36 @@ impl Backend {
         match self {
             Self::Sqlite => "cast(unixepoch('subsec') * 1000 as bigint)",
             Self::Postgres => "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+        }
+    }
+
+    /// Taken with a corp's id by whoever adds to its figures, until the transaction ends: any number at once.
+    pub fn share_figures(self) -> Option<&'static str> {
+        match self {
+            // `begin immediate` is the lock.
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "select pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '.figures', $1))",
+            ),
+        }
+    }
+
+    /// Taken with a corp's id by whoever counts its figures anew: waits for all who have added, and whoever would
+    /// add waits.
+    pub fn hold_figures(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("select pg_advisory_xact_lock(hashtextextended(current_schema() || '.figures', $1))")
+            }
+        }
+    }
+
+    /// Begins a read transaction in which every statement sees the same moment. On SQLite any does.
+    pub(super) fn one_moment(self) -> (Option<IsolationLevel>, Option<AccessMode>) {
+        match self {
+            Self::Sqlite => (None, None),
+            Self::Postgres => (Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)),
         }
     }
 

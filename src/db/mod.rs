@@ -42,6 +42,11 @@ pub struct Tx {
     inner: DatabaseTransaction,
 }
 
+/// Reads that all see the same moment, whatever is committed meanwhile.
+pub struct Snapshot {
+    inner: DatabaseTransaction,
+}
+
 /// Whatever can run a statement: the database or a transaction.
 pub trait Conn: Sync {
     type Raw: ConnectionTrait;
@@ -60,6 +65,13 @@ impl Conn for Db {
 }
 
 impl Conn for Tx {
+    type Raw = DatabaseTransaction;
+    fn raw(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+impl Conn for Snapshot {
     type Raw = DatabaseTransaction;
     fn raw(&self) -> &DatabaseTransaction {
         &self.inner
@@ -157,6 +169,22 @@ impl Db {
         )]
         let inner = self.write.begin_with_options(options).await?;
         Ok(Tx { inner })
+    }
+
+    /// Begins reads that see one moment: that of the first of them.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let (isolation_level, access_mode) = self.backend().one_moment();
+        let options = TransactionOptions {
+            isolation_level,
+            access_mode,
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that opens a read transaction"
+        )]
+        let inner = self.read.begin_with_options(options).await?;
+        Ok(Snapshot { inner })
     }
 
     /// Fails when the database does not answer.

@@ -177,7 +177,7 @@ impl Job for Fetch {
         Some(match ending {
             None => format!("{person}|{look}"),
             Some(ending) => format!(
-                "{person}|{}|{}|{}",
+                "{person}|{look}|{}|{}|{}",
                 ending.userid,
                 ending.cause.as_str(),
                 ending.at.0
@@ -201,7 +201,7 @@ impl Job for Fetch {
         };
         let again = Self {
             external_userid: self.external_userid,
-            ending: None,
+            ending: self.ending.filter(|_| fetched.is_end_early),
             added_at: None,
             look: self.look + 1,
         };

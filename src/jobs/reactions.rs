@@ -41,7 +41,7 @@ pub async fn after_fetch(app: &App, corp: CorpId, mirrored: &Mirrored) -> Result
     let tx = app.db.begin().await?;
     let pause = format!("unknown-tags:{corp}");
     if mirrored.has_unknown_tags && app.cache.lock(&pause, TAG_PAUSE).await {
-        job::enqueue(&tx, &app.ids, app.now(), corp, &SyncTags {}, app.now()).await?;
+        job::enqueue(&tx, &app.ids, app.now(), corp, &SyncTags::default(), app.now()).await?;
         asks = true;
     }
     for userid in &mirrored.unknown_members {
@@ -77,6 +77,6 @@ pub async fn departments_changed(tx: &Tx, app: &App, corp: CorpId) -> Result<()>
 
 /// Tags or groups came, changed or went.
 pub async fn tags_changed(tx: &Tx, app: &App, corp: CorpId) -> Result<()> {
-    job::enqueue(tx, &app.ids, app.now(), corp, &SyncTags {}, app.now()).await?;
+    job::enqueue(tx, &app.ids, app.now(), corp, &SyncTags::default(), app.now()).await?;
     Ok(())
 }

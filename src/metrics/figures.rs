@@ -161,21 +161,8 @@ pub(super) async fn facts(
     from: Day,
     to: Day,
 ) -> Result<Facts> {
-    let sums = store::sums(conn, corp, places, from, to).await?;
-    complete(conn, corp, places, needs, from, to, sums).await
-}
-
-async fn complete(
-    conn: &impl Conn,
-    corp: CorpId,
-    places: &Places,
-    needs: Needs,
-    from: Day,
-    to: Day,
-    sums: Sums,
-) -> Result<Facts> {
     let mut facts = Facts {
-        sums,
+        sums: store::sums(conn, corp, places, from, to).await?,
         ..Facts::default()
     };
     if needs.flow {
@@ -206,8 +193,7 @@ async fn complete(
 
 /// The goal of `day`'s month and what was reached of it by then.
 async fn goal(conn: &impl Conn, corp: CorpId, places: &Places, day: Day) -> Result<Option<Goal>> {
-    let month = day.to_string()[..7].to_owned();
-    let Some(wanted) = store::goal(conn, corp, places, &month).await? else {
+    let Some(wanted) = store::goal(conn, corp, places, &month_of(day)).await? else {
         return Ok(None);
     };
     let so_far = store::sums(conn, corp, places, day.first_of_month(), day).await?;
@@ -215,6 +201,10 @@ async fn goal(conn: &impl Conn, corp: CorpId, places: &Places, day: Day) -> Resu
         reached: Fen(so_far.net()),
         wanted,
     }))
+}
+
+fn month_of(day: Day) -> String {
+    day.to_string()[..7].to_owned()
 }
 
 /// The places of a subject, if the scope reaches all of them.
@@ -272,7 +262,7 @@ pub async fn figures(
         .collect())
 }
 
-/// The same by day, each day for itself: people are counted anew each day.
+/// The same by day, each day for itself: people are counted anew each day. As many statements for a year as for a day.
 pub async fn figures_by_day(
     conn: &impl Conn,
     scope: &Scope,
@@ -284,15 +274,79 @@ pub async fn figures_by_day(
     check(codes)?;
     let places = places_of(conn, scope, subject).await?;
     let needs = Needs::of(codes.iter().map(String::as_str));
-    let mut sums: BTreeMap<Day, Sums> = store::sums_by_day(conn, scope.corp, &places, from, to).await?;
-    let mut days = Vec::new();
-    for day in from.through(to) {
-        let of_day = sums.remove(&day).unwrap_or_default();
-        let facts = complete(conn, scope.corp, &places, needs, day, day, of_day).await?;
+    let facts = facts_by_day(conn, scope.corp, &places, needs, from, to).await?;
+    let of_day = |(day, facts): (Day, Facts)| {
         let figures = codes.iter().map(|code| figure(code, &facts, None)).collect();
-        days.push((day, figures));
+        (day, figures)
+    };
+    Ok(facts.into_iter().map(of_day).collect())
+}
+
+async fn facts_by_day(
+    conn: &impl Conn,
+    corp: CorpId,
+    places: &Places,
+    needs: Needs,
+    from: Day,
+    to: Day,
+) -> Result<BTreeMap<Day, Facts>> {
+    let mut days: BTreeMap<Day, Facts> = from.through(to).map(|day| (day, Facts::default())).collect();
+    for (day, sums) in store::sums_by_day(conn, corp, places, from, to).await? {
+        days.entry(day).or_default().sums = sums;
+    }
+    if needs.flow {
+        for (day, flow) in store::flow_by_day(conn, corp, places, from, to).await? {
+            days.entry(day).or_default().flow = flow;
+        }
+    }
+    if needs.buyers {
+        for (day, buyers) in store::buyers_by_day(conn, corp, places, from, to).await? {
+            days.entry(day).or_default().buyers = buyers;
+        }
+    }
+    if needs.clickers {
+        for (day, clickers) in store::clickers_by_day(conn, corp, places, from, to).await? {
+            days.entry(day).or_default().clickers = clickers;
+        }
+    }
+    if needs.private {
+        for (day, source, net) in store::credited_by_day(conn, corp, places, from, to).await? {
+            if PRIVATE.contains(&source.as_str()) {
+                days.entry(day).or_default().private_fen += net.0;
+            }
+        }
+    }
+    if needs.goal {
+        goals(conn, corp, places, &mut days).await?;
     }
     Ok(days)
+}
+
+/// Sets the goal of each day's month and what was reached of it by then.
+async fn goals(
+    conn: &impl Conn,
+    corp: CorpId,
+    places: &Places,
+    days: &mut BTreeMap<Day, Facts>,
+) -> Result<()> {
+    let (Some(from), Some(to)) = (days.keys().next().copied(), days.keys().last().copied()) else {
+        return Ok(());
+    };
+    let wanted = store::goals(conn, corp, places, &month_of(from), &month_of(to)).await?;
+    let first = from.first_of_month();
+    let sums = store::sums_by_day(conn, corp, places, first, to).await?;
+    let mut reached = Fen(0);
+    for day in first.through(to) {
+        if day == day.first_of_month() {
+            reached = Fen(0);
+        }
+        reached.0 += sums.get(&day).map_or(0, Sums::net);
+        if let (Some(facts), Some(wanted)) = (days.get_mut(&day), wanted.get(&month_of(day))) {
+            let wanted = *wanted;
+            facts.goal = Some(Goal { reached, wanted });
+        }
+    }
+    Ok(())
 }
 
 /// Net sales of each day: a store's, or of all that the scope reaches.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::Tz;
 
 use super::store;
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Snapshot, Tx};
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::tally::{self, Tally};
@@ -57,15 +57,27 @@ pub async fn recount(conn: &impl Conn, corp: CorpId, from: Day, to: Day) -> Resu
 /// Store, associate (0: the store's own row), day, code.
 type Place = (i64, i64, Day, String);
 
-/// Where stored figures differ from the recount: store, associate, day, code, stored, counted.
-pub async fn differences(conn: &impl Conn, corp: CorpId, from: Day, to: Day) -> Result<Vec<String>> {
+/// Where stored figures differ from the recount: store, associate, day, code, stored, counted. In one snapshot, or
+/// an order taken between the two readings would seem a fault.
+pub async fn differences(snapshot: &Snapshot, corp: CorpId, from: Day, to: Day) -> Result<Vec<String>> {
+    let counted = recount(snapshot, corp, from, to).await?;
+    compare(snapshot, corp, from, to, &counted).await
+}
+
+async fn compare(
+    conn: &impl Conn,
+    corp: CorpId,
+    from: Day,
+    to: Day,
+    tallies: &[Tally],
+) -> Result<Vec<String>> {
     let stored: BTreeMap<Place, i64> = store::stored(conn, corp, from, to)
         .await?
         .into_iter()
         .map(|row| ((row.store_id, row.associate_id, row.day, row.code), row.value))
         .collect();
     let mut counted: BTreeMap<Place, i64> = BTreeMap::new();
-    for tally in recount(conn, corp, from, to).await? {
+    for tally in tallies {
         let store = tally.store.map_or(0, |store| store.0);
         let code = tally.code.as_str().to_owned();
         *counted.entry((store, 0, tally.day, code.clone())).or_insert(0) += tally.value;
@@ -90,8 +102,14 @@ pub async fn differences(conn: &impl Conn, corp: CorpId, from: Day, to: Day) -> 
         .collect())
 }
 
-/// Replaces the stored figures by the recount.
-pub async fn recompute(tx: &Tx, corp: CorpId, from: Day, to: Day) -> Result<()> {
-    let tallies = recount(tx, corp, from, to).await?;
-    tally::replace(tx, corp, from, to, &tallies).await
+/// Replaces the stored figures by the recount where they differ; answers how they did. Whoever would add to them
+/// waits until the transaction ends.
+pub async fn recompute(tx: &Tx, corp: CorpId, from: Day, to: Day) -> Result<Vec<String>> {
+    tally::hold(tx, corp).await?;
+    let counted = recount(tx, corp, from, to).await?;
+    let differences = compare(tx, corp, from, to, &counted).await?;
+    if !differences.is_empty() {
+        tally::replace(tx, corp, from, to, &counted).await?;
+    }
+    Ok(differences)
 }

@@ -34,7 +34,8 @@ pub async fn write(tx: &Tx, sealer: &Sealer, corp: CorpId, chain: &Chain) -> Res
     writer.timeline().await?;
     // Follows begin long before the days of past; stored figures cover every day there is anything on.
     let first = chain.first_day().plus(-400);
-    metrics::recompute(tx, corp, first, chain.last_day()).await
+    metrics::recompute(tx, corp, first, chain.last_day()).await?;
+    Ok(())
 }
 
 struct Writer<'a> {
@@ -428,8 +429,8 @@ impl Writer<'_> {
                     delivery.state,
                     delivery.reason,
                     delivery.sent_at,
-                    self.sent_day(campaign, delivery),
-                    campaign.ends_at
+                    delivery.sent_at.map(|at| self.day(at)),
+                    known_at(campaign, delivery)
                 ]);
             }
         }
@@ -444,18 +445,6 @@ impl Writer<'_> {
                        sent_day, updated_at";
         self.insert("delivery", columns, deliveries).await?;
         self.quota().await
-    }
-
-    /// The day it was known: of sending, or for a failure of the associate's confirmation.
-    fn sent_day(&self, campaign: &CampaignSeed, delivery: &DeliverySeed) -> Option<String> {
-        let known = match delivery.state {
-            "sent" => delivery.sent_at,
-            "failed" => delivery
-                .batch
-                .and_then(|batch| campaign.batches[batch].confirmed_at),
-            _ => None,
-        };
-        known.map(|at| self.day(at))
     }
 
     async fn quota(&self) -> Result<()> {
@@ -858,4 +847,12 @@ fn tag_list(tags: &[TagId]) -> String {
         text.push(' ');
     }
     text
+}
+
+/// When a delivery took its last state: as its associate confirmed, else when the campaign ended.
+fn known_at(campaign: &CampaignSeed, delivery: &DeliverySeed) -> Timestamp {
+    let confirmed_at = delivery
+        .batch
+        .and_then(|batch| campaign.batches[batch].confirmed_at);
+    confirmed_at.unwrap_or(campaign.ends_at)
 }

@@ -135,7 +135,7 @@ impl Work<'_> {
     async fn step(&self, step: Step) -> Result<Option<String>> {
         let seen = match step {
             Step::People => contacts::sync_people(self.app, self.corp).await?,
-            Step::Tags => tags::sync_tags(self.app, self.corp).await?,
+            Step::Tags => tags::sync_tags(self.app, self.corp).await?.tags,
             Step::Contacts => return pairs::read_all(self).await,
         } as i64;
         let tx = self.app.db.begin().await?;

@@ -22,6 +22,14 @@ pub struct Tag {
     pub contacts: i64,
 }
 
+/// What a reading of all tags came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Synced {
+    pub tags: usize,
+    /// A tag made a moment ago was not shown: too early to say that it is gone.
+    pub is_early: bool,
+}
+
 /// Where a new tag goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Into {

@@ -1,6 +1,6 @@
 //! Statements on tag groups and tags.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
 
@@ -11,6 +11,7 @@ use crate::db::{self, Conn, Filter, Tx, id_list};
 use crate::error::{Error, Result};
 use crate::ids::{CorpId, TagGroupId, TagId};
 use crate::scope::{Act, Scope};
+use crate::time::Timestamp;
 use crate::wecom::tag as platform;
 
 #[derive(FromQueryResult)]
@@ -28,6 +29,15 @@ pub(super) struct Row {
     pub platform_id: String,
     pub name: String,
     pub sort: i64,
+    pub created_at: Timestamp,
+}
+
+/// A live group with what the platform calls it.
+#[derive(FromQueryResult)]
+pub(super) struct LiveGroup {
+    pub id: TagGroupId,
+    pub platform_id: String,
+    pub created_at: Timestamp,
 }
 
 /// Groups with their tags, as the platform sorts them. Counts are of the scope.
@@ -112,14 +122,14 @@ pub(super) async fn row(conn: &impl Conn, corp: CorpId, id: TagId) -> Result<Row
 pub(super) async fn rows(conn: &impl Conn, corp: CorpId, ids: &[TagId]) -> Result<Vec<Row>> {
     let wanted = conn.backend().in_ids("id", "$2");
     let sql = format!(
-        "select id, group_id, platform_id, name, sort from tag
+        "select id, group_id, platform_id, name, sort, created_at from tag
          where corp_id = $1 and deleted_at is null and {wanted} order by id"
     );
     db::all(conn, &sql, args![corp, id_list(ids.iter().map(|id| id.0))]).await
 }
 
 pub(super) async fn rows_of_group(conn: &impl Conn, corp: CorpId, group: TagGroupId) -> Result<Vec<Row>> {
-    let sql = "select id, group_id, platform_id, name, sort from tag
+    let sql = "select id, group_id, platform_id, name, sort, created_at from tag
                where corp_id = $1 and group_id = $2 and deleted_at is null order by id";
     db::all(conn, sql, args![corp, group]).await
 }
@@ -188,24 +198,43 @@ pub(super) async fn keep_group(
 }
 
 /// Every live tag and group with the platform's id.
-pub(super) async fn live(conn: &impl Conn, corp: CorpId) -> Result<(Vec<Row>, Vec<(TagGroupId, String)>)> {
+pub(super) async fn live(conn: &impl Conn, corp: CorpId) -> Result<(Vec<Row>, Vec<LiveGroup>)> {
     let tags = db::all(
         conn,
-        "select id, group_id, platform_id, name, sort from tag where corp_id = $1 and deleted_at is null",
+        "select id, group_id, platform_id, name, sort, created_at from tag
+         where corp_id = $1 and deleted_at is null",
         args![corp],
     )
     .await?;
-    let rows = db::rows(
+    let groups = db::all(
         conn,
-        "select id, platform_id from tag_group where corp_id = $1 and deleted_at is null",
+        "select id, platform_id, created_at from tag_group where corp_id = $1 and deleted_at is null",
         args![corp],
     )
     .await?;
-    let groups: Result<Vec<_>> = rows
-        .iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect();
-    Ok((tags, groups?))
+    Ok((tags, groups))
+}
+
+/// What the platform calls tags and groups that were deleted here after an instant.
+pub(super) async fn deleted_since(
+    conn: &impl Conn,
+    corp: CorpId,
+    since: Timestamp,
+) -> Result<HashSet<String>> {
+    let sql = "select platform_id from tag where corp_id = $1 and deleted_at > $2
+               union all select platform_id from tag_group where corp_id = $1 and deleted_at > $2";
+    Ok(db::scalars(conn, sql, args![corp, since])
+        .await?
+        .into_iter()
+        .collect())
+}
+
+/// The live group that the platform calls so.
+pub(super) async fn group_called(conn: &impl Conn, corp: CorpId, platform_id: &str) -> Result<TagGroupId> {
+    let sql = "select id from tag_group where corp_id = $1 and platform_id = $2 and deleted_at is null";
+    db::scalar(conn, sql, args![corp, platform_id])
+        .await?
+        .ok_or(Error::NotFound)
 }
 
 pub(super) async fn set_name(tx: &Tx, corp: CorpId, id: TagId, name: &str) -> Result<()> {

@@ -4,15 +4,17 @@
 use std::collections::HashSet;
 
 use super::store::{self, Row};
-use super::{Into, Tag};
+use super::{Into, Synced, Tag};
 use crate::app::App;
 use crate::contacts;
 use crate::db::Tx;
 use crate::directory::platform;
-use crate::error::{Error, Result};
+use crate::error::{Advice, Error, Problem, Result};
 use crate::ids::{CorpId, TagGroupId, TagId};
 use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
+use crate::time::{MINUTE_MS, Timestamp};
+use crate::wecom::Client;
 use crate::wecom::tag::{Group, TagGroup};
 
 const MAX_NAME: usize = 30;
@@ -20,20 +22,40 @@ const MAX_NAME: usize = 30;
 const NOT_OURS: i64 = 40068;
 const NAME_TAKEN: i64 = 40071;
 
+/// A reading may be on its way, or stale, while we write: what was made or deleted so shortly before it began is as
+/// we know it, not as the reading has it.
+pub(super) const LAG_MS: i64 = MINUTE_MS;
+
 /// Pulls groups and tags; what is gone there is marked deleted here and leaves every pair.
-pub async fn sync_tags(app: &App, corp: CorpId) -> Result<usize> {
+pub async fn sync_tags(app: &App, corp: CorpId) -> Result<Synced> {
     let client = platform(app, corp).await?.in_lane(Lane::Sweep);
-    let groups = client.tags().await?;
-    let tx = app.db.begin().await?;
-    let count = mirror_tags(&tx, &app.act(Actor::Platform), corp, &groups).await?;
-    tx.commit().await?;
-    Ok(count)
+    let (_, synced) = look(app, corp, &client).await?;
+    Ok(synced)
 }
 
-/// Makes our rows equal to a full reading; answers how many tags there are.
-pub async fn mirror_tags(tx: &Tx, act: &Act<'_>, corp: CorpId, groups: &[TagGroup]) -> Result<usize> {
-    for group in groups {
-        store::keep_group(tx, act, corp, group).await?;
+async fn look(app: &App, corp: CorpId, client: &Client) -> Result<(Vec<TagGroup>, Synced)> {
+    let read_at = app.now();
+    let groups = client.tags().await?;
+    let tx = app.db.begin().await?;
+    let synced = mirror_tags(&tx, &app.act(Actor::Platform), corp, &groups, read_at).await?;
+    tx.commit().await?;
+    Ok((groups, synced))
+}
+
+/// Makes our rows equal to a full reading that began at `read_at`.
+pub async fn mirror_tags(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    groups: &[TagGroup],
+    read_at: Timestamp,
+) -> Result<Synced> {
+    let settled = read_at.plus_ms(-LAG_MS);
+    let gone = store::deleted_since(tx, corp, settled).await?;
+    for group in groups.iter().filter(|group| !gone.contains(&group.group_id)) {
+        let mut group = group.clone();
+        group.tag.retain(|tag| !gone.contains(&tag.id));
+        store::keep_group(tx, act, corp, &group).await?;
     }
     let shown: HashSet<&str> = groups
         .iter()
@@ -41,18 +63,26 @@ pub async fn mirror_tags(tx: &Tx, act: &Act<'_>, corp: CorpId, groups: &[TagGrou
         .collect();
     let shown_groups: HashSet<&str> = groups.iter().map(|group| group.group_id.as_str()).collect();
     let (tags, kept_groups) = store::live(tx, corp).await?;
+    let mut is_early = false;
     for tag in tags
         .iter()
         .filter(|tag| !shown.contains(tag.platform_id.as_str()))
     {
-        forget(tx, act, corp, tag, "platform").await?;
-    }
-    for (id, platform_id) in &kept_groups {
-        if !shown_groups.contains(platform_id.as_str()) {
-            store::mark_group_deleted(tx, act, corp, *id).await?;
+        if tag.created_at > settled {
+            is_early = true;
+        } else {
+            forget(tx, act, corp, tag, "platform").await?;
         }
     }
-    Ok(shown.len())
+    for group in kept_groups {
+        if !shown_groups.contains(group.platform_id.as_str()) && group.created_at <= settled {
+            store::mark_group_deleted(tx, act, corp, group.id).await?;
+        }
+    }
+    Ok(Synced {
+        tags: shown.len(),
+        is_early,
+    })
 }
 
 async fn forget(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: &Row, source: &str) -> Result<()> {
@@ -81,21 +111,91 @@ pub async fn create(app: &App, act: &Act<'_>, scope: &Scope, into: Into, name: &
             Group::Named(group)
         }
     };
-    let made = platform(app, scope.corp)
-        .await?
-        .add_tags(&group, &[&name])
-        .await
-        .map_err(|error| refused(error, &name))?;
-    let tx = app.db.begin().await?;
-    let id = store::keep_group(&tx, act, scope.corp, &made).await?;
-    let row = store::rows_of_group(&tx, scope.corp, id)
+    let group = match add(app, act, scope.corp, &group, &[&name]).await {
+        Ok(group) => group,
+        Err(error) => return Err(refused(error, &name)),
+    };
+    let row = store::rows_of_group(&app.db, scope.corp, group)
         .await?
         .into_iter()
         .find(|row| row.name == name)
         .ok_or_else(|| Error::internal("the platform answered another tag than was asked for"))?;
-    let tag = store::find(&tx, scope, row.id).await?;
-    tx.commit().await?;
-    Ok(tag)
+    store::find(&app.db, scope, row.id).await
+}
+
+/// Creates a group with its first tags on the platform, in one call, then here.
+///
+/// # Errors
+/// `Invalid` for a name that is empty, over 30 characters, named twice or taken.
+pub async fn create_group(
+    app: &App,
+    act: &Act<'_>,
+    scope: &Scope,
+    name: &str,
+    tags: &[String],
+) -> Result<TagGroupId> {
+    let name = checked("/name", name)?;
+    let tags = all_checked(tags)?;
+    if store::group_named(&app.db, scope.corp, &name).await?.is_some() {
+        return Err(taken(&name));
+    }
+    let names: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let added = add(app, act, scope.corp, &Group::Named(name.clone()), &names).await;
+    added.map_err(|error| refused(error, &name))
+}
+
+fn all_checked(tags: &[String]) -> Result<Vec<String>> {
+    let mut names = Vec::with_capacity(tags.len());
+    let mut problems = Vec::new();
+    for (index, tag) in tags.iter().enumerate() {
+        let pointer = format!("/tags/{index}");
+        match checked(&pointer, tag) {
+            Ok(name) if names.contains(&name) => {
+                problems.push(Problem::new(
+                    pointer,
+                    format!("`{name}` is named twice; once is enough"),
+                ));
+            }
+            Ok(name) => names.push(name),
+            Err(Error::Invalid(found)) => problems.extend(found),
+            Err(error) => return Err(error),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(names),
+        false => Err(Error::Invalid(problems)),
+    }
+}
+
+/// Adds tags there, then here. Where the answer was lost, or the names are there already and we did not know, a look
+/// decides: an earlier call may have done its work and told nobody.
+async fn add(app: &App, act: &Act<'_>, corp: CorpId, group: &Group, names: &[&str]) -> Result<TagGroupId> {
+    let client = platform(app, corp).await?;
+    let error = match client.add_tags(group, names).await {
+        Ok(made) => {
+            let tx = app.db.begin().await?;
+            let id = store::keep_group(&tx, act, corp, &made).await?;
+            tx.commit().await?;
+            return Ok(id);
+        }
+        Err(error) if is_in_doubt(&error, NAME_TAKEN) => error,
+        Err(error) => return Err(error),
+    };
+    let (groups, _) = look(app, corp, &client).await?;
+    let found = groups.iter().find(|shown| match group {
+        Group::Existing(id) => shown.group_id == *id,
+        Group::Named(name) => shown.group_name == *name,
+    });
+    let has = |name: &&str| found.is_some_and(|found| found.tag.iter().any(|tag| tag.name == **name));
+    match found {
+        Some(found) if names.iter().all(has) => store::group_called(&app.db, corp, &found.group_id).await,
+        _ => Err(error),
+    }
+}
+
+/// Whether a call that failed may have had its effect, then or the time before.
+fn is_in_doubt(error: &Error, code: i64) -> bool {
+    matches!(error, Error::Platform(fault) if fault.code == Some(code) || fault.advice == Advice::Unknown)
 }
 
 pub async fn rename(app: &App, _act: &Act<'_>, scope: &Scope, id: TagId, name: &str) -> Result<()> {
@@ -139,11 +239,9 @@ async fn rename_there(app: &App, scope: &Scope, platform_id: &str, name: &str) -
 
 pub async fn delete(app: &App, act: &Act<'_>, scope: &Scope, id: TagId) -> Result<()> {
     let row = store::row(&app.db, scope.corp, id).await?;
-    platform(app, scope.corp)
-        .await?
-        .delete_tags(&[&row.platform_id], &[])
-        .await
-        .map_err(|error| refused(error, &row.name))?;
+    let client = platform(app, scope.corp).await?;
+    let deleted = client.delete_tags(&[&row.platform_id], &[]).await;
+    unless_gone(app, scope.corp, deleted, &row.platform_id, &row.name).await?;
     let tx = app.db.begin().await?;
     forget(&tx, act, scope.corp, &row, super::source(act)).await?;
     // A group goes with its last tag.
@@ -158,17 +256,40 @@ pub async fn delete(app: &App, act: &Act<'_>, scope: &Scope, id: TagId) -> Resul
 
 pub async fn delete_group(app: &App, act: &Act<'_>, scope: &Scope, id: TagGroupId) -> Result<()> {
     let platform_id = store::group_platform_id(&app.db, scope.corp, id).await?;
-    platform(app, scope.corp)
-        .await?
-        .delete_tags(&[], &[&platform_id])
-        .await
-        .map_err(|error| refused(error, &platform_id))?;
+    let client = platform(app, scope.corp).await?;
+    let deleted = client.delete_tags(&[], &[&platform_id]).await;
+    unless_gone(app, scope.corp, deleted, &platform_id, &platform_id).await?;
     let tx = app.db.begin().await?;
     for row in store::rows_of_group(&tx, scope.corp, id).await? {
         forget(&tx, act, scope.corp, &row, super::source(act)).await?;
     }
     store::mark_group_deleted(&tx, act, scope.corp, id).await?;
     tx.commit().await
+}
+
+/// A deletion that failed is done all the same when a look does not show the tag or group any more.
+async fn unless_gone(
+    app: &App,
+    corp: CorpId,
+    deleted: Result<()>,
+    platform_id: &str,
+    name: &str,
+) -> Result<()> {
+    match deleted {
+        Err(error) if is_in_doubt(&error, NOT_OURS) => {
+            let client = platform(app, corp).await?;
+            let (groups, _) = look(app, corp, &client).await?;
+            let is_shown = groups.iter().any(|group| {
+                group.group_id == platform_id || group.tag.iter().any(|tag| tag.id == platform_id)
+            });
+            if is_shown {
+                Err(refused(error, name))
+            } else {
+                Ok(())
+            }
+        }
+        deleted => deleted.map_err(|error| refused(error, name)),
+    }
 }
 
 fn checked(pointer: &str, name: &str) -> Result<String> {

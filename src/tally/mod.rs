@@ -9,7 +9,7 @@ mod store;
 use crate::ids::{AssociateId, StoreId};
 use crate::time::Day;
 
-pub use store::{add, replace};
+pub use store::{add, hold, replace};
 
 /// A figure that adds up over days, associates and stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +38,8 @@ pub enum Code {
     BatchesConfirmed,
     MomentsDue,
     MomentsPublished,
-    /// Contacts delivered to, and not, by the day it was known.
+    /// Contacts delivered to, by the day it was sent; and not, by the day the associate confirmed, or else it was
+    /// known.
     Delivered,
     NotDelivered,
     /// Counted clicks: people, once a link and 10 seconds.

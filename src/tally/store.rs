@@ -4,17 +4,32 @@ use std::collections::BTreeMap;
 
 use super::Tally;
 use crate::args;
-use crate::db::{self, Tx};
+use crate::db::{self, Conn as _, Tx};
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::time::Day;
 
 /// Adds to the day's figures; sums per key first, so a batch of facts touches each row once.
 pub async fn add(tx: &Tx, corp: CorpId, tallies: &[Tally]) -> Result<()> {
+    if tallies.iter().all(|tally| tally.value == 0) {
+        return Ok(());
+    }
+    if let Some(lock) = tx.backend().share_figures() {
+        db::rows(tx, lock, args![corp]).await?;
+    }
     write(tx, corp, tallies, "value = {table}.value + excluded.value").await
 }
 
-/// Sets figures anew from a full recount of these days: what was there for them is gone.
+/// From here to the end of the transaction nobody adds to the corp's figures, and all that was added is committed:
+/// rows and figures agree. Taken before the rows are counted.
+pub async fn hold(tx: &Tx, corp: CorpId) -> Result<()> {
+    if let Some(lock) = tx.backend().hold_figures() {
+        db::rows(tx, lock, args![corp]).await?;
+    }
+    Ok(())
+}
+
+/// Sets figures anew from a full recount of these days, made under [`hold`]: what was there for them is gone.
 pub async fn replace(tx: &Tx, corp: CorpId, from: Day, to: Day, tallies: &[Tally]) -> Result<()> {
     for table in ["store_day", "associate_day"] {
         let sql = format!("delete from {table} where corp_id = $1 and day >= $2 and day <= $3");

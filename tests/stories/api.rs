@@ -643,6 +643,40 @@ async fn s59_orders_are_answered_the_same_under_one_key() {
 }
 
 #[tokio::test]
+async fn a_link_without_a_title_is_called_by_the_beginning_of_its_address() {
+    let shop = World::open().await;
+    let client = Client::of(&shop, &["links:read", "links:write"]).await;
+    let url = format!("https://shop.example.com/products/{}", "包".repeat(50));
+    let body = json!({"target": {"kind": "web", "url": url}, "associate_id": "31"});
+    let link = client.post("/api/v1/links", &body).await;
+    assert_eq!(link.status, StatusCode::CREATED, "{}", link.body);
+    let title: String = url.chars().take(60).collect();
+    assert_eq!(link.body["title"], title);
+}
+
+#[tokio::test]
+async fn a_year_by_day_is_answered_and_more_is_refused() {
+    let shop = World::open().await;
+    let client = Client::of(&shop, &["metrics:read"]).await;
+    let codes = "net_sales,buyers,clickers,pd_share,goal,new_contacts,end_contacts";
+    let of = async |from: &str| {
+        let path = format!("/api/v1/metrics?codes={codes}&by=day&from={from}&to=2026-11-23");
+        client.get(&path).await
+    };
+    let year = of("2025-11-23").await;
+    assert_eq!(year.status, StatusCode::OK, "{}", year.body);
+    let days = year.body["by_day"].as_array().unwrap();
+    assert_eq!(days.len(), 366);
+    assert_eq!(days[365]["figures"]["end_contacts"]["value"], 12);
+    assert_eq!(days[0]["figures"]["end_contacts"]["value"], 0);
+    let more = of("2025-11-22").await;
+    assert_eq!(
+        (more.status, more.pointer()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/from")
+    );
+}
+
+#[tokio::test]
 async fn a_link_is_made_and_its_click_gets_a_person() {
     let shop = World::open().await;
     let client = Client::of(&shop, &["links:read", "links:write"]).await;

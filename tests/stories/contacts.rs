@@ -472,6 +472,23 @@ async fn a_row_tells_tags_last_order_and_net_spending() {
     let tags: Vec<&str> = row.tags.iter().map(|tag| tag.name.as_str()).collect();
     assert_eq!(tags, ["金卡", "银卡"]);
     assert!(row.last_order_at.is_some());
+    // They ordered in 2024 too, but not for the last time.
+    for (from, to, people) in [
+        (None, Some("2024-12-31"), 0),
+        (Some("2023-01-01"), Some("2024-12-31"), 0),
+        (Some("2026-11-01"), Some("2026-11-01"), 1),
+        (None, Some("2026-11-01"), 1),
+        (Some("2026-11-02"), None, 0),
+        (Some("2024-01-01"), Some("2026-11-30"), 1),
+    ] {
+        let filter = ContactFilter {
+            ordered_from: from.and_then(Day::parse),
+            ordered_to: to.and_then(Day::parse),
+            ..ContactFilter::default()
+        };
+        let count = contacts::count(&shop.app.db, &shop.whole(), &filter).await;
+        assert_eq!(count.unwrap(), people, "{from:?} {to:?}");
+    }
     let quiet = ContactFilter {
         quiet_since: Day::parse("2026-11-01"),
         ..ContactFilter::default()

@@ -115,6 +115,38 @@ async fn a_platform_that_lags_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_customer_who_left_before_the_platform_showed_them_is_lost_once_it_does() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    let mut knobs = street.sandbox.knobs();
+    knobs.read_lag_ms = 5_000;
+    street.sandbox.set_knobs(knobs);
+    street.passer_by("wmZhou");
+    street.sandbox.scan(CORPID, "wmZhou", "li", "").unwrap();
+    street.after(300);
+    street.sandbox.customer_deletes(CORPID, "wmZhou", "li").unwrap();
+    for pause in [0, 3_000, 3_000, 3_000, 2 * MINUTE_MS] {
+        street.after(pause);
+        street.settle().await;
+    }
+    assert_eq!(
+        shop.number("select count(*) from follow f join contact c on c.id = f.contact_id where c.external_userid = 'wmZhou' and f.state = 'lost'")
+            .await,
+        1
+    );
+    assert_eq!(
+        shop.number("select count(*) from follow_period where until_cause = 'contact'")
+            .await,
+        1
+    );
+    assert_eq!(
+        shop.number("select value from store_day where store_id = 21 and code = 'lost_relations'")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
 async fn what_callbacks_lost_the_sweep_finds() {
     let street = Street::open().await;
     let shop = &street.shop;

@@ -5,7 +5,8 @@ use dianyu::orders::{self, Buyer, NewLine, NewOrder, NewRefund, NewRefundLine, O
 use dianyu::page::PageOf;
 use dianyu::time::{DAY_MS, HOUR_MS, Timestamp};
 
-use crate::world::{World, contact};
+use crate::street::Street;
+use crate::world::{CORPID, World, contact};
 
 /// An order of one line, paid an hour ago in store 21 by nobody known.
 pub fn order(order_no: &str, paid_fen: i64) -> NewOrder {
@@ -154,6 +155,28 @@ async fn a_click_inside_the_window_earns_its_associate_the_order() {
             ("default_store", "lower_rule")
         ]
     );
+}
+
+#[tokio::test]
+async fn whoever_adds_a_customer_after_their_binding_ran_out_has_them_next() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    street.passer_by("wmZhou");
+    street.sandbox.scan(CORPID, "wmZhou", "li", "").unwrap();
+    street.settle().await;
+    street.after(150 * DAY_MS);
+    street.sandbox.scan(CORPID, "wmZhou", "zhao", "").unwrap();
+    street.settle().await;
+    street.after(2 * DAY_MS);
+    let contact = shop
+        .number("select id from contact where external_userid = 'wmZhou'")
+        .await;
+    let sold = NewOrder {
+        paid_at: shop.now(),
+        ..by(order("A1", 100), contact)
+    };
+    sell(shop, &sold).await;
+    assert_eq!(earned(shop, "A1").await, ["binding 33 22 100 0"]);
 }
 
 #[tokio::test]
@@ -602,6 +625,7 @@ async fn what_comes_side_by_side_counts_once() {
         dianyu::time::Day::parse("2026-11-01"),
         dianyu::time::Day::parse("2026-11-30"),
     );
-    let differences = dianyu::metrics::differences(&shop.app.db, shop.corp, from.unwrap(), to.unwrap()).await;
+    let snapshot = shop.app.db.snapshot().await.unwrap();
+    let differences = dianyu::metrics::differences(&snapshot, shop.corp, from.unwrap(), to.unwrap()).await;
     assert!(differences.unwrap().is_empty());
 }

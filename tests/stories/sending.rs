@@ -56,9 +56,26 @@ async fn later(street: &Street, ms: i64) {
 }
 
 async fn progress(street: &Street, id: CampaignId) -> Progress {
-    campaigns::progress(&street.shop.app.db, &street.shop.whole(), id)
+    let progress = campaigns::progress(&street.shop.app.db, &street.shop.whole(), id)
         .await
-        .unwrap()
+        .unwrap();
+    nobody_is_missing(&progress);
+    progress
+}
+
+/// Everybody targeted is left out for one reason or stands in one state, at every moment.
+fn nobody_is_missing(progress: &Progress) {
+    let because_of = |state: &str| -> i64 {
+        let reasons = progress.reasons.iter().filter(|reason| reason.state == state);
+        reasons.map(|reason| reason.contacts).sum()
+    };
+    assert_eq!(progress.targeted, progress.eligible + because_of("excluded"));
+    assert_eq!(progress.failed, because_of("failed"));
+    let unsent = progress.planned + progress.tasked + progress.expired;
+    assert_eq!(
+        progress.eligible,
+        progress.sent + progress.failed + unsent + progress.cancelled + progress.unknown
+    );
 }
 
 async fn state(street: &Street, id: CampaignId) -> &'static str {
@@ -85,7 +102,8 @@ async fn figures_hold(street: &Street) {
         Day::parse("2026-11-20").unwrap(),
         Day::parse("2026-12-31").unwrap(),
     );
-    let wrong = metrics::differences(&street.shop.app.db, street.shop.corp, from, to)
+    let snapshot = street.shop.app.db.snapshot().await.unwrap();
+    let wrong = metrics::differences(&snapshot, street.shop.corp, from, to)
         .await
         .unwrap();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -102,6 +120,37 @@ async fn a_campaign_goes_out_and_comes_back_counted() {
     let progress = progress(&street, id).await;
     assert_eq!((progress.sent, progress.associates_confirmed), (9, 3));
     assert_eq!((state(&street, id).await, street.calls_of(ADD)), ("finished", 3));
+    figures_hold(&street).await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_midnight_counts_before_midnight_however_late_it_is_known() {
+    let street = Street::open().await;
+    launch(&street).await;
+    street.after(14 * HOUR_MS - MINUTE_MS);
+    street.sandbox.customer_deletes(CORPID, "wmSim105", "wu").unwrap();
+    confirm_all(&street);
+    later(&street, HOUR_MS).await;
+    let counted = async |day: &str, code: &str| {
+        let sql = format!(
+            "select coalesce(cast(sum(value) as bigint), 0) from store_day where day = '{day}' and code = '{code}'"
+        );
+        street.shop.number(&sql).await
+    };
+    for (code, before, after) in [
+        ("delivered", 8, 0),
+        ("not_delivered", 1, 0),
+        ("batches_confirmed", 3, 0),
+    ] {
+        assert_eq!(
+            (
+                counted("2026-11-23", code).await,
+                counted("2026-11-24", code).await
+            ),
+            (before, after),
+            "{code}"
+        );
+    }
     figures_hold(&street).await;
 }
 

@@ -98,15 +98,15 @@ fn wanted(conn: &impl Conn, scope: &Scope, filter: &ContactFilter) -> Wanted {
         all.and("c.external_userid = {}", external.clone());
     }
     let sold = "select 1 from sale s where s.corp_id = $1 and s.contact_id = f.contact_id";
+    // The last order falls between two days: one on or after the first, none after the last.
     if filter.ordered_from.is_some() || filter.ordered_to.is_some() {
         let from = filter
             .ordered_from
             .map(|day| format!(" and s.day >= {}", all.arg(day)));
-        let to = filter
-            .ordered_to
-            .map(|day| format!(" and s.day <= {}", all.arg(day)));
-        let between = from.unwrap_or_default() + &to.unwrap_or_default();
-        all.and_sql(&format!("exists ({sold}{between})"));
+        all.and_sql(&format!("exists ({sold}{})", from.unwrap_or_default()));
+    }
+    if let Some(day) = filter.ordered_to {
+        all.and(&format!("not exists ({sold} and s.day > {{}})"), day);
     }
     if let Some(day) = filter.quiet_since {
         all.and(&format!("not exists ({sold} and s.day >= {{}})"), day);

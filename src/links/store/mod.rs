@@ -19,7 +19,8 @@ use crate::time::{Day, Timestamp, zone};
 /// Characters of a code: guessing one of many shared links, or the one link of one contact, must be hopeless.
 const SHARED_CODE: usize = 11;
 const CONTACT_CODE: usize = 17;
-const MAX_TITLE: usize = 60;
+/// Characters of a title.
+pub const MAX_TITLE: usize = 60;
 
 #[derive(Debug, Clone, Default)]
 pub struct LinkFilter {

@@ -5,6 +5,7 @@
 
 mod sums;
 mod people;
+mod days;
 mod sales;
 mod staff;
 mod raw;
@@ -13,6 +14,7 @@ use crate::db::{Backend, Filter, id_list};
 use crate::ids::{AssociateId, StoreId};
 use crate::time::Day;
 
+pub(super) use days::*;
 pub(super) use people::*;
 pub(super) use raw::*;
 pub(super) use sales::*;

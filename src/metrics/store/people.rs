@@ -125,27 +125,38 @@ pub async fn added_by_day(
 
 /// Distinct people who bought in these places. A buyer nobody can tell apart is not counted.
 pub async fn buyers(conn: &impl Conn, corp: CorpId, places: &Places, from: Day, to: Day) -> Result<i64> {
-    let person = "coalesce('contact:' || cast(s.contact_id as text), s.buyer_kind || ':' || s.buyer_key)";
+    let filter = bought(conn, corp, places, from, to);
+    let sql = format!(
+        "select count(distinct {}) from sale s where {}",
+        person("s"),
+        filter.sql()
+    );
+    db::count(conn, &sql, filter.args).await
+}
+
+/// Who bought, as one text: a contact, or else whatever tells the buyer.
+pub(super) fn person(sale: &str) -> String {
+    format!(
+        "coalesce('contact:' || cast({sale}.contact_id as text), {sale}.buyer_kind || ':' || {sale}.buyer_key)"
+    )
+}
+
+/// Sales `s` in these places; an associate's are those they are credited for.
+pub(super) fn bought(conn: &impl Conn, corp: CorpId, places: &Places, from: Day, to: Day) -> Filter {
     let mut filter = Filter::new("s.corp_id", corp);
     within(&mut filter, "s.day", from, to);
-    let sql = match places {
-        Places::Associate(associate) => {
-            let place = filter.arg(*associate);
-            format!(
-                "select count(distinct {person}) from sale s where {} and exists (select 1 from credit c
-                   where c.corp_id = s.corp_id and c.order_id = s.id and c.associate_id = {place})",
-                filter.sql()
-            )
-        }
+    match places {
+        Places::Associate(associate) => filter.and(
+            "exists (select 1 from credit c
+               where c.corp_id = s.corp_id and c.order_id = s.id and c.associate_id = {})",
+            *associate,
+        ),
         _ => {
             places.narrow(&mut filter, conn.backend(), "s");
-            format!(
-                "select count(distinct {person}) from sale s where {}",
-                filter.sql()
-            )
+            &mut filter
         }
     };
-    db::count(conn, &sql, filter.args).await
+    filter
 }
 
 /// Distinct people whose counted clicks we know to be theirs.

@@ -11,7 +11,7 @@ use crate::tally::Code;
 use crate::time::{Day, Timestamp, zone};
 
 /// Figures whose rows carry their day: store, associate, day, value, for the days `$2` to `$3`.
-const BY_DAY: [(Code, &str); 18] = [
+const BY_DAY: [(Code, &str); 19] = [
     (
         Code::NewRelations,
         "select store_id, associate_id, from_day as day, count(*) as value from follow_period
@@ -112,6 +112,12 @@ const BY_DAY: [(Code, &str); 18] = [
          group by store_id, associate_id, due_day",
     ),
     (
+        Code::Delivered,
+        "select store_id, associate_id, sent_day as day, count(*) as value from delivery
+         where corp_id = $1 and sent_day >= $2 and sent_day <= $3 and state = 'sent'
+         group by store_id, associate_id, sent_day",
+    ),
+    (
         Code::Clicks,
         "select store_id, associate_id, day, count(*) as value from click
          where corp_id = $1 and day >= $2 and day <= $3 and kind = 'person'
@@ -120,7 +126,7 @@ const BY_DAY: [(Code, &str); 18] = [
 ];
 
 /// Figures whose rows carry an instant: the day is told on the store's clock. Instants from `$2` to before `$3`.
-const BY_INSTANT: [(Code, &str); 4] = [
+const BY_INSTANT: [(Code, &str); 3] = [
     (
         Code::BatchesDue,
         "select store_id, associate_id, handed_at as at from batch
@@ -131,16 +137,15 @@ const BY_INSTANT: [(Code, &str); 4] = [
         "select store_id, associate_id, handed_at as at from batch
          where corp_id = $1 and handed_at >= $2 and handed_at < $3 and confirmed_at is not null",
     ),
-    // Counted when it was known, which is when the row took its last state.
-    (
-        Code::Delivered,
-        "select store_id, associate_id, updated_at as at from delivery
-         where corp_id = $1 and updated_at >= $2 and updated_at < $3 and state = 'sent'",
-    ),
+    // It failed when the associate pressed send, however late that was known; or before that, when it was known.
     (
         Code::NotDelivered,
-        "select store_id, associate_id, updated_at as at from delivery
-         where corp_id = $1 and updated_at >= $2 and updated_at < $3 and state = 'failed'",
+        "select store_id, associate_id, at from (
+           select d.store_id, d.associate_id,
+             case when b.confirmed_at < d.updated_at then b.confirmed_at else d.updated_at end as at
+           from delivery d left join batch b on b.corp_id = d.corp_id and b.id = d.batch_id
+           where d.corp_id = $1 and d.state = 'failed' and d.updated_at >= $2
+         ) failed where at >= $2 and at < $3",
     ),
 ];
 
