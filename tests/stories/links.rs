@@ -158,6 +158,47 @@ async fn links_out_of_scope_are_not_there() {
 }
 
 #[tokio::test]
+async fn the_link_of_a_campaign_or_a_moment_is_changed_by_headquarters_only() {
+    let shop = World::open().await;
+    for column in ["campaign_id", "moment_id"] {
+        let (id, _) = make(&shop, &shop.whole(), to("https://shop.example.com/new"))
+            .await
+            .unwrap();
+        shop.run(&format!("update link set {column} = 501 where id = {id}"))
+            .await;
+        for scope in [shop.of_associate(31), shop.of_store(21)] {
+            for (title, close) in [(Some("别名"), false), (None, true)] {
+                let tx = shop.begin().await;
+                let refused = links::change(&tx, &shop.act(), &scope, id, title, close).await;
+                assert!(
+                    matches!(refused, Err(Error::Forbidden(_))),
+                    "{column} {refused:?}"
+                );
+            }
+        }
+        let tx = shop.begin().await;
+        links::change(&tx, &shop.act(), &shop.whole(), id, Some("别名"), true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(
+            shop.number(&format!(
+                "select count(*) from audit_entry where subject = 'link:{id}' and action in ('link.rename', 'link.close')"
+            ))
+            .await,
+            2
+        );
+    }
+    let (own, _) = make(&shop, &shop.whole(), to("https://shop.example.com/new"))
+        .await
+        .unwrap();
+    let tx = shop.begin().await;
+    links::change(&tx, &shop.act(), &shop.of_associate(31), own, None, true)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn previews_and_repeats_are_kept_and_not_counted() {
     let shop = World::open().await;
     let link = open_link(&shop).await;

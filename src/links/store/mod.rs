@@ -3,9 +3,11 @@
 pub(super) mod clicks;
 
 use sea_orm::FromQueryResult;
+use serde_json::json;
 
 use super::{Click, Link, LinkTarget, NewLink, Resolved, target};
 use crate::args;
+use crate::auth::audit;
 use crate::db::{self, Backend, Conn, Filter, Tx};
 use crate::error::{Error, Problem, Result, said};
 use crate::ids::{
@@ -281,6 +283,10 @@ async fn visible(conn: &impl Conn, scope: &Scope, contacts: &[ContactId]) -> Res
 }
 
 /// Renames a link, or closes it: a closed link answers as if it were not there.
+///
+/// # Errors
+/// `Forbidden` for the link of a campaign or a moment, unless all of the corp is in scope: others made it, and customers
+/// of other stores hold it.
 pub async fn change(
     tx: &Tx,
     act: &Act<'_>,
@@ -289,17 +295,27 @@ pub async fn change(
     title: Option<&str>,
     close: bool,
 ) -> Result<()> {
-    find(tx, scope, id).await?;
+    let link = find(tx, scope, id).await?;
+    if (link.campaign_id.is_some() || link.moment_id.is_some()) && !scope.is_whole() {
+        return Err(Error::Forbidden(
+            "the link of a campaign or a moment is changed by headquarters".into(),
+        ));
+    }
+    let subject = format!("link:{id}");
     if let Some(title) = title {
         if let Some(problem) = title_problem(title, "") {
             return Err(Error::Invalid(vec![problem]));
         }
         let sql = "update link set title = $3 where corp_id = $1 and id = $2";
         db::run(tx, sql, args![scope.corp, id, title.trim()]).await?;
+        audit::append(tx, act, scope.corp, "link.rename", &subject, &json!({})).await?;
     }
     if close {
         let sql = "update link set closed_at = $3 where corp_id = $1 and id = $2 and closed_at is null";
-        db::run(tx, sql, args![scope.corp, id, act.now]).await?;
+        let closed = db::run(tx, sql, args![scope.corp, id, act.now]).await?;
+        if closed > 0 {
+            audit::append(tx, act, scope.corp, "link.close", &subject, &json!({})).await?;
+        }
     }
     Ok(())
 }
