@@ -71,10 +71,12 @@ pub async fn note(app: &App, act: &Act<'_>, scope: &Scope, contact: ContactId, t
         Reach::Own(associate) => Some(associate),
         _ => None,
     };
+    // A store's note stays with the store; headquarters' is for everybody who knows the contact.
     let store = card
         .follows
         .iter()
         .find(|follow| author.is_none_or(|author| author == follow.associate_id))
+        .filter(|_| !scope.is_whole())
         .and_then(|follow| follow.store_id);
     let news = News {
         contact,

@@ -4,7 +4,7 @@ use sea_orm::FromQueryResult;
 
 use super::{Entry, News, Recorded};
 use crate::args;
-use crate::db::{self, Conn, Filter, Tx};
+use crate::db::{self, Conn, Filter, Tx, id_list};
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, ContactId, CorpId, TimelineId};
 use crate::page::{Page, PageOf};
@@ -49,8 +49,8 @@ struct Row {
     detail: String,
 }
 
-/// A contact's entries, newest first, as far as the scope reaches: the contact must be in scope, and an
-/// associate does not see what happened between the contact and another associate (orders are shown).
+/// A contact's entries, newest first, as far as the scope reaches: the contact must be in scope, and what happened
+/// between the contact and another associate, or in another store, is not shown (orders are).
 pub async fn of_contact(
     conn: &impl Conn,
     scope: &Scope,
@@ -61,11 +61,23 @@ pub async fn of_contact(
     let mut filter = Filter::new("t.corp_id", scope.corp);
     filter.and("t.contact_id = {}", contact);
     in_scope(conn, scope, contact).await?;
-    if let Reach::Own(associate) = scope.reach {
-        filter.and(
-            "(t.associate_id is null or t.associate_id = {} or t.kind in ('ordered', 'refunded'))",
-            associate,
-        );
+    match &scope.reach {
+        Reach::Whole => {}
+        Reach::Stores(stores) => {
+            let place = filter.arg(id_list(stores.iter().map(|store| store.0)));
+            let in_stores = conn.backend().in_ids("t.store_id", &place);
+            filter.and_sql(&format!(
+                "(t.store_id is null or {in_stores} or t.kind in ('ordered', 'refunded'))"
+            ));
+        }
+        Reach::Own(associate) => {
+            let own = filter.arg(*associate);
+            filter.and_sql(&format!(
+                "(t.associate_id = {own} or t.kind in ('ordered', 'refunded')
+                  or (t.associate_id is null and (t.store_id is null or t.store_id =
+                    (select own.store_id from associate own where own.corp_id = t.corp_id and own.id = {own}))))"
+            ));
+        }
     }
     if let Some((at, id)) = after {
         let (at, id) = (filter.arg(at), filter.arg(id));

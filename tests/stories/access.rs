@@ -1,7 +1,8 @@
 //! Who may see what: every route there is, taken from the router itself, tried by people it is not for.
 //!
 //! Two corps hold the same ids everywhere. Corp 2's words all hold `别家`; in corp 1 the associate `li` has contacts, an
-//! order, a campaign, a link and a moment that nobody below must see or change.
+//! order, a campaign, a link and a moment that nobody below must see or change. Contact 101 is shared with `zhao` of
+//! store 22: that store sees the contact, and nothing of what went on in store 21.
 
 use axum::Router;
 use axum::body::Body;
@@ -196,18 +197,18 @@ fn addresses(path: &str) -> Vec<String> {
         return vec![path.to_owned()];
     }
     let filled = path
-        .replace("{id}", &target(path))
         .replace("{code}", "codeOfLi001")
         .replace("{order_no}", "CANARYORDER")
         .replace("{corp}", crate::world::CORPID)
         .replace("{associate}", "31")
         .replace("{hash}", "0")
         .replace("{name}", "app.css");
-    assert!(
-        !filled.contains('{'),
-        "`{path}` has a place this test does not fill"
-    );
-    vec![filled]
+    let own = filled.replace("{id}", &target(path));
+    assert!(!own.contains('{'), "`{path}` has a place this test does not fill");
+    let shared = path
+        .contains("/contacts/{id}")
+        .then(|| filled.replace("{id}", "101"));
+    std::iter::once(own).chain(shared).collect()
 }
 
 fn target(path: &str) -> String {
@@ -236,6 +237,8 @@ fn target(path: &str) -> String {
 async fn visitors(shop: &World) -> Vec<Visitor> {
     let wu = sign_in(shop, shop.corp, "wu", Role::Associate, None, Some(32)).await;
     let north = sign_in(shop, shop.corp, "north", Role::Manager, Some(23), None).await;
+    let lakeside = sign_in(shop, shop.corp, "lakeside", Role::Manager, Some(22), None).await;
+    let zhao = sign_in(shop, shop.corp, "zhao", Role::Associate, None, Some(33)).await;
     let other = sign_in(shop, CorpId(2), "other-admin", Role::Admin, None, None).await;
     let tx = shop.begin().await;
     let scopes = ["welcomes:read".to_owned()];
@@ -255,6 +258,15 @@ async fn visitors(shop: &World) -> Vec<Visitor> {
         "李晓雯",
         "CANARYORDER",
         "静安嘉里店",
+        "暗号",
+        "别家",
+    ];
+    let sharing: &[&str] = &[
+        "客户102",
+        "客户105",
+        "客户110",
+        "李晓雯",
+        "CANARYORDER",
         "暗号",
         "别家",
     ];
@@ -306,6 +318,20 @@ async fn visitors(shop: &World) -> Vec<Visitor> {
                 "暗号",
                 "别家",
             ],
+        },
+        Visitor {
+            name: "manager of the lakeside",
+            cookie: Some(lakeside.0),
+            csrf: lakeside.1,
+            key: None,
+            never: sharing,
+        },
+        Visitor {
+            name: "associate zhao",
+            cookie: Some(zhao.0),
+            csrf: zhao.1,
+            key: None,
+            never: sharing,
         },
         Visitor {
             name: "admin of corp 2",
@@ -512,6 +538,11 @@ async fn furnish(shop: &World) {
                  values ({corp}, 511, 501, 31, 21, 601, 'handed', 1, '{code}', 1, 0, 0, 0)"
             ),
             format!("insert into delivery (corp_id, campaign_id, contact_id, associate_id, store_id, batch_id, state, updated_at) values ({corp}, 501, 102, 31, 21, 511, 'tasked', 0)"),
+            format!(
+                "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail)
+                 values ({corp}, 1001, 101, 31, 21, 0, '2026-11-22', 'noted', '{{\"kind\":\"noted\",\"text\":\"{word}\"}}'),
+                        ({corp}, 1002, 101, null, 21, 0, '2026-11-22', 'noted', '{{\"kind\":\"noted\",\"text\":\"{word}\"}}')"
+            ),
             format!("insert into moment (corp_id, id, text, attachments, state, starts_at, created_by, created_at) values ({corp}, 701, '{word}', '[]', 'published', 0, 'system', 0)"),
             format!("insert into moment_task (corp_id, moment_id, associate_id, part, store_id, state, visible) values ({corp}, 701, 31, 0, 21, 'tasked', 0)"),
             format!(
