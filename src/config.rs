@@ -7,6 +7,8 @@ use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::address::Network;
+
 const DEFAULTS: &str = include_str!("../config.toml");
 
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people and the platform reach us, without a trailing slash.
     pub public_url: String,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Network>,
     pub master_key: MasterKey,
     pub wecom_base_url: String,
     /// Pages of the platform that people open: OAuth and web login. On the real platform these are other hosts.
@@ -43,6 +47,7 @@ struct File {
     redis_url: Option<String>,
     listen: Option<String>,
     public_url: Option<String>,
+    trusted_proxies: Option<String>,
     master_key: Option<SecretString>,
     wecom_base_url: Option<String>,
     wecom_oauth_url: Option<String>,
@@ -119,6 +124,11 @@ impl Config {
             redis_url: pick("REDIS_URL", local.redis_url, defaults.redis_url),
             listen,
             public_url,
+            trusted_proxies: networks(pick(
+                "TRUSTED_PROXIES",
+                local.trusted_proxies,
+                defaults.trusted_proxies,
+            ))?,
             master_key: MasterKey::read(master_key.as_deref())?,
             wecom_base_url: base("WECOM_BASE_URL", local.wecom_base_url, defaults.wecom_base_url)?,
             wecom_oauth_url: base("WECOM_OAUTH_URL", local.wecom_oauth_url, defaults.wecom_oauth_url)?,
@@ -134,6 +144,19 @@ impl Config {
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+fn networks(list: Option<String>) -> Result<Vec<Network>, String> {
+    let list = list.unwrap_or_default();
+    list.split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            Network::parse(text).ok_or_else(|| {
+                format!("`DIANYU_TRUSTED_PROXIES` holds `{text}`, not an address or a network such as `10.0.0.0/8`")
+            })
+        })
+        .collect()
 }
 
 impl MasterKey {
@@ -204,6 +227,10 @@ mod tests {
                 &[KEY, ("DIANYU_PUBLIC_URL", "crm.example.com")][..],
                 "DIANYU_PUBLIC_URL",
             ),
+            (
+                &[KEY, ("DIANYU_TRUSTED_PROXIES", "10.0.0.0/8, proxy")][..],
+                "DIANYU_TRUSTED_PROXIES",
+            ),
         ] {
             let message = with(pairs).unwrap_err();
             assert!(message.contains(named), "{message}");
@@ -214,7 +241,7 @@ mod tests {
     fn defaults_need_only_a_key() {
         let config = with(&[KEY]).unwrap();
         assert_eq!(config.listen.port(), 8080);
-        assert!(config.redis_url.is_none());
+        assert!(config.redis_url.is_none() && config.trusted_proxies.is_empty());
         assert!(!format!("{config:?}").contains("AAECAw"));
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// `src/lib.rs`: a domain may use the ones above it there.
 const FLOORS: &[(&str, u32)] = &[
     ("error", 0),
+    ("address", 0),
     ("config", 1),
     ("time", 1),
     ("ids", 2),
