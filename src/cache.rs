@@ -215,6 +215,28 @@ impl Cache {
         }
     }
 
+    /// Takes one pass back: it turned out not to be what the limit counts.
+    pub async fn give_back(&self, key: &str) {
+        if let Kind::Redis { client, prefix, .. } = &self.kind {
+            let script = redis::Script::new(
+                "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end return 0",
+            );
+            let mut client = client.clone();
+            let taken = script
+                .key(format!("{prefix}:limit:{key}"))
+                .invoke_async::<i64>(&mut client)
+                .await;
+            if taken.is_ok() {
+                return;
+            }
+        }
+        let memory = self.local();
+        let mut memory = memory.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(window) = memory.windows.get_mut(key) {
+            window.0 = window.0.saturating_sub(1);
+        }
+    }
+
     /// Starts a limit's count anew.
     pub async fn clear_limit(&self, key: &str) {
         if let Kind::Redis { client, prefix, .. } = &self.kind {
@@ -296,6 +318,11 @@ mod tests {
         }
         assert!(cache.pass("sign-in", limit).await.is_err());
         assert!(cache.pass("other", limit).await.is_ok());
+        for _ in 0..3 {
+            cache.pass("back", limit).await.unwrap();
+            cache.give_back("back").await;
+        }
+        assert!(cache.pass("back", limit).await.is_ok());
     }
 
     #[tokio::test]
