@@ -99,6 +99,7 @@ impl App {
             now: self.now(),
             ids: &self.ids,
             by,
+            sealer: &self.sealer,
         }
     }
 }

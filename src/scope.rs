@@ -4,6 +4,7 @@
 
 use crate::db::{Backend, Filter, id_list};
 use crate::ids::{ApiKeyId, AssociateId, CorpId, Ids, OperatorId, StoreId};
+use crate::seal::Sealer;
 use crate::time::Timestamp;
 
 /// One corp, and what within it the caller may see.
@@ -105,4 +106,6 @@ pub struct Act<'a> {
     pub now: Timestamp,
     pub ids: &'a Ids,
     pub by: Actor,
+    /// Under whose key the audit chain goes on.
+    pub sealer: &'a Sealer,
 }

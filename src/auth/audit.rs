@@ -1,14 +1,22 @@
 //! The audit chain: who did what, each entry's hash over the one before, no gaps. No free text, no names.
+//!
+//! Hashes are keyed (HMAC-SHA-256 under a key made from the master key), so whoever can write the database alone cannot
+//! write history. The end of the chain, its head, is kept apart and keyed as well: entries cut off the end are missed.
+//! What the database alone cannot notice is being put back whole to an earlier state; `audit verify` prints each head
+//! to be kept elsewhere. Entries from before chains had a key hold a plain hash; the first keyed one seals them.
 
 use sha2::{Digest, Sha256};
 
-use super::store::{self, AuditRow};
+use super::store::{self, AuditHead, AuditRow};
 use crate::db::{Conn, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::CorpId;
 use crate::scope::Act;
+use crate::seal::Sealer;
 
 /// Appends an entry: `action` such as `campaign.schedule`, `subject` such as `campaign:123`.
+///
+/// It follows the head, not the last entry there is: what is missing in between stays missing.
 pub async fn append(
     tx: &Tx,
     act: &Act<'_>,
@@ -17,9 +25,12 @@ pub async fn append(
     subject: &str,
     detail: &serde_json::Value,
 ) -> Result<()> {
-    let (seq, previous) = store::audit_head(tx, corp).await?;
+    let mut head = store::audit_head(tx, corp).await?.unwrap_or_default();
+    if head.seq > 0 && head.mac.is_empty() {
+        head.mac = sealed(tx, act.sealer, corp, &head).await?;
+    }
     let mut row = AuditRow {
-        seq: seq + 1,
+        seq: head.seq + 1,
         at: act.now,
         actor: act.by.to_string(),
         action: action.to_owned(),
@@ -27,8 +38,27 @@ pub async fn append(
         detail: detail.to_string(),
         hash: String::new(),
     };
-    row.hash = link(&previous, corp, &row);
-    store::insert_audit(tx, corp, row).await
+    row.hash = keyed(act.sealer, &head.mac, corp, &row);
+    head.seq = row.seq;
+    head.mac = head_mac(act.sealer, corp, row.seq, &row.hash);
+    store::insert_audit(tx, corp, row).await?;
+    store::put_audit_head(tx, corp, &head).await
+}
+
+/// The head of a chain that had no key so far.
+async fn sealed(tx: &Tx, sealer: &Sealer, corp: CorpId, head: &AuditHead) -> Result<String> {
+    let last = store::audit_after(tx, corp, head.seq - 1, 1)
+        .await?
+        .into_iter()
+        .next();
+    let last = last.filter(|row| row.seq == head.seq);
+    let last = last.ok_or_else(|| {
+        let seq = head.seq;
+        Error::internal(format!(
+            "audit entry {seq} of corp `{corp}` is missing; see `dianyu audit verify`"
+        ))
+    })?;
+    Ok(head_mac(sealer, corp, last.seq, &last.hash))
 }
 
 /// What a walk over the chain found.
@@ -36,34 +66,73 @@ pub async fn append(
 pub enum Verdict {
     Whole {
         entries: i64,
+        /// To be kept elsewhere; `None` when no keyed entry has sealed the chain yet.
+        head: Option<String>,
     },
     /// The first entry that is missing, changed or out of place.
-    Broken {
-        seq: i64,
-    },
+    Broken { seq: i64 },
 }
 
-/// Walks a corp's whole chain.
-pub async fn verify(conn: &impl Conn, corp: CorpId) -> Result<Verdict> {
+/// Walks a corp's whole chain, and compares its end with the head.
+pub async fn verify(conn: &impl Conn, sealer: &Sealer, corp: CorpId) -> Result<Verdict> {
+    let end = store::read_audit_head(conn, corp).await?.unwrap_or_default();
+    // `previous` is a plain hash among entries without a key, and a head's keyed one from then on.
     let (mut seq, mut previous) = (0, String::new());
     loop {
         let rows = store::audit_after(conn, corp, seq, 1_000).await?;
         if rows.is_empty() {
-            return Ok(Verdict::Whole { entries: seq });
+            break;
         }
         for row in rows {
-            if row.seq != seq + 1 || row.hash != link(&previous, corp, &row) {
+            let is_plain = row.seq <= end.unkeyed_to;
+            let expected = match is_plain {
+                true => plain(&previous, corp, &row),
+                false => keyed(sealer, &previous, corp, &row),
+            };
+            if row.seq != seq + 1 || row.hash != expected {
                 return Ok(Verdict::Broken { seq: seq + 1 });
             }
-            (seq, previous) = (row.seq, row.hash);
+            seq = row.seq;
+            previous = match seq < end.unkeyed_to {
+                true => row.hash,
+                false => head_mac(sealer, corp, seq, &row.hash),
+            };
         }
     }
+    let is_unsealed = end.mac.is_empty() && end.seq == end.unkeyed_to;
+    if seq != end.seq || !(is_unsealed || end.mac == previous) {
+        return Ok(Verdict::Broken {
+            seq: seq.min(end.seq) + 1,
+        });
+    }
+    let head = Some(end.mac).filter(|mac| !mac.is_empty());
+    Ok(Verdict::Whole { entries: seq, head })
 }
 
-/// The hash of an entry: over the one before and every field, each with its length so that none runs into the next.
-fn link(previous: &str, corp: CorpId, row: &AuditRow) -> String {
+fn head_mac(sealer: &Sealer, corp: CorpId, seq: i64, hash: &str) -> String {
+    sealer.mac(&["head", &corp.to_string(), &seq.to_string(), hash])
+}
+
+/// The hash of an entry: over the head before it and every field.
+fn keyed(sealer: &Sealer, previous: &str, corp: CorpId, row: &AuditRow) -> String {
+    let fields = fields(previous, corp, row);
+    let mut named = vec!["entry"];
+    named.extend(fields.iter().map(String::as_str));
+    sealer.mac(&named)
+}
+
+/// The same before chains had a key: over the hash before it.
+fn plain(previous: &str, corp: CorpId, row: &AuditRow) -> String {
     let mut hash = Sha256::new();
-    let fields = [
+    for field in fields(previous, corp, row) {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+fn fields(previous: &str, corp: CorpId, row: &AuditRow) -> [String; 8] {
+    [
         previous.to_owned(),
         corp.to_string(),
         row.seq.to_string(),
@@ -72,10 +141,5 @@ fn link(previous: &str, corp: CorpId, row: &AuditRow) -> String {
         row.action.clone(),
         row.subject.clone(),
         row.detail.clone(),
-    ];
-    for field in fields {
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field.as_bytes());
-    }
-    hex::encode(hash.finalize())
+    ]
 }

@@ -24,6 +24,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0008_approval",
         include_str!("../../migrations/0008_approval.sql"),
+    (
+        "0007_audit_head",
+        include_str!("../../migrations/0007_audit_head.sql"),
     ),
 ];
 
