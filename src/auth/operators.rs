@@ -88,6 +88,23 @@ pub async fn end_associate(tx: &Tx, act: &Act<'_>, corp: CorpId, associate: Asso
     Ok(())
 }
 
+/// Ends every session of members who are disabled on the platform. Their logins stay: enabled again, they sign in.
+pub async fn end_disabled(tx: &Tx, act: &Act<'_>, corp: CorpId) -> Result<()> {
+    for operator in store::end_disabled(tx, corp, act.now).await? {
+        let subject = format!("operator:{operator}");
+        super::audit::append(
+            tx,
+            act,
+            corp,
+            "operator.sign_out",
+            &subject,
+            &serde_json::json!({}),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// Logins are compared without letter case.
 pub(super) fn fold_login(login: &str) -> String {
     login.trim().to_lowercase()

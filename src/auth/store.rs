@@ -17,15 +17,17 @@ pub(super) struct Account {
     pub auth_epoch: i64,
 }
 
+/// A member who left or is disabled on the platform signs in by nothing.
 const ACCOUNT: &str = "select o.corp_id, o.id, o.password_hash, o.auth_epoch from operator o
      join corp on corp.id = o.corp_id and corp.status = 'active'
-     where o.status = 'active'";
+     where o.status = 'active' and not exists
+       (select 1 from associate a where a.corp_id = o.corp_id and a.id = o.associate_id and a.status in ('left', 'disabled'))";
 
 pub(super) async fn account_by_login(conn: &impl Conn, login: &str) -> Result<Option<Account>> {
     db::first(conn, &format!("{ACCOUNT} and o.login = $1"), args![login]).await
 }
 
-/// By platform member; one who left has none.
+/// By platform member; one who left or is disabled has none.
 pub(super) async fn account_by_userid(
     conn: &impl Conn,
     corp: CorpId,
@@ -33,7 +35,8 @@ pub(super) async fn account_by_userid(
 ) -> Result<Option<Account>> {
     let sql = format!(
         "{ACCOUNT} and o.corp_id = $1 and o.associate_id =
-           (select a.id from associate a where a.corp_id = $1 and a.userid = $2 and a.status <> 'left')"
+           (select a.id from associate a where a.corp_id = $1 and a.userid = $2
+             and a.status not in ('left', 'disabled'))"
     );
     db::first(conn, &sql, args![corp, userid]).await
 }
@@ -56,7 +59,8 @@ pub(super) struct SessionRow {
     pub store_id: Option<StoreId>,
     pub store_name: Option<String>,
     pub region_id: Option<RegionId>,
-    pub has_left: bool,
+    /// The member left, or is disabled on the platform.
+    pub is_shut_out: bool,
 }
 
 /// A session that was not ended, of an operator and a corp that are active.
@@ -66,7 +70,7 @@ pub(super) async fn session(conn: &impl Conn, token_hash: &str) -> Result<Option
         "select s.corp_id, corp.name as corp_name, corp.zone, s.operator_id, s.auth_epoch as session_epoch, o.auth_epoch,
                 s.csrf, s.created_at, s.last_seen_at, o.name, o.role, o.associate_id, o.region_id,
                 coalesce(a.store_id, o.store_id) as store_id, st.name as store_name,
-                case when a.status = 'left' then true else false end as has_left
+                case when a.status in ('left', 'disabled') then true else false end as is_shut_out
          from session s
          join operator o on o.corp_id = s.corp_id and o.id = s.operator_id and o.status = 'active'
          join corp on corp.id = s.corp_id and corp.status = 'active'
@@ -116,6 +120,33 @@ pub(super) async fn end_session(tx: &Tx, token_hash: &str, now: Timestamp) -> Re
     let sql = "update session set ended_at = $2 where token_hash = $1 and ended_at is null";
     db::run(tx, sql, args![token_hash, now]).await?;
     Ok(())
+}
+
+/// Sessions begun before `before`, and those that ended.
+pub(super) async fn sweep_sessions(tx: &Tx, corp: CorpId, before: Timestamp) -> Result<()> {
+    let sql = "delete from session where corp_id = $1 and (created_at < $2 or ended_at is not null)";
+    db::run(tx, sql, args![corp, before]).await?;
+    Ok(())
+}
+
+/// Ends the sessions of a corp's operators whose member is disabled; answers whose.
+pub(super) async fn end_disabled(tx: &Tx, corp: CorpId, now: Timestamp) -> Result<Vec<OperatorId>> {
+    let rows = db::rows(
+        tx,
+        "update session set ended_at = $2 where corp_id = $1 and ended_at is null and operator_id in
+           (select o.id from operator o join associate a on a.corp_id = o.corp_id and a.id = o.associate_id
+             where o.corp_id = $1 and a.status = 'disabled')
+         returning operator_id",
+        args![corp, now],
+    )
+    .await?;
+    let mut ended = rows
+        .iter()
+        .map(|row| Ok(OperatorId(db::column(row, 0)?)))
+        .collect::<Result<Vec<_>>>()?;
+    ended.sort_unstable();
+    ended.dedup();
+    Ok(ended)
 }
 
 pub(super) async fn insert_operator(
@@ -173,6 +204,13 @@ pub(super) async fn add_attempt(tx: &Tx, attempt: Attempt<'_>) -> Result<()> {
         args![state_hash, browser_hash, corp, return_to, now],
     )
     .await?;
+    Ok(())
+}
+
+/// Sign-ins begun before `before`: they can be finished no more.
+pub(super) async fn sweep_attempts(tx: &Tx, corp: CorpId, before: Timestamp) -> Result<()> {
+    let sql = "delete from oauth_attempt where corp_id = $1 and created_at < $2";
+    db::run(tx, sql, args![corp, before]).await?;
     Ok(())
 }
 
@@ -253,15 +291,34 @@ pub(super) async fn touch_key(tx: &Tx, corp: CorpId, id: ApiKeyId, now: Timestam
     Ok(())
 }
 
-/// The end of the audit chain: last number and hash. Locks the corp's row first, so entries come one after another.
-pub(super) async fn audit_head(tx: &Tx, corp: CorpId) -> Result<(i64, String)> {
+/// The end of an audit chain; `mac` is empty until a keyed entry seals what was there before.
+#[derive(Default, FromQueryResult)]
+pub(super) struct AuditHead {
+    pub seq: i64,
+    pub mac: String,
+    pub unkeyed_to: i64,
+}
+
+/// The end of the audit chain. Locks the corp's row first, so entries come one after another.
+pub(super) async fn audit_head(tx: &Tx, corp: CorpId) -> Result<Option<AuditHead>> {
     db::run(tx, "update corp set status = status where id = $1", args![corp]).await?;
-    let sql = "select seq, hash from audit_entry where corp_id = $1 order by seq desc limit 1";
-    let rows = db::rows(tx, sql, args![corp]).await?;
-    rows.first().map_or_else(
-        || Ok((0, String::new())),
-        |row| Ok((db::column(row, 0)?, db::column(row, 1)?)),
+    read_audit_head(tx, corp).await
+}
+
+pub(super) async fn read_audit_head(conn: &impl Conn, corp: CorpId) -> Result<Option<AuditHead>> {
+    let sql = "select seq, mac, unkeyed_to from audit_head where corp_id = $1";
+    db::first(conn, sql, args![corp]).await
+}
+
+pub(super) async fn put_audit_head(tx: &Tx, corp: CorpId, head: &AuditHead) -> Result<()> {
+    db::run(
+        tx,
+        "insert into audit_head (corp_id, seq, mac, unkeyed_to) values ($1, $2, $3, $4)
+         on conflict (corp_id) do update set seq = excluded.seq, mac = excluded.mac",
+        args![corp, head.seq, head.mac.as_str(), head.unkeyed_to],
     )
+    .await?;
+    Ok(())
 }
 
 #[derive(Debug, Clone, FromQueryResult)]

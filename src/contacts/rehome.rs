@@ -23,7 +23,8 @@ pub async fn sync_people(app: &App, corp: CorpId) -> Result<usize> {
     Ok(seen)
 }
 
-/// Lets pairs follow associates who changed store, and ends the sessions of those who left. Safe to run again.
+/// Lets pairs follow associates who changed store, and ends the sessions of those who left or are disabled. Safe to
+/// run again.
 pub async fn settle_people(app: &App, corp: CorpId) -> Result<()> {
     let act = app.act(Actor::System);
     settle_stores(app, &act, Filter::new("a.corp_id", corp), corp).await?;
@@ -31,7 +32,7 @@ pub async fn settle_people(app: &App, corp: CorpId) -> Result<()> {
     for associate in directory::left_since(&app.db, corp, since).await? {
         end_sessions(app, &act, corp, associate).await?;
     }
-    Ok(())
+    end_disabled(app, &act, corp).await
 }
 
 /// The same for one member.
@@ -46,7 +47,16 @@ pub async fn settle_member(app: &App, corp: CorpId, userid: &UserId) -> Result<(
     if associate.status == "left" {
         end_sessions(app, &act, corp, associate.id).await?;
     }
+    if associate.status == "disabled" {
+        end_disabled(app, &act, corp).await?;
+    }
     Ok(())
+}
+
+async fn end_disabled(app: &App, act: &Act<'_>, corp: CorpId) -> Result<()> {
+    let tx = app.db.begin().await?;
+    auth::end_disabled(&tx, act, corp).await?;
+    tx.commit().await
 }
 
 async fn end_sessions(app: &App, act: &Act<'_>, corp: CorpId, associate: AssociateId) -> Result<()> {

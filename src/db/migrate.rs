@@ -22,11 +22,12 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_orders", include_str!("../../migrations/0005_orders.sql")),
     ("0006_sync", include_str!("../../migrations/0006_sync.sql")),
     (
-        "0008_approval",
-        include_str!("../../migrations/0008_approval.sql"),
-    (
         "0007_audit_head",
         include_str!("../../migrations/0007_audit_head.sql"),
+    ),
+    (
+        "0008_approval",
+        include_str!("../../migrations/0008_approval.sql"),
     ),
 ];
 

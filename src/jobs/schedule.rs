@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::args;
+use crate::auth;
 use crate::contacts::inbox;
 use crate::db;
 use crate::directory;
@@ -119,6 +120,7 @@ impl Job for Tidy {
         db::run(&tx, answers, args![corp, now.plus_ms(-ANSWER_MS)]).await?;
         inbox::sweep(&tx, corp, now.plus_ms(-CALLBACK_MS)).await?;
         sync::sweep(&tx, corp, now.plus_ms(-RUN_MS)).await?;
+        auth::sweep(&tx, corp, now).await?;
         tx.commit().await
     }
 }

@@ -74,6 +74,76 @@ async fn five_wrong_passwords_shut_the_door_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_member_disabled_on_the_platform_is_out_until_enabled() {
+    let shop = World::open().await;
+    add(&shop, "li", Role::Associate, None, Some(31)).await;
+    let token = sign_in(&shop, "li", PASSWORD).await.unwrap();
+    let member = dianyu::ids::UserId("li".into());
+    shop.run("update associate set status = 'disabled' where id = 31")
+        .await;
+    let is_out = |outcome: Result<auth::Operator, Error>| matches!(outcome, Err(Error::SignedOut));
+    assert!(is_out(auth::operator(&shop.app, &token).await));
+    assert!(matches!(
+        sign_in(&shop, "li", PASSWORD).await,
+        Err(Error::SignedOut)
+    ));
+    let vouched = auth::sign_in_member(&shop.app, shop.corp, &member).await;
+    assert!(matches!(vouched, Err(Error::NotFound)));
+    dianyu::contacts::settle_member(&shop.app, shop.corp, &member)
+        .await
+        .unwrap();
+    shop.run("update associate set status = 'active' where id = 31")
+        .await;
+    assert!(is_out(auth::operator(&shop.app, &token).await));
+    assert!(sign_in(&shop, "li", PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_page_that_asks_by_itself_keeps_no_session_alive() {
+    let shop = World::open().await;
+    add(&shop, "chen", Role::Marketer, None, None).await;
+    let token = sign_in(&shop, "chen", PASSWORD).await.unwrap();
+    for _ in 0..12 {
+        shop.app.clock.advance(HOUR_MS);
+        assert!(auth::onlooker(&shop.app, &token).await.is_ok());
+    }
+    shop.app.clock.advance(HOUR_MS);
+    assert!(matches!(
+        auth::onlooker(&shop.app, &token).await,
+        Err(Error::SignedOut)
+    ));
+}
+
+#[tokio::test]
+async fn sign_ins_by_the_platform_are_limited_and_swept() {
+    let shop = World::open().await;
+    let begin =
+        async |address: &str| auth::begin_oauth(&shop.app, shop.corp, "browser-a", "/", address).await;
+    for _ in 0..60 {
+        begin("6.6.6.6").await.unwrap();
+    }
+    assert!(matches!(begin("6.6.6.6").await, Err(Error::TooMany { .. })));
+    assert!(begin("9.9.9.9").await.is_ok());
+    add(&shop, "chen", Role::Marketer, None, None).await;
+    let ended = sign_in(&shop, "chen", PASSWORD).await.unwrap();
+    let me = auth::operator(&shop.app, &ended).await.unwrap();
+    auth::sign_out(&shop.app, &me).await.unwrap();
+    sign_in(&shop, "chen", PASSWORD).await.unwrap();
+    let sweep = async || {
+        let tx = shop.begin().await;
+        auth::sweep(&tx, shop.corp, shop.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        let attempts = shop.number("select count(*) from oauth_attempt").await;
+        (attempts, shop.number("select count(*) from session").await)
+    };
+    assert_eq!(sweep().await, (61, 1));
+    shop.app.clock.advance(HOUR_MS);
+    assert_eq!(sweep().await, (0, 1));
+    shop.app.clock.advance(7 * DAY_MS);
+    assert_eq!(sweep().await, (0, 0));
+}
+
+#[tokio::test]
 async fn sessions_end_by_idleness_age_and_change_of_rights() {
     let shop = World::open().await;
     add(&shop, "chen", Role::Marketer, None, None).await;
@@ -112,7 +182,7 @@ async fn sessions_end_by_idleness_age_and_change_of_rights() {
 #[tokio::test]
 async fn a_state_works_once_and_only_in_its_browser() {
     let shop = World::open().await;
-    let state = auth::begin_oauth(&shop.app, shop.corp, "browser-a", "/contacts")
+    let state = auth::begin_oauth(&shop.app, shop.corp, "browser-a", "/contacts", "9.9.9.9")
         .await
         .unwrap();
     assert!(matches!(
@@ -162,30 +232,131 @@ async fn a_key_opens_only_its_scopes_until_it_expires() {
     ));
 }
 
-#[tokio::test]
-async fn a_changed_or_missing_audit_entry_is_noticed() {
-    let shop = World::open().await;
+async fn entries(shop: &World, numbers: std::ops::Range<i64>) {
     let tx = shop.begin().await;
-    for number in 0..5 {
+    for number in numbers {
         let detail = serde_json::json!({ "number": number });
         audit::append(&tx, &shop.act(), shop.corp, "test.done", "test:1", &detail)
             .await
             .unwrap();
     }
     tx.commit().await.unwrap();
-    assert_eq!(
-        audit::verify(&shop.app.db, shop.corp).await.unwrap(),
-        Verdict::Whole { entries: 5 }
+}
+
+async fn verdict(shop: &World) -> Verdict {
+    audit::verify(&shop.app.db, &shop.app.sealer, shop.corp)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_change_to_any_audit_entry_is_noticed() {
+    let shop = World::open().await;
+    entries(&shop, 0..5).await;
+    let whole = verdict(&shop).await;
+    assert!(
+        matches!(
+            whole,
+            Verdict::Whole {
+                entries: 5,
+                head: Some(_)
+            }
+        ),
+        "{whole:?}"
     );
-    shop.run("update audit_entry set subject = 'test:2' where seq = 3")
+    for seq in 1..=5 {
+        for (column, other) in [
+            ("subject", "'test:2'"),
+            ("actor", "'operator:1'"),
+            ("action", "'test.undone'"),
+            ("detail", "'{}'"),
+            ("at", "at + 1"),
+            ("hash", "'00'"),
+        ] {
+            shop.run(&format!(
+                "create table kept as select * from audit_entry where seq = {seq}"
+            ))
+            .await;
+            shop.run(&format!(
+                "update audit_entry set {column} = {other} where seq = {seq}"
+            ))
+            .await;
+            assert_eq!(verdict(&shop).await, Verdict::Broken { seq }, "{column}");
+            shop.run(&format!("delete from audit_entry where seq = {seq}"))
+                .await;
+            assert_eq!(verdict(&shop).await, Verdict::Broken { seq });
+            shop.run("insert into audit_entry select * from kept").await;
+            shop.run("drop table kept").await;
+            assert_eq!(verdict(&shop).await, whole);
+        }
+    }
+}
+
+#[tokio::test]
+async fn audit_entries_cut_off_the_end_stay_missing() {
+    let shop = World::open().await;
+    entries(&shop, 0..5).await;
+    shop.run("delete from audit_entry where seq > 3").await;
+    assert_eq!(verdict(&shop).await, Verdict::Broken { seq: 4 });
+    // Whoever writes the database alone has no head for the shorter chain.
+    shop.run("update audit_head set seq = 3").await;
+    assert_eq!(verdict(&shop).await, Verdict::Broken { seq: 4 });
+    shop.run("update audit_head set seq = 5").await;
+    entries(&shop, 5..7).await;
+    assert_eq!(verdict(&shop).await, Verdict::Broken { seq: 4 });
+}
+
+#[tokio::test]
+async fn a_chain_from_before_there_was_a_key_is_sealed_once() {
+    let shop = World::open().await;
+    // Two entries as they were written before: a plain hash over the one before and every field.
+    let mut previous = String::new();
+    for seq in 1..=2 {
+        let number = seq.to_string();
+        let mut text = Vec::new();
+        let fields = [
+            previous.as_str(),
+            "1",
+            number.as_str(),
+            "0",
+            "system",
+            "test.done",
+            "test:1",
+            "{}",
+        ];
+        for field in fields {
+            text.extend((field.len() as u64).to_be_bytes());
+            text.extend(field.as_bytes());
+        }
+        previous = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&text));
+        shop.run(&format!(
+            "insert into audit_entry (corp_id, seq, at, actor, action, subject, detail, hash)
+             values (1, {seq}, 0, 'system', 'test.done', 'test:1', '{{}}', '{previous}')"
+        ))
+        .await;
+    }
+    shop.run("insert into audit_head (corp_id, seq, mac, unkeyed_to) values (1, 2, '', 2)")
         .await;
     assert_eq!(
-        audit::verify(&shop.app.db, shop.corp).await.unwrap(),
-        Verdict::Broken { seq: 3 }
+        verdict(&shop).await,
+        Verdict::Whole {
+            entries: 2,
+            head: None
+        }
     );
-    shop.run("delete from audit_entry where seq = 3").await;
-    assert_eq!(
-        audit::verify(&shop.app.db, shop.corp).await.unwrap(),
-        Verdict::Broken { seq: 3 }
+    entries(&shop, 0..2).await;
+    let sealed = verdict(&shop).await;
+    assert!(
+        matches!(
+            sealed,
+            Verdict::Whole {
+                entries: 4,
+                head: Some(_)
+            }
+        ),
+        "{sealed:?}"
     );
+    shop.run("update audit_entry set subject = 'test:2' where seq = 2")
+        .await;
+    assert_eq!(verdict(&shop).await, Verdict::Broken { seq: 2 });
 }
