@@ -76,10 +76,14 @@ sign-in-password = Password
 sign-in-password-hint = You may paste it, or use a password manager.
 sign-in-note = For staff only; actions are recorded
 sign-in-wrong = Login or password is wrong. Try again
-sign-in-too-many = Too many tries. Come back in 15 minutes, or sign in with WeCom
+sign-in-too-many = Too many tries. Come back in { $minutes } minutes, or sign in with WeCom
 sign-in-stale = Not signed in: this sign-in ran out, or began in another browser. Choose Sign in with WeCom again
 sign-in-stranger = Not signed in: your WeCom account has no access here, or has left. Ask your manager or an administrator
 sign-in-platform = Not signed in: WeCom did not say who you are. Wait a moment and choose Sign in with WeCom again
+switch-title = You are signed in already
+switch-advice = To sign in with WeCom as somebody else, sign out first.
+switch-stay = Stay signed in
+switch-sign-out = Sign out
 
 ## Today
 

@@ -76,10 +76,14 @@ sign-in-password = 密码
 sign-in-password-hint = 可以粘贴，也可以用密码管理器。
 sign-in-note = 只供员工使用，操作会留下记录
 sign-in-wrong = 账号或密码不对，再试一次
-sign-in-too-many = 试得太多了，15 分钟后再来，或者用企业微信登录
+sign-in-too-many = 试得太多了，{ $minutes } 分钟后再来，或者用企业微信登录
 sign-in-stale = 没登上：这次登录过期了，或者不是在这个浏览器里开始的。再点一次企业微信登录
 sign-in-stranger = 没登上：你的企业微信账号还没开通店语，或者已经离职。请店长或管理员开通后再来
 sign-in-platform = 没登上：企业微信没认出你。过一会儿再点一次企业微信登录
+switch-title = 你已经登录了
+switch-advice = 要换一个人用企业微信登录，请先退出。
+switch-stay = 保持登录
+switch-sign-out = 退出登录
 
 ## 今日
 

@@ -1,8 +1,8 @@
 //! Who asks, in which language: read once a request from cookies, put into the [`Shell`], and checked by the guard.
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::shell::{Flash, Theme};
 use super::{Fault, Shell, fault, lang};
+use crate::address;
 use crate::app::App;
 use crate::auth::{self, Operator, Policy};
 use crate::error::Error;
@@ -54,6 +55,10 @@ pub(super) fn signed_out(is_https: bool) -> HeaderValue {
 #[derive(Debug, Clone)]
 pub(super) struct Browser(pub String);
 
+/// From where somebody asks, as limits count it.
+#[derive(Debug, Clone)]
+pub(super) struct Asker(pub String);
+
 /// Around every page: reads the cookies, shows errors, keeps what was chosen by `?lang=`.
 pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Response {
     let jar = CookieJar::from_headers(request.headers());
@@ -67,10 +72,18 @@ pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Respons
     let known = read(BROWSER).filter(|value| value.len() == 32);
     let browser = known.clone().unwrap_or_else(|| crate::ids::random_base62(32));
     let me = match read(SESSION) {
+        // A part that renews itself shows that the page is open, not that somebody is there.
+        Some(token) if is_live(request.extensions()) => auth::onlooker(&app, &token).await.map(Some),
         Some(token) => auth::operator(&app, &token).await.map(Some),
         None => Ok(None),
     };
     let (chosen, address) = split_lang(request.uri());
+    // The platform's answer carries a code: no link and no way back may repeat it.
+    let address = if address.starts_with("/auth/") {
+        "/sign-in".to_owned()
+    } else {
+        address
+    };
     let shell = Shell {
         lang: chosen
             .or_else(|| read("lang").and_then(|code| lang::parse(&code)))
@@ -95,6 +108,14 @@ pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Respons
     };
     request.extensions_mut().insert(shell.clone());
     request.extensions_mut().insert(Browser(browser.clone()));
+    let asker = address::of(
+        request.extensions(),
+        request.headers(),
+        &app.config.trusted_proxies,
+    );
+    let asker = asker.map(address::counted).unwrap_or_default();
+    request.extensions_mut().insert(Asker(asker.clone()));
+    let route = request.extensions().get::<MatchedPath>().cloned();
 
     let refused = match me {
         Err(error) if !matches!(error, Error::SignedOut) => Some(error),
@@ -107,6 +128,15 @@ pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Respons
         Some(error) => Fault(error).into_response(),
         None => next.run(request).await,
     };
+    if response.status() == StatusCode::FORBIDDEN {
+        let actor = shell.me.as_ref().map(|me| me.actor().to_string());
+        tracing::warn!(
+            actor = actor.as_deref().unwrap_or("nobody"),
+            route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
+            address = asker,
+            "a page was denied"
+        );
+    }
     if let Some(error) = response.extensions_mut().remove::<std::sync::Arc<Error>>() {
         let headers = std::mem::take(response.headers_mut());
         response = fault::show(&shell, &error, is_post);
@@ -130,6 +160,13 @@ pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Respons
         headers.append(SET_COOKIE, cookie("flash", "", is_https, Some(0)));
     }
     response
+}
+
+/// Whether a route only renews a part of a page.
+fn is_live(extensions: &Extensions) -> bool {
+    extensions
+        .get::<MatchedPath>()
+        .is_some_and(|route| route.as_str().ends_with("/live"))
 }
 
 fn header(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
@@ -163,9 +200,11 @@ fn split_lang(uri: &Uri) -> (Option<Lang>, String) {
             None => rest.push(pair),
         }
     }
+    // Written into a page, two slashes (or what browsers take for one) would lead to another host.
+    let path = format!("/{}", uri.path().trim_start_matches(['/', '\\']));
     let address = match rest.is_empty() {
-        true => uri.path().to_owned(),
-        false => format!("{}?{}", uri.path(), rest.join("&")),
+        true => path,
+        false => format!("{path}?{}", rest.join("&")),
     };
     (chosen, address)
 }
@@ -184,14 +223,21 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
+/// Longest address to go back to, in bytes: it is stored while somebody signs in.
+const MAX_RETURN: usize = 512;
+
 /// A path of ours to go back to; anything else is the front page.
 pub fn local(return_to: Option<&str>) -> &str {
-    let is_local = |path: &&str| {
-        path.starts_with('/')
-            && !path.starts_with("//")
-            && !path.contains('\\')
-            && path.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_local = |address: &&str| {
+        let path = address.split(['?', '#']).next().unwrap_or_default();
+        address.len() <= MAX_RETURN
+            && path.starts_with('/')
+            && !path.contains("//")
+            && !path.contains("/..")
+            && !address.contains('\\')
+            && address.bytes().all(|byte| byte.is_ascii_graphic())
             && !path.starts_with("/sign-in")
+            && !path.starts_with("/auth/")
     };
     return_to.filter(is_local).unwrap_or("/")
 }
@@ -229,9 +275,16 @@ mod tests {
 
     #[test]
     fn only_paths_of_ours_are_gone_back_to() {
+        let long = format!("/contacts?q={}", "a".repeat(512));
         for (asked, path) in [
             (Some("/contacts?tag=1"), "/contacts?tag=1"),
             (Some("//evil.example"), "/"),
+            (Some("/contacts//evil.example"), "/"),
+            (Some("/contacts/..//evil.example"), "/"),
+            (Some("/contacts/../auth"), "/"),
+            (Some("/contacts?q=http://a/../b"), "/contacts?q=http://a/../b"),
+            (Some("/auth/wecom/callback?code=1&state=2"), "/"),
+            (Some(long.as_str()), "/"),
             (Some("https://evil.example"), "/"),
             (Some("/\\evil.example"), "/"),
             (Some("/a\r\nset-cookie: x"), "/"),
@@ -246,6 +299,18 @@ mod tests {
     fn the_language_leaves_the_address() {
         let uri: Uri = "/contacts?q=a&lang=en&tag=1".parse().unwrap();
         assert_eq!(split_lang(&uri), (Some(Lang::En), "/contacts?q=a&tag=1".into()));
+    }
+
+    #[test]
+    fn the_address_is_never_another_host() {
+        for (asked, address) in [
+            ("//evil.example/x?lang=en", "/evil.example/x"),
+            ("///evil.example/x?a=1", "/evil.example/x?a=1"),
+            ("/\\evil.example/x", "/evil.example/x"),
+        ] {
+            let uri: Uri = axum::http::uri::PathAndQuery::try_from(asked).unwrap().into();
+            assert_eq!(split_lang(&uri).1, address, "{asked}");
+        }
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! Signing in by password or by the platform, and out; theme and language.
 
-use std::net::{IpAddr, SocketAddr};
-
 use askama::Template;
 use axum::Extension;
-use axum::extract::{ConnectInfo, State};
-use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::extract::State;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::session::{self, Browser, cookie, encode, local};
+use super::session::{self, Asker, Browser, cookie, encode, local};
 use super::{Form, Query, Result, Shell, Show, lang};
 use crate::app::App;
 use crate::auth::{self, NewSession, Operator, Policy};
@@ -54,7 +52,9 @@ pub struct SignInPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
     Password,
-    TooMany,
+    TooMany {
+        retry_after_s: u64,
+    },
     /// The sign-in began elsewhere, too long ago, or was used.
     Stale,
     /// The platform knows them, we do not: no operator, or somebody who left.
@@ -67,7 +67,7 @@ impl Wrong {
     fn key(self) -> &'static str {
         match self {
             Self::Password => "sign-in-wrong",
-            Self::TooMany => "sign-in-too-many",
+            Self::TooMany { .. } => "sign-in-too-many",
             Self::Stale => "sign-in-stale",
             Self::Stranger => "sign-in-stranger",
             Self::Platform => "sign-in-platform",
@@ -76,7 +76,8 @@ impl Wrong {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Password | Self::TooMany => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Password => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Stale => StatusCode::UNAUTHORIZED,
             Self::Stranger => StatusCode::FORBIDDEN,
             Self::Platform => StatusCode::BAD_GATEWAY,
@@ -85,7 +86,7 @@ impl Wrong {
 
     /// Whether it is about the form with the password.
     fn is_typed(self) -> bool {
-        matches!(self, Self::Password | Self::TooMany)
+        matches!(self, Self::Password | Self::TooMany { .. })
     }
 }
 
@@ -96,7 +97,14 @@ impl SignInPage {
     }
 
     fn wrong_word(&self) -> Option<String> {
-        Some(self.shell.t(self.wrong?.key()))
+        let wrong = self.wrong?;
+        Some(match wrong {
+            Wrong::TooMany { retry_after_s } => {
+                let minutes = retry_after_s.div_ceil(60) as i64;
+                self.shell.t1(wrong.key(), "minutes", minutes)
+            }
+            _ => self.shell.t(wrong.key()),
+        })
     }
 
     fn is_typed_wrong(&self) -> bool {
@@ -132,9 +140,31 @@ impl SignInPage {
                 "wrong",
                 page(&["禾与 HEYU", "山间 SHANJIAN"], Some(Wrong::Password)),
             ),
+            (
+                "too-many",
+                page(&["禾与 HEYU"], Some(Wrong::TooMany { retry_after_s: 840 })),
+            ),
             ("stranger", page(&["禾与 HEYU"], Some(Wrong::Stranger))),
             ("empty", page(&[], None)),
         ]
+    }
+}
+
+/// Before somebody who is signed in signs in by the platform, perhaps as somebody else.
+#[derive(Template)]
+#[template(path = "switch.html")]
+pub struct SwitchPage {
+    pub shell: Shell,
+    pub return_to: String,
+}
+
+impl SwitchPage {
+    pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
+        let page = Self {
+            shell: shell.clone(),
+            return_to: "/contacts?tag=1".into(),
+        };
+        vec![("typical", page)]
     }
 }
 
@@ -184,7 +214,11 @@ async fn again(app: &App, shell: Shell, return_to: &str, login: String, wrong: W
         ..shell
     };
     let page = page(app, shell, return_to, login, Some(wrong)).await?;
-    Ok((wrong.status(), page).into_response())
+    let mut response = (wrong.status(), page).into_response();
+    if let Wrong::TooMany { retry_after_s } = wrong {
+        response.headers_mut().insert(RETRY_AFTER, retry_after_s.into());
+    }
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -197,43 +231,33 @@ struct Credentials {
 async fn sign_in(
     app: State<App>,
     shell: Shell,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    headers: HeaderMap,
+    Extension(Asker(address)): Extension<Asker>,
     Form(given): Form<Credentials>,
 ) -> Result<Response> {
     let return_to = local(given.return_to.as_deref());
-    let address = address(peer.map(|Extension(ConnectInfo(peer))| peer.ip()), &headers);
     let login = given.login.trim();
     match auth::sign_in(&app, login, &given.password, &address).await {
-        Ok(session) => Ok(enter(&shell, &session, return_to)),
-        Err(error @ (Error::SignedOut | Error::TooMany { .. })) => {
+        Ok(session) => enter(&app, &shell, &session, return_to).await,
+        Err(error) => {
             let wrong = match error {
                 Error::SignedOut => Wrong::Password,
-                _ => Wrong::TooMany,
+                Error::TooMany { retry_after_s } => Wrong::TooMany { retry_after_s },
+                other => return Err(other.into()),
             };
             again(&app, shell, return_to, login.to_owned(), wrong).await
         }
-        Err(error) => Err(error.into()),
     }
 }
 
-/// Who is asking, for the limit on wrong passwords. A proxy on our own machine or network names its caller last.
-fn address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
-    let Some(peer) = peer else { return String::new() };
-    let is_near = match peer {
-        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
-        IpAddr::V6(peer) => peer.is_loopback(),
-    };
-    let named = headers.get("x-forwarded-for").and_then(|list| list.to_str().ok());
-    let named = named.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
-    named.filter(|_| is_near).unwrap_or(peer).to_string()
-}
-
-fn enter(shell: &Shell, session: &NewSession, return_to: &str) -> Response {
+/// Lets somebody in. Whoever this browser was signed in as before is signed out.
+async fn enter(app: &App, shell: &Shell, session: &NewSession, return_to: &str) -> Result<Response> {
+    if let Some(before) = &shell.me {
+        auth::sign_out(app, before).await?;
+    }
     let mut response = shell.go(return_to);
     let kept = session::signed_in(session.token.expose_secret(), shell.is_https);
     response.headers_mut().append(SET_COOKIE, kept);
-    response
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -254,20 +278,27 @@ struct Start {
     return_to: Option<String>,
 }
 
-/// Leads to the platform: silently inside its app, to a code to scan elsewhere.
+/// Leads to the platform: silently inside its app, to a code to scan elsewhere. Whoever is signed in is asked first:
+/// an address opened from a chat makes nobody somebody else.
 async fn start(
     app: State<App>,
     shell: Shell,
     Extension(Browser(browser)): Extension<Browser>,
+    Extension(Asker(address)): Extension<Asker>,
     headers: HeaderMap,
     Query(start): Query<Start>,
 ) -> Result<Response> {
+    let return_to = local(start.return_to.as_deref());
+    if shell.me.is_some() {
+        let return_to = return_to.to_owned();
+        return Ok(Show(SwitchPage { shell, return_to }).into_response());
+    }
     let corps = directory::corps(&app.db).await?;
     let corp = corps
         .iter()
         .find(|corp| start.corp.is_none_or(|id| id == corp.id))
         .ok_or(Error::NotFound)?;
-    let state = auth::begin_oauth(&app, corp.id, &browser, local(start.return_to.as_deref())).await?;
+    let state = auth::begin_oauth(&app, corp.id, &browser, return_to, &address).await?;
     let platform = directory::platform(&app, corp.id).await?;
     let redirect_uri = format!("{}/auth/wecom/callback", app.config.public_url);
     let agent = headers
@@ -307,7 +338,7 @@ async fn callback(
     };
     let return_to = local(Some(&return_to));
     match vouched_for(&app, corp, &vouched.code).await {
-        Ok(session) => Ok(enter(&shell, &session, return_to)),
+        Ok(session) => enter(&app, &shell, &session, return_to).await,
         Err(error) => {
             let wrong = match error {
                 Error::NotFound => Wrong::Stranger,
@@ -361,18 +392,4 @@ async fn look(shell: Shell, Form(look): Form<Look>) -> Response {
         );
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_near_proxy_may_name_its_caller() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", "6.6.6.6, 9.9.9.9".parse().unwrap());
-        let from = |peer: &str| address(Some(peer.parse().unwrap()), &headers);
-        assert_eq!(from("127.0.0.1"), "9.9.9.9");
-        assert_eq!(from("8.8.8.8"), "8.8.8.8");
-    }
 }

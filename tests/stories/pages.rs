@@ -63,6 +63,9 @@ fn all() -> Vec<Rendered> {
         add("sign-in", Role::Associate, "/sign-in", &|shell| {
             texts(sign_in::SignInPage::samples(shell))
         });
+        add("switch", Role::Manager, "/sign-in", &|shell| {
+            texts(sign_in::SwitchPage::samples(shell))
+        });
         for role in Role::ALL {
             add("error", role, "/contacts/1", &|shell| {
                 texts(fault::ErrorPage::samples(shell))

@@ -340,3 +340,114 @@ async fn a_link_is_made_followed_and_counted_on_its_page() {
     );
     assert!(li.see(&link).await.contains("<div class=\"v\">1</div>"));
 }
+
+#[tokio::test]
+async fn an_old_answer_of_the_platform_leads_nowhere() {
+    let shop = World::open().await;
+    let response = get(&shop, "/auth/wecom/callback?code=CODE42&state=old").await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(header(&response, "location"), "");
+    assert!(!text(response).await.contains("CODE42"));
+}
+
+#[tokio::test]
+async fn an_address_of_ours_never_names_another_host() {
+    let shop = World::open().await;
+    for path in ["//evil.example/x", "///evil.example/x", "/\\evil.example/x"] {
+        let page = text(get(&shop, path).await).await;
+        assert!(
+            !page.contains("\"//evil") && !page.contains("\"/\\evil"),
+            "{path}: {page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn too_many_tries_say_when_to_come_back() {
+    let shop = World::open().await;
+    let mut stranger = Visitor::new(&shop);
+    let form = stranger.see("/sign-in").await;
+    let fields = "login=nobody&password=wrong-wrong-wrong";
+    for _ in 0..5 {
+        let refused = stranger.post(&form, "/sign-in", fields).await;
+        assert_eq!(refused.0, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let csrf = form.split("name=\"csrf\" value=\"").nth(1).unwrap();
+    let csrf = csrf.split('"').next().unwrap();
+    let request = Request::post("/sign-in").header("content-type", "application/x-www-form-urlencoded");
+    let response = stranger.send(request, format!("csrf={csrf}&{fields}")).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = header(&response, "retry-after").parse().unwrap();
+    assert!((1..=901).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn who_signs_in_anew_is_signed_out_as_before_and_asked_before_the_platform_is() {
+    let shop = World::open().await;
+    let mut li = Visitor::li(&shop).await;
+    let before = li.cookies["dianyu"].clone();
+    let page = li.see("/contacts").await;
+    let fields = "login=li&password=tide-lantern-47-moss&return_to=/contacts";
+    assert_eq!(li.post(&page, "/sign-in", fields).await.0, StatusCode::SEE_OTHER);
+    assert_ne!(li.cookies["dianyu"], before);
+    assert!(matches!(
+        auth::operator(&shop.app, &before).await,
+        Err(dianyu::error::Error::SignedOut)
+    ));
+    let asked = li.see("/auth/wecom/start?corp=1&return_to=/contacts").await;
+    assert!(asked.contains("action=\"/sign-out\"") && asked.contains("href=\"/contacts\""));
+    assert_eq!(shop.number("select count(*) from oauth_attempt").await, 0);
+}
+
+/// What this thread logs while it is asked to.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn s68_whoever_is_denied_is_in_the_log_without_their_words() {
+    let shop = World::open().await;
+    let mut li = Visitor::li(&shop).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let listening = tracing::subscriber::set_default(lines);
+    li.send(Request::get("/segments?q=canary"), String::new()).await;
+    let mut stranger = Visitor::new(&shop);
+    let form = stranger.see("/sign-in").await;
+    stranger
+        .post(&form, "/sign-in", "login=nobody-knows&password=wrong-wrong-wrong")
+        .await;
+    let router = dianyu::api::router(shop.app.clone()).0;
+    let request = Request::get("/api/v1/stores/21").body(Body::empty()).unwrap();
+    router.oneshot(request).await.unwrap();
+    drop(listening);
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let has = |parts: &[&str]| {
+        text.lines()
+            .any(|line| line.contains("WARN") && parts.iter().all(|part| line.contains(part)))
+    };
+    assert!(has(&["a page was denied", "operator:", "/segments"]), "{text}");
+    assert!(has(&["sign-in failed", "login="]), "{text}");
+    assert!(
+        has(&["a call was denied", "nobody", "/api/v1/stores/{id}", "401"]),
+        "{text}"
+    );
+    assert!(
+        !text.contains("nobody-knows") && !text.contains("canary"),
+        "{text}"
+    );
+}
