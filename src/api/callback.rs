@@ -83,11 +83,21 @@ impl Call {
 }
 
 /// The platform asks whether this address is ours: the decrypted `echostr` is the answer, and nothing around it.
+///
+/// The signature of an event fits here as well. Whoever caught one must not have it read out, so an old question and
+/// an answer that is an event are refused.
 async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
-    match open(&state.app, &call, call.part("echostr")).await {
-        Ok((_, plain)) => plain.into_response(),
-        Err(answer) => answer,
+    let (_, plain) = match open(&state.app, &call, call.part("echostr")).await {
+        Ok(opened) => opened,
+        Err(answer) => return answer,
+    };
+    if age_ms(&call, state.app.now()).is_none_or(|age| age > OLD_MS) {
+        return refuse(&call.corpid, "the question is old");
     }
+    if plain.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        return refuse(&call.corpid, "the question holds an event");
+    }
+    plain.into_response()
 }
 
 async fn receive(State(state): State<CallbackState>, call: Call, request: Request) -> Response {
@@ -143,11 +153,16 @@ async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String
 }
 
 fn note_age(call: &Call, now: Timestamp) {
-    let sent = call.part("timestamp").parse::<i64>().ok();
-    let age_ms = sent.map(|seconds| now.0.saturating_sub(seconds.saturating_mul(1_000)));
+    let age_ms = age_ms(call, now);
     if age_ms.is_none_or(|age| age > OLD_MS) {
         tracing::warn!(corpid = call.corpid, age_ms, "a callback came late");
     }
+}
+
+/// How long ago a callback was sent by its own word; `None`: it does not say.
+fn age_ms(call: &Call, now: Timestamp) -> Option<i64> {
+    let sent = call.part("timestamp").parse::<i64>().ok()?;
+    Some(now.0.saturating_sub(sent.saturating_mul(1_000)))
 }
 
 fn refuse(corpid: &str, reason: &str) -> Response {

@@ -273,6 +273,24 @@ async fn every_wrong_callback_gets_the_same_refusal_and_leaves_nothing() {
     }
     assert_eq!(street.shop.number("select count(*) from inbox").await, 0);
 
+    // An event somebody caught is not read out where the platform asks for its echo, nor is an old echo.
+    let now = (street.shop.now().0 / 1_000).to_string();
+    let old = (street.shop.now().0 / 1_000 - 601).to_string();
+    let echo = crypto.encrypt([7; 16], "1616140317555161061");
+    for (sent, asked, status) in [(&now, &encrypted, 403), (&old, &echo, 403), (&now, &echo, 200)] {
+        let signature = crypto.signature(sent, "2", asked);
+        let query = [
+            ("msg_signature", signature.as_str()),
+            ("timestamp", sent),
+            ("nonce", "2"),
+            ("echostr", asked),
+        ];
+        let answer = client.get(&street.url).query(&query).send().await.unwrap();
+        let (answered, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(answered, status, "{text}");
+        assert!(!text.contains("Event"), "{text}");
+    }
+
     for _ in 0..3 {
         let answer = client
             .post(format!("{}{signed}", street.url))
