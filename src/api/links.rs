@@ -280,6 +280,9 @@ pub(super) async fn record_click(
     if at > app.now().plus_ms(5 * MINUTE_MS) {
         return Err(Error::invalid("/at", "this time is still to come").into());
     }
+    if at < orders::EARLIEST {
+        return Err(Error::invalid("/at", "lies before 2015; check the year").into());
+    }
     let link = resolve(&work.tx, &me, &place).await?;
     let Some(contact) = orders::contact_of(&work.tx, me.corp, &app.sealer, &body.buyer).await? else {
         let nobody = ClickRecorded {
@@ -291,7 +294,7 @@ pub(super) async fn record_click(
     };
     let act = me.act(&app);
     let click_id = match &body.click {
-        Some(token) => click::identify(&work.tx, &act, me.corp, link.zone, token, contact)
+        Some(token) => click::identify_on(&work.tx, &act, &link, token, contact)
             .await
             .map_err(|error| unknown_token(error, token))?,
         None => click::opened(&work.tx, &act, &link, &random_base62(22), contact, at).await?,
@@ -310,7 +313,7 @@ fn unknown_token(error: Error, token: &str) -> Error {
         Error::NotFound => Error::invalid(
             "/click",
             format!(
-                "no click has the token `{token}`; leave `click` out if the visit did not come through `/l/`"
+                "no click on this link has the token `{token}`; leave `click` out if the visit did not come through `/l/`"
             ),
         ),
         other => other,

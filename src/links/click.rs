@@ -137,6 +137,20 @@ pub async fn identify(
     Ok(click.id)
 }
 
+/// The same for a click that must be on this link; `NotFound` for a token of another.
+pub async fn identify_on(
+    tx: &Tx,
+    act: &Act<'_>,
+    link: &Resolved,
+    token: &str,
+    contact: ContactId,
+) -> Result<ClickId> {
+    if clicks::by_token(tx, link.corp, token).await?.link_id != link.link {
+        return Err(Error::NotFound);
+    }
+    identify(tx, act, link.corp, link.zone, token, contact).await
+}
+
 /// Records that a person opened a link inside the mini-program, told by the mini-store. Idempotent by `token`; a
 /// token that came through `/l/` gives that click its person.
 pub async fn opened(

@@ -8,7 +8,7 @@ use crate::error::Problem;
 use crate::time::{DAY_MS, Timestamp};
 
 /// 2015-01-01 in Shanghai: nothing we record is older.
-const EARLIEST: Timestamp = Timestamp(1_420_041_600_000);
+pub const EARLIEST: Timestamp = Timestamp(1_420_041_600_000);
 /// Ten billion yuan: any sum of a thousand chains' years still fits 64 bits.
 const MAX_FEN: i64 = 1_000_000_000_000;
 const MAX_QUANTITY: i64 = 1_000_000;

@@ -20,6 +20,7 @@ mod products;
 mod store;
 
 pub use buyer::{adopt, contact_of};
+pub use check::EARLIEST;
 pub use model::*;
 pub use products::*;
 pub use record::*;

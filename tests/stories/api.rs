@@ -498,6 +498,29 @@ async fn bad_idempotency_keys_are_refused() {
 }
 
 #[tokio::test]
+async fn what_was_added_is_where_the_answer_says() {
+    let shop = World::open().await;
+    let client = Client::of(&shop, &["directory:read", "directory:write", "contacts:read"]).await;
+    let added = client.post("/api/v1/regions", &json!({"name": "华南"})).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+    assert_eq!(client.get(added.header("location")).await.body, added.body);
+    shop.run("insert into tag_group (corp_id, id, platform_id, name, sort, created_at) values (1, 401, 'etg', '组', 1, 0)")
+        .await;
+    let group = client.get("/api/v1/tag-groups/401").await;
+    assert_eq!(
+        (group.status, &group.body["name"]),
+        (StatusCode::OK, &json!("组"))
+    );
+    for nowhere in ["/api/v1/regions/9", "/api/v1/tag-groups/9"] {
+        assert_eq!(
+            client.get(nowhere).await.status,
+            StatusCode::NOT_FOUND,
+            "{nowhere}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_store_is_added_changed_and_read_in_pages() {
     let shop = World::open().await;
     let client = Client::of(&shop, &["directory:read", "directory:write"]).await;
@@ -690,6 +713,11 @@ async fn a_link_is_made_and_its_click_gets_a_person() {
     assert_eq!(link.body["url"], format!("http://127.0.0.1:8080/l/{code}"));
 
     let by_code = format!("/api/v1/links/{code}/clicks");
+    shop.run(
+        "insert into click (corp_id, id, link_id, token, visitor, at, day, kind)
+         values (1, 5, 4, 'of-another-link', 'a', 0, '2026-11-22', 'person')",
+    )
+    .await;
     let click = client
         .post(&by_code, &json!({"buyer": {"unionid": "union102"}}))
         .await;
@@ -719,6 +747,14 @@ async fn a_link_is_made_and_its_click_gets_a_person() {
         (
             json!({"buyer": {"unionid": "union102"}, "at": "yesterday"}),
             "/at",
+        ),
+        (
+            json!({"buyer": {"unionid": "union102"}, "at": "2014-12-31T00:00:00+08:00"}),
+            "/at",
+        ),
+        (
+            json!({"buyer": {"unionid": "union103"}, "click": "of-another-link"}),
+            "/click",
         ),
     ] {
         let answered = client.post(&by_code, &body).await;
@@ -925,6 +961,10 @@ async fn a_report_and_the_figures_tell_the_same() {
     assert_eq!(figures.status, StatusCode::OK, "{}", figures.body);
     assert_eq!(figures.body["figures"]["orders"]["value"], 1);
     assert_eq!(figures.body["by_day"][0]["figures"]["net_sales"]["value"], 39_800);
+    let of_li = "/api/v1/metrics?codes=clicks,buyers,new_contacts,goal&scope=associate:31";
+    let figures = client.get(of_li).await;
+    assert_eq!(figures.status, StatusCode::OK, "{}", figures.body);
+    assert_eq!(figures.body["scope"], "associate:31");
     let definitions = client.get("/api/v1/metrics/definitions").await;
     assert!(
         definitions.body["items"]
@@ -953,11 +993,12 @@ async fn a_report_and_the_figures_tell_the_same() {
         client.get("/api/v1/stores/99/report").await.status,
         StatusCode::NOT_FOUND
     );
-    assert_eq!(
-        client
-            .get("/api/v1/metrics?codes=orders&scope=store:99")
-            .await
-            .status,
-        StatusCode::NOT_FOUND
-    );
+    for scope in ["store:99", "associate:99"] {
+        let nowhere = format!("/api/v1/metrics?codes=orders&scope={scope}");
+        assert_eq!(
+            client.get(&nowhere).await.status,
+            StatusCode::NOT_FOUND,
+            "{scope}"
+        );
+    }
 }

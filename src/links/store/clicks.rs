@@ -80,7 +80,7 @@ pub async fn insert_new(tx: &Tx, row: Vec<sea_orm::Value>) -> Result<bool> {
 
 /// The click of a token.
 pub async fn by_token(tx: &Tx, corp: CorpId, token: &str) -> Result<Found> {
-    let sql = "select id, visitor, contact_id from click where corp_id = $1 and token = $2";
+    let sql = "select id, link_id, visitor, contact_id from click where corp_id = $1 and token = $2";
     db::find(tx, sql, args![corp, token]).await
 }
 
@@ -129,6 +129,7 @@ struct Counted {
 #[derive(FromQueryResult)]
 pub struct Found {
     pub id: ClickId,
+    pub link_id: LinkId,
     pub visitor: String,
     pub contact_id: Option<ContactId>,
 }
