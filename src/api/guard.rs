@@ -1,17 +1,19 @@
 //! The door of the API: a Bearer key, its limits and its scopes, and what holds for every answer.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::problem::{Kind, Result, signed_out, too_many, unavailable};
+use crate::address;
 use crate::app::App;
 use crate::auth::{self, ApiCaller, Policy};
 use crate::cache::Limit;
@@ -68,14 +70,53 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 /// Lets a request to a route through, or answers for it.
 pub fn guard(policy: Policy, request: Request, next: Next) -> BoxFuture<'static, Response> {
     Box::pin(async move {
-        match admit(policy, request).await {
+        let mut asked = Asked::of(&request);
+        let answer = match admit(policy, request, &mut asked).await {
             Ok(request) => next.run(request).await,
             Err(refusal) => refusal.into_response(),
-        }
+        };
+        asked.note(answer.status());
+        answer
     })
 }
 
-async fn admit(policy: Policy, mut request: Request) -> Result<Request> {
+/// What the log says of a call that was denied.
+struct Asked {
+    actor: Option<String>,
+    route: Option<MatchedPath>,
+    address: Option<IpAddr>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let extensions = request.extensions();
+        let app = extensions.get::<App>();
+        let trusted = app.map_or(&[][..], |app| app.config.trusted_proxies.as_slice());
+        Self {
+            actor: None,
+            route: extensions.get::<MatchedPath>().cloned(),
+            address: address::of(extensions, request.headers(), trusted),
+        }
+    }
+
+    fn note(&self, status: StatusCode) {
+        let is_denied = matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        );
+        if is_denied {
+            tracing::warn!(
+                actor = self.actor.as_deref().unwrap_or("nobody"),
+                route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
+                address = self.address.map(address::counted),
+                status = status.as_u16(),
+                "a call was denied"
+            );
+        }
+    }
+}
+
+async fn admit(policy: Policy, mut request: Request, asked: &mut Asked) -> Result<Request> {
     let needed = match policy {
         Policy::Public | Policy::OwnProof => return Ok(request),
         Policy::SignedIn => None,
@@ -89,6 +130,7 @@ async fn admit(policy: Policy, mut request: Request) -> Result<Request> {
         .cloned()
         .expect("the router lays the app into every request");
     let who = auth::caller(&app, presented.expose_secret()).await?;
+    asked.actor = Some(who.actor().to_string());
     pass_limit(&app, &who).await?;
     if let Some(permission) = needed
         && !who.may(permission)
