@@ -25,6 +25,7 @@ pub(super) fn routes() -> Routes<App> {
     super::routes()
         .get("/regions", Can(DirectoryRead), list_regions)
         .post("/regions", Can(DirectoryWrite), create_region)
+        .get("/regions/{id}", Can(DirectoryRead), show_region)
         .patch("/regions/{id}", Can(DirectoryWrite), rename_region)
         .get("/stores", Can(DirectoryRead), list_stores)
         .post("/stores", Can(DirectoryWrite), create_store)
@@ -58,6 +59,16 @@ pub(super) async fn create_region(
     let region = region(&work.tx, &me, id).await?;
     work.finish(Answer::created(format!("/regions/{id}"), &region)?)
         .await
+}
+
+/// One region.
+#[utoipa::path(get, path = "/regions/{id}", params(("id" = RegionId, Path)), responses((status = 200, body = Region)))]
+pub(super) async fn show_region(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<RegionId>,
+) -> Result<Json<Region>> {
+    Ok(Json(region(&app.db, &me, id).await?))
 }
 
 /// Renames a region.

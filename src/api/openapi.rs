@@ -27,6 +27,7 @@ use crate::error::Error;
     paths(
         directory::list_regions,
         directory::create_region,
+        directory::show_region,
         directory::rename_region,
         directory::list_stores,
         directory::create_store,
@@ -42,6 +43,7 @@ use crate::error::Error;
         contacts::mark,
         tags::list_groups,
         tags::create_group,
+        tags::show_group,
         tags::rename_group,
         tags::delete_group,
         tags::list_tags,

@@ -23,6 +23,7 @@ pub(super) fn routes() -> Routes<App> {
     super::routes()
         .get("/tag-groups", Can(TagsRead), list_groups)
         .post("/tag-groups", Can(TagsWrite), create_group)
+        .get("/tag-groups/{id}", Can(TagsRead), show_group)
         .patch("/tag-groups/{id}", Can(TagsWrite), rename_group)
         .delete("/tag-groups/{id}", Can(TagsWrite), delete_group)
         .get("/tags", Can(TagsRead), list_tags)
@@ -98,6 +99,17 @@ async fn group(app: &App, me: &Caller, id: TagGroupId) -> Result<TagGroup> {
     let groups = tags::groups(&app.db, &me.scope).await?;
     let found = groups.into_iter().find(|group| group.id == id);
     Ok(found.ok_or(Error::NotFound)?)
+}
+
+/// One tag group with its tags.
+#[utoipa::path(get, path = "/tag-groups/{id}", params(("id" = TagGroupId, Path)),
+    responses((status = 200, body = TagGroup)))]
+pub(super) async fn show_group(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<TagGroupId>,
+) -> Result<Json<TagGroup>> {
+    Ok(Json(group(&app, &me, id).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
