@@ -238,7 +238,7 @@ fn span(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Span, Error> {
 pub(super) struct MetricsQuery {
     /// Codes of the dictionary, separated by commas.
     codes: String,
-    /// `corp`, `region:<id>` or `store:<id>`; `corp` when absent.
+    /// `corp`, `region:<id>`, `store:<id>` or `associate:<id>`; `corp` when absent.
     scope: Option<String>,
     #[param(value_type = Option<String>, format = Date)]
     from: Option<Day>,
@@ -274,7 +274,7 @@ pub(super) struct DayFigures {
     figures: BTreeMap<String, FigureAnswer>,
 }
 
-/// Any figures of the dictionary, for the corp, a region or a store.
+/// Any figures of the dictionary, for the corp, a region, a store or an associate.
 #[utoipa::path(get, path = "/metrics", params(MetricsQuery), responses((status = 200, body = MetricsAnswer)))]
 pub(super) async fn figures(
     State(app): State<App>,
@@ -312,6 +312,13 @@ pub(super) async fn figures(
 async fn zone_of(app: &App, me: &Caller, subject: Subject) -> Result<Tz> {
     match subject {
         Subject::Store(store) => Ok(directory::find_store(&app.db, &me.scope, store).await?.tz()),
+        Subject::Associate(associate) => {
+            let associate = directory::find_associate(&app.db, &me.scope, associate).await?;
+            match associate.store_id {
+                Some(store) => Ok(directory::find_store(&app.db, &me.scope, store).await?.tz()),
+                None => Ok(me.zone),
+            }
+        }
         Subject::Corp | Subject::Region(_) => Ok(me.zone),
     }
 }
@@ -348,13 +355,16 @@ fn read_subject(scope: &str) -> Result<Subject, Error> {
     let unknown = || {
         Error::invalid(
             "/scope",
-            format!("`{scope}` is not a scope; write `corp`, `region:<id>` or `store:<id>`"),
+            format!(
+                "`{scope}` is not a scope; write `corp`, `region:<id>`, `store:<id>` or `associate:<id>`"
+            ),
         )
     };
     match scope.split_once(':') {
         None if scope == "corp" => Ok(Subject::Corp),
         Some(("region", id)) => id.parse().map(Subject::Region).map_err(|_| unknown()),
         Some(("store", id)) => id.parse().map(Subject::Store).map_err(|_| unknown()),
+        Some(("associate", id)) => id.parse().map(Subject::Associate).map_err(|_| unknown()),
         _ => Err(unknown()),
     }
 }
@@ -362,14 +372,18 @@ fn read_subject(scope: &str) -> Result<Subject, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::RegionId;
+    use crate::ids::{AssociateId, RegionId};
 
     #[test]
-    fn a_subject_is_the_corp_a_region_or_a_store() {
+    fn a_subject_is_the_corp_a_region_a_store_or_an_associate() {
         assert_eq!(read_subject("corp").unwrap(), Subject::Corp);
         assert_eq!(read_subject("region:11").unwrap(), Subject::Region(RegionId(11)));
         assert_eq!(read_subject("store:21").unwrap(), Subject::Store(StoreId(21)));
-        for text in ["", "store", "store:", "store:x", "associate:31", "corp:1"] {
+        assert_eq!(
+            read_subject("associate:31").unwrap(),
+            Subject::Associate(AssociateId(31))
+        );
+        for text in ["", "store", "store:", "store:x", "associate:li", "corp:1"] {
             assert!(read_subject(text).is_err(), "{text}");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::store::{self, Flow, Places, Sums};
-use super::{Figure, Span, Subject, definitions};
+use super::{Figure, Span, Subject, definitions, own};
 use crate::db::Conn;
 use crate::directory;
 use crate::error::{Error, Result};
@@ -221,6 +221,10 @@ async fn places_of(conn: &impl Conn, scope: &Scope, subject: Subject) -> Result<
         Subject::Store(store) => {
             directory::find_store(conn, scope, store).await?;
             seen(vec![store])
+        }
+        Subject::Associate(associate) => {
+            own::check(conn, scope, associate).await?;
+            Ok(Places::Associate(associate))
         }
     }
 }

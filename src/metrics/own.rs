@@ -43,7 +43,7 @@ pub async fn own_results(
     })
 }
 
-async fn check(conn: &impl Conn, scope: &Scope, associate: AssociateId) -> Result<()> {
+pub(super) async fn check(conn: &impl Conn, scope: &Scope, associate: AssociateId) -> Result<()> {
     match scope.reach {
         Reach::Own(own) if own == associate => Ok(()),
         Reach::Own(_) => Err(Error::NotFound),
@@ -99,7 +99,7 @@ pub async fn greetings(
     for contact in store::greeted(conn, scope.corp, associate, days, limit).await? {
         let (reason, number) = reason(&contact, &birthdays, today);
         let about = if reason == "clicked_not_bought" {
-            store::last_clicked_title(conn, scope.corp, contact.contact_id).await?
+            store::last_clicked_title(conn, scope.corp, associate, contact.contact_id).await?
         } else {
             None
         };

@@ -20,6 +20,8 @@ pub enum Subject {
     Corp,
     Region(RegionId),
     Store(StoreId),
+    /// One associate, in whichever store.
+    Associate(AssociateId),
 }
 
 /// The figures of the report, those of the head first.

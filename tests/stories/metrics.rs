@@ -369,6 +369,8 @@ async fn an_associate_sees_their_place_and_whom_to_greet() {
     shop.run("update contact set birthday = '11-25' where id = 104")
         .await;
     click(&shop, "t1", 102, 31, 21, shop.now().plus_ms(-HOUR_MS)).await;
+    // What somebody opened of a colleague's is the colleague's to speak of.
+    click(&shop, "t2", 101, 33, 22, shop.now().plus_ms(-HOUR_MS)).await;
     for (number, days) in [("Q1", 100), ("Q2", 90)] {
         let sold = NewOrder {
             paid_at: shop.now().plus_ms(-days * DAY_MS),

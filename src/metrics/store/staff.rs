@@ -93,7 +93,8 @@ pub struct GreetingDays<'a> {
     pub new_since: Day,
 }
 
-/// Candidates for a greeting; whoever fits none of the reasons is left out.
+/// Candidates for a greeting; whoever fits none of the reasons is left out. What they clicked of another associate's
+/// is not for this one to speak of.
 pub async fn greeted(
     conn: &impl Conn,
     corp: CorpId,
@@ -116,9 +117,11 @@ pub async fn greeted(
         "select * from (
            select c.id as contact_id, c.name, c.birthday, f.added_day,
              (select count(*) from click k where k.corp_id = f.corp_id and k.contact_id = f.contact_id
-               and k.day >= {clicked} and k.kind = 'person') as clicks,
+               and k.day >= {clicked} and k.kind = 'person'
+               and (k.associate_id is null or k.associate_id = f.associate_id)) as clicks,
              (select max(k.at) from click k where k.corp_id = f.corp_id and k.contact_id = f.contact_id
-               and k.day >= {clicked} and k.kind = 'person') as last_click_at,
+               and k.day >= {clicked} and k.kind = 'person'
+               and (k.associate_id is null or k.associate_id = f.associate_id)) as last_click_at,
              (select count(*) from sale s where s.corp_id = f.corp_id and s.contact_id = f.contact_id) as orders,
              (select max(s.paid_at) from sale s where s.corp_id = f.corp_id and s.contact_id = f.contact_id)
                as last_order_at,
@@ -141,17 +144,20 @@ pub async fn greeted(
     db::all(conn, &sql, filter.args).await
 }
 
-/// Title of the link a contact clicked last.
+/// Title of the link a contact clicked last, of the associate's own links and those of nobody.
 pub async fn last_clicked_title(
     conn: &impl Conn,
     corp: CorpId,
+    associate: AssociateId,
     contact: ContactId,
 ) -> Result<Option<String>> {
     db::scalar(
         conn,
         "select l.title from click k join link l on l.corp_id = k.corp_id and l.id = k.link_id
-         where k.corp_id = $1 and k.contact_id = $2 and k.kind = 'person' order by k.at desc, k.id desc limit 1",
-        args![corp, contact],
+         where k.corp_id = $1 and k.contact_id = $2 and k.kind = 'person'
+           and (l.associate_id is null or l.associate_id = $3)
+         order by k.at desc, k.id desc limit 1",
+        args![corp, contact, associate],
     )
     .await
 }
