@@ -58,6 +58,8 @@ error-too-many = Too fast
 error-too-many-advice = Wait a moment and try again.
 error-platform = WeCom did not answer
 error-platform-advice = Nothing is wrong on your side. Try again in a few minutes.
+error-busy = Too much at once
+error-busy-advice = This took too long because a lot is going on. Nothing is lost; try again in a moment.
 error-internal = Something broke on our side
 error-internal-advice = It has been noted. Try again later, or tell an administrator.
 
@@ -746,6 +748,7 @@ compose-others = { $count } more attachments stay as they are.
 compose-preview = What the customer sees
 compose-preview-as = As sent by { $name }
 compose-preview-show = Show preview
+compose-preview-elsewhere = Picture from { $host }
 compose-preview-label = What the customer sees in WeChat
 compose-preview-shop = Store
 compose-preview-page = Web page

@@ -58,6 +58,8 @@ error-too-many = 点得太快了
 error-too-many-advice = 歇一会儿再试。
 error-platform = 企业微信暂时没响应
 error-platform-advice = 你这边没有问题，过几分钟再试一次。
+error-busy = 现在太忙了
+error-busy-advice = 人多，这一步没来得及做完。没有丢东西，过一会儿再试。
 error-internal = 我们这边出错了
 error-internal-advice = 已经记下来了。过一会儿再试，还不行就联系管理员。
 
@@ -710,6 +712,7 @@ compose-others = 还有 { $count } 个附件，保持不变。
 compose-preview = 客户看到的样子
 compose-preview-as = 以{ $name }发出为例
 compose-preview-show = 看预览
+compose-preview-elsewhere = 图片来自 { $host }
 compose-preview-label = 客户在微信里看到的样子
 compose-preview-shop = 小店
 compose-preview-page = 网页
