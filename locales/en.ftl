@@ -945,6 +945,7 @@ compose-more = Add a picture or another link
 ## Filled in wrong
 
 refused-form = This form could not be read. Go back, reload and fill it in again
+refused-nul = A text holds a character that cannot be kept (NUL). Type it anew
 refused-form-long = This is too long to take. Make it shorter
 refused-no-form = This address only takes our own form. Go back to the page and do it there
 refused-query = The address holds something unreadable. Open the page from the menu

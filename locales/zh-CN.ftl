@@ -909,6 +909,7 @@ compose-more = 加图片、加别的链接
 ## 填得不对
 
 refused-form = 这张表单没读懂。回到上一页，刷新后再填一次
+refused-nul = 内容里有一个无法保存的字符（NUL），重新输入一遍
 refused-form-long = 填的内容太长，装不下了。删短一些再试
 refused-no-form = 这个地址只收页面上的表单。回到页面上再做一次
 refused-query = 网址里有读不懂的内容。从菜单重新打开这一页
