@@ -68,7 +68,10 @@ fn refuse_nul(pairs: &str) -> Result<(), Fault> {
     let name = pair.split('=').next().filter(|name| !holds_nul(name));
     Err(Error::invalid(
         format!("/{}", name.unwrap_or_default()),
-        said!("refused-nul", "a text holds the character NUL (U+0000); leave it out"),
+        said!(
+            "refused-nul",
+            "a text holds the character NUL (U+0000); leave it out"
+        ),
     )
     .into())
 }
