@@ -58,6 +58,8 @@ error-too-many = Too fast
 error-too-many-advice = Wait a moment and try again.
 error-platform = WeCom did not answer
 error-platform-advice = Nothing is wrong on your side. Try again in a few minutes.
+error-busy = Too much at once
+error-busy-advice = This took too long because a lot is going on. Nothing is lost; try again in a moment.
 error-internal = Something broke on our side
 error-internal-advice = It has been noted. Try again later, or tell an administrator.
 
@@ -750,6 +752,7 @@ compose-others = { $count } more attachments stay as they are.
 compose-preview = What the customer sees
 compose-preview-as = As sent by { $name }
 compose-preview-show = Show preview
+compose-preview-elsewhere = Picture from { $host }
 compose-preview-label = What the customer sees in WeChat
 compose-preview-shop = Store
 compose-preview-page = Web page
@@ -946,6 +949,7 @@ compose-more = Add a picture or another link
 ## Filled in wrong
 
 refused-form = This form could not be read. Go back, reload and fill it in again
+refused-nul = A text holds a character that cannot be kept (NUL). Type it anew
 refused-form-long = This is too long to take. Make it shorter
 refused-no-form = This address only takes our own form. Go back to the page and do it there
 refused-query = The address holds something unreadable. Open the page from the menu

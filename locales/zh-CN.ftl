@@ -58,6 +58,8 @@ error-too-many = 点得太快了
 error-too-many-advice = 歇一会儿再试。
 error-platform = 企业微信暂时没响应
 error-platform-advice = 你这边没有问题，过几分钟再试一次。
+error-busy = 现在太忙了
+error-busy-advice = 人多，这一步没来得及做完。没有丢东西，过一会儿再试。
 error-internal = 我们这边出错了
 error-internal-advice = 已经记下来了。过一会儿再试，还不行就联系管理员。
 
@@ -714,6 +716,7 @@ compose-others = 还有 { $count } 个附件，保持不变。
 compose-preview = 客户看到的样子
 compose-preview-as = 以{ $name }发出为例
 compose-preview-show = 看预览
+compose-preview-elsewhere = 图片来自 { $host }
 compose-preview-label = 客户在微信里看到的样子
 compose-preview-shop = 小店
 compose-preview-page = 网页
@@ -910,6 +913,7 @@ compose-more = 加图片、加别的链接
 ## 填得不对
 
 refused-form = 这张表单没读懂。回到上一页，刷新后再填一次
+refused-nul = 内容里有一个无法保存的字符（NUL），重新输入一遍
 refused-form-long = 填的内容太长，装不下了。删短一些再试
 refused-no-form = 这个地址只收页面上的表单。回到页面上再做一次
 refused-query = 网址里有读不懂的内容。从菜单重新打开这一页

@@ -26,6 +26,8 @@ pub struct Parts {
     pub sealer: Sealer,
     pub wecom: Platform,
     pub secrets: Secrets,
+    /// A stop is coming: `/readyz` says so while everything else is still served.
+    pub leaving: tokio_util::sync::CancellationToken,
     /// Rises at every stop: long-lived answers end when it is cancelled.
     pub stopping: tokio_util::sync::CancellationToken,
 }
@@ -73,6 +75,7 @@ impl App {
             sealer,
             wecom,
             secrets: Secrets::default(),
+            leaving: Default::default(),
             stopping: Default::default(),
         }))
     }
@@ -101,5 +104,31 @@ impl App {
             by,
             sealer: &self.sealer,
         }
+    }
+}
+
+#[cfg(test)]
+impl App {
+    /// For unit tests: an empty database in memory, reached over TLS.
+    pub async fn in_memory() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = crate::config::MasterKey::generate().to_base64();
+        let config = Config::read(None, |name| match name {
+            "DIANYU_MASTER_KEY" => Some(key.clone()),
+            "DIANYU_PUBLIC_URL" => Some("https://crm.example.com".into()),
+            _ => None,
+        });
+        let db = Db::connect("sqlite::memory:").await.expect("SQLite opens");
+        crate::db::migrate::up(&db, Timestamp(0))
+            .await
+            .expect("migrations apply");
+        let ids = Ids::new(1, Timestamp(0));
+        Self::new(
+            config.expect("the settings are right"),
+            db,
+            Cache::memory(),
+            Clock::System,
+            ids,
+        )
     }
 }

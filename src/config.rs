@@ -1,7 +1,7 @@
 //! Settings: defaults in `config.toml` (embedded), a `config.toml` in the working directory over them, environment
 //! over both. Checked once, at start; a missing or wrong one is a sentence that names it and the way out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
@@ -27,6 +27,10 @@ pub struct Config {
     pub wecom_login_url: String,
     /// Where `/metrics` answers; absent: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Connections at once, as far as the process may open files.
+    pub max_connections: usize,
+    /// Of them from one address, proxies on the own network aside.
+    pub max_connections_per_address: usize,
     pub log: String,
 }
 
@@ -48,11 +52,14 @@ struct File {
     listen: Option<String>,
     public_url: Option<String>,
     trusted_proxies: Option<String>,
+    plain_http: Option<bool>,
     master_key: Option<SecretString>,
     wecom_base_url: Option<String>,
     wecom_oauth_url: Option<String>,
     wecom_login_url: Option<String>,
     metrics_listen: Option<String>,
+    max_connections: Option<usize>,
+    max_connections_per_address: Option<usize>,
     log: Option<String>,
 }
 
@@ -86,6 +93,14 @@ impl Config {
                 format!("`DIANYU_{name}` is `{text}`, not an address with a port such as `127.0.0.1:8080`")
             })
         };
+        let number = |name: &str, local: Option<usize>, default: Option<usize>| {
+            let written = |number: Option<usize>| number.map(|number| number.to_string());
+            let text = need(name, pick(name, written(local), written(default)))?;
+            text.parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| format!("`DIANYU_{name}` is `{text}`, not a whole number above 0"))
+        };
 
         let database_url = need(
             "DATABASE_URL",
@@ -108,6 +123,26 @@ impl Config {
         if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
             return Err(format!(
                 "`DIANYU_PUBLIC_URL` is `{public_url}`; it must start with `https://`"
+            ));
+        }
+        let plain_http = pick(
+            "PLAIN_HTTP",
+            local.plain_http.map(|on| on.to_string()),
+            defaults.plain_http.map(|on| on.to_string()),
+        );
+        let plain_http = match plain_http.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                return Err(format!(
+                    "`DIANYU_PLAIN_HTTP` is `{other}`; it is `true` or `false`"
+                ));
+            }
+        };
+        if !plain_http && public_url.starts_with("http://") && !is_loopback(&public_url) {
+            return Err(format!(
+                "`DIANYU_PUBLIC_URL` is `{public_url}`: without TLS passwords and sessions can be read on the way; \
+                 set it to the `https://` address people use, or `DIANYU_PLAIN_HTTP=true` to accept that"
             ));
         }
         let sealed = |secret: Option<SecretString>| secret.map(|secret| secret.expose_secret().to_owned());
@@ -136,6 +171,12 @@ impl Config {
             metrics_listen: pick("METRICS_LISTEN", local.metrics_listen, defaults.metrics_listen)
                 .map(|text| address("METRICS_LISTEN", text))
                 .transpose()?,
+            max_connections: number("MAX_CONNECTIONS", local.max_connections, defaults.max_connections)?,
+            max_connections_per_address: number(
+                "MAX_CONNECTIONS_PER_ADDRESS",
+                local.max_connections_per_address,
+                defaults.max_connections_per_address,
+            )?,
             log: pick("LOG", local.log, defaults.log).unwrap_or_else(|| "info".into()),
         })
     }
@@ -157,6 +198,19 @@ fn networks(list: Option<String>) -> Result<Vec<Network>, String> {
             })
         })
         .collect()
+}
+
+/// Whether an `http://` address leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let rest = url.trim_start_matches("http://");
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl MasterKey {
@@ -224,6 +278,16 @@ mod tests {
                 "DIANYU_DATABASE_URL",
             ),
             (
+                &[KEY, ("DIANYU_PUBLIC_URL", "http://crm.example.com")][..],
+                "DIANYU_PUBLIC_URL",
+            ),
+            (&[KEY, ("DIANYU_LISTEN", "0.0.0.0:8080")][..], "DIANYU_PUBLIC_URL"),
+            (&[KEY, ("DIANYU_PLAIN_HTTP", "yes")][..], "DIANYU_PLAIN_HTTP"),
+            (
+                &[KEY, ("DIANYU_MAX_CONNECTIONS", "0")][..],
+                "DIANYU_MAX_CONNECTIONS",
+            ),
+            (
                 &[KEY, ("DIANYU_PUBLIC_URL", "crm.example.com")][..],
                 "DIANYU_PUBLIC_URL",
             ),
@@ -235,6 +299,26 @@ mod tests {
             let message = with(pairs).unwrap_err();
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine_unless_somebody_says_otherwise() {
+        for pairs in [
+            &[KEY, ("DIANYU_PUBLIC_URL", "http://localhost:8080")][..],
+            &[KEY, ("DIANYU_PUBLIC_URL", "http://127.0.0.9:8080/")][..],
+            &[KEY, ("DIANYU_PUBLIC_URL", "http://[::1]:8080")][..],
+            &[KEY, ("DIANYU_PUBLIC_URL", "https://crm.example.com")][..],
+            &[
+                KEY,
+                ("DIANYU_PUBLIC_URL", "http://10.0.0.7"),
+                ("DIANYU_PLAIN_HTTP", "true"),
+            ][..],
+        ] {
+            with(pairs).unwrap();
+        }
+        assert!(!is_loopback("http://localhost.evil.example"));
+        assert!(!is_loopback("http://127.0.0.1.evil.example"));
+        assert!(!is_loopback("http://127.0.0.1@evil.example"));
     }
 
     #[test]

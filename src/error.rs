@@ -173,6 +173,10 @@ pub enum Error {
     TooMany {
         retry_after_s: u64,
     },
+    /// We have our hands full; come back after this many seconds.
+    Busy {
+        retry_after_s: u64,
+    },
     Platform(PlatformFault),
     Internal(anyhow::Error),
 }
@@ -226,6 +230,7 @@ impl fmt::Display for Error {
             Self::Forbidden(why) => write!(f, "forbidden: {why}"),
             Self::SignedOut => write!(f, "signed out"),
             Self::TooMany { retry_after_s } => write!(f, "too many tries; try again in {retry_after_s} s"),
+            Self::Busy { retry_after_s } => write!(f, "busy; try again in {retry_after_s} s"),
             Self::Platform(fault) => match fault.code {
                 Some(code) => write!(f, "platform refused with {code}: {}", fault.message),
                 None => write!(f, "platform gave no readable answer: {}", fault.message),

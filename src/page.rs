@@ -58,7 +58,9 @@ impl PageOf {
         let key = BASE64
             .decode(cursor)
             .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .filter(|key| !holds_nul(key))
+            .and_then(|key| serde_json::from_value(key).ok());
         key.map(Some).ok_or_else(|| {
             Error::invalid(
                 "/after",
@@ -68,6 +70,16 @@ impl PageOf {
                 ),
             )
         })
+    }
+}
+
+/// No key of ours does, and no database text can.
+fn holds_nul(key: &serde_json::Value) -> bool {
+    match key {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(parts) => parts.iter().any(holds_nul),
+        serde_json::Value::Object(fields) => fields.values().any(holds_nul),
+        _ => false,
     }
 }
 
@@ -110,5 +122,8 @@ mod tests {
         assert_eq!(next.after::<i64>().unwrap(), Some(2));
         assert!(next.after::<(String, i64)>().is_err());
         assert!(PageOf::new(Some(0), None).is_err());
+        let forged = BASE64.encode(br#"["a\u0000",1]"#);
+        let forged = PageOf::new(None, Some(forged)).unwrap();
+        assert!(forged.after::<(String, i64)>().is_err());
     }
 }

@@ -50,6 +50,14 @@ pub struct Job {
     pub attempts: i64,
     pub lease_epoch: i64,
     pub run_at: Timestamp,
+    pub lane: i64,
+}
+
+impl Job {
+    /// Long work that nobody waits for.
+    pub fn is_sweep(&self) -> bool {
+        self.lane >= Lane::Sweep as i64
+    }
 }
 
 /// How long a worker may hold a job without renewing.
@@ -92,24 +100,10 @@ pub async fn claim_up_to(db: &Db, now: Timestamp, limit: i64, last: Lane) -> Res
          where id in (select id from job where state = 'waiting' and run_at <= $1 and lane <= $4 order by lane, run_at, id limit $2{skip})
          returning id, corp_id, kind, payload, attempts, lease_epoch, run_at, lane"
     );
-    let mut jobs: Vec<Claimed> = db::all(&tx, &sql, args![now, limit, LEASE_MS, last as i64]).await?;
+    let mut jobs: Vec<Job> = db::all(&tx, &sql, args![now, limit, LEASE_MS, last as i64]).await?;
     tx.commit().await?;
-    jobs.sort_by_key(|claimed| (claimed.lane, claimed.job.run_at, claimed.job.id));
-    Ok(jobs.into_iter().map(|claimed| claimed.job).collect())
-}
-
-struct Claimed {
-    lane: i64,
-    job: Job,
-}
-
-impl sea_orm::FromQueryResult for Claimed {
-    fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, sea_orm::DbErr> {
-        Ok(Self {
-            lane: row.try_get(prefix, "lane")?,
-            job: Job::from_query_result(row, prefix)?,
-        })
-    }
+    jobs.sort_by_key(|job| (job.lane, job.run_at, job.id));
+    Ok(jobs)
 }
 
 /// Holds the lease longer. `false`: it was lost, stop at once.
@@ -206,12 +200,12 @@ pub async fn depth(conn: &impl Conn) -> Result<Vec<(String, i64)>> {
         .collect()
 }
 
-/// When the next waiting job is due.
-pub async fn next_due(conn: &impl Conn) -> Result<Option<Timestamp>> {
+/// When the next waiting job of a lane up to `last` is due.
+pub async fn next_due(conn: &impl Conn, last: Lane) -> Result<Option<Timestamp>> {
     Ok(db::scalar::<Option<Timestamp>>(
         conn,
-        "select min(run_at) from job where state = 'waiting'",
-        args![],
+        "select min(run_at) from job where state = 'waiting' and lane <= $1",
+        args![last as i64],
     )
     .await?
     .flatten())

@@ -1,15 +1,18 @@
 //! The product put together: one router of pages, API and callbacks, and what runs beside it.
 
+mod connections;
+
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -18,6 +21,13 @@ use crate::db::node::{self, Node};
 use crate::routes::Entry;
 use crate::{api, jobs, web};
 
+use connections::Limits;
+
+/// Samples pile up in the recorder until somebody folds them, and nobody may be asking for the figures.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// Connections to the figures' own address.
+const WATCHERS: usize = 32;
+
 /// Every route there is, and the table of what each demands.
 pub fn router(app: &App) -> (Router, Vec<Entry>) {
     let (pages, mut table) = web::router(app.clone());
@@ -25,13 +35,17 @@ pub fn router(app: &App) -> (Router, Vec<Entry>) {
     let (callbacks, callback_table) = api::callback::router(app.clone());
     table.extend(json_table);
     table.extend(callback_table);
-    let router = pages
-        .merge(json)
-        .merge(callbacks)
+    (dressed(app, pages.merge(json).merge(callbacks)), table)
+}
+
+/// What holds for every answer, whoever gives it: counted, compressed, with the headers that keep a browser safe,
+/// even when a handler panics.
+fn dressed(app: &App, router: Router) -> Router {
+    router
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(from_fn(observe));
-    (router, table)
+        .layer(from_fn_with_state(app.clone(), web::headers::secure))
+        .layer(from_fn(observe))
 }
 
 /// Counts and times each request by its route, never by its path: paths hold ids and codes.
@@ -40,14 +54,14 @@ async fn observe(request: Request, next: Next) -> Response {
         .extensions()
         .get::<axum::extract::MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method());
     let started = std::time::Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     let labels = [
         ("route", route.clone()),
-        ("method", method.clone()),
+        ("method", method.to_owned()),
         ("status", status.to_string()),
     ];
     metrics::counter!("dianyu_requests_total", &labels).increment(1);
@@ -62,24 +76,36 @@ async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Opens the address, or says who may be in the way.
-pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// A method by its name if it is one that we know: anybody can make up others, and each would be kept for ever.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let named = KNOWN.into_iter().find(|name| *name == method.as_str());
+    named.unwrap_or("other")
+}
+
+/// Opens the address, or says who may be in the way; `setting` is what names another.
+pub async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on `{address}`; is another instance running? `DIANYU_LISTEN` names another")
+        format!("cannot listen on `{address}`; is another instance running? `{setting}` names another")
     })
 }
 
-/// Serves until the app stops; requests under way are finished.
-pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
+/// Says "not ready" for as long as `notice`, so that whoever sends requests here sends them elsewhere; then stops.
+pub async fn stop(app: &App, notice: Duration) {
+    app.leaving.cancel();
+    tokio::time::sleep(notice).await;
+    app.stopping.cancel();
+}
+
+/// Serves until the app stops; requests under way may end, those that do not are dropped.
+pub async fn serve(app: App, listener: TcpListener) {
     let (router, _) = router(&app);
-    let stop = app.stopping.clone();
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move { stop.cancelled().await })
-    .await
-    .context("serving")
+    let limits = Limits::new(
+        app.config.max_connections,
+        app.config.max_connections_per_address,
+        app.config.trusted_proxies.clone(),
+    );
+    connections::serve(listener, router, limits, app.stopping.clone()).await;
 }
 
 /// Runs background jobs until the app stops.
@@ -88,39 +114,35 @@ pub async fn work(app: App) {
     jobs::run(app, stop).await;
 }
 
-/// Keeps the node number; an instance that lost it stops, for its ids could collide.
-pub async fn hold_node(app: App, node: Node) {
+/// Keeps the node number for as long as it is polled: until nothing makes ids any more. An instance that lost its
+/// number stops, for its ids could collide.
+pub async fn hold_node(app: &App, node: &Node) -> Infallible {
     let mut every = tokio::time::interval(Duration::from_secs(60));
     every.tick().await;
     loop {
-        tokio::select! {
-            _ = app.stopping.cancelled() => break,
-            _ = every.tick() => match node::renew(&app.db, &node, app.now()).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::error!(node = node.number, "this instance lost its node number; stopping");
-                    app.stopping.cancel();
-                    return;
-                }
-                Err(error) => tracing::warn!(%error, "the node number could not be renewed"),
-            },
+        every.tick().await;
+        match node::renew(&app.db, node, app.now()).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::error!(node = node.number, "this instance lost its node number; stopping");
+                app.stopping.cancel();
+                return std::future::pending().await;
+            }
+            Err(error) => tracing::warn!(%error, "the node number could not be renewed"),
         }
-    }
-    if let Err(error) = node::release(&app.db, &node, app.now()).await {
-        tracing::warn!(%error, "the node number stays leased until it runs out");
     }
 }
 
-/// Serves Prometheus figures on their own address, where one is set.
-pub async fn serve_metrics(app: &App) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let Some(address) = app.config.metrics_listen else {
-        return Ok(None);
-    };
+/// Serves Prometheus figures on their own address until the app stops.
+///
+/// # Errors
+/// When figures are served already in this process.
+pub fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("starting the figures")?;
-    let listener = listen(address).await?;
     let (stop, figures) = (app.stopping.clone(), app.clone());
+    let upkeep = recorder.clone();
     let router = Router::new().route(
         "/metrics",
         axum::routing::get(move || {
@@ -133,13 +155,13 @@ pub async fn serve_metrics(app: &App) -> anyhow::Result<Option<JoinHandle<()>>> 
             }
         }),
     );
-    Ok(Some(tokio::spawn(async move {
-        let served =
-            axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the figures' address stopped answering");
+    Ok(async move {
+        let mut every = tokio::time::interval(UPKEEP);
+        tokio::select! {
+            () = connections::serve(listener, router, Limits::new(WATCHERS, WATCHERS, Vec::new()), stop) => {}
+            () = async { loop { every.tick().await; upkeep.run_upkeep(); } } => {}
         }
-    })))
+    })
 }
 
 /// Logs to standard error: text on a terminal, JSON elsewhere. Does nothing the second time.
@@ -155,4 +177,39 @@ pub fn log_to_stderr(filter: &str) {
     } else {
         lines.json().try_init()
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
+    #[test]
+    fn a_made_up_method_makes_no_figure_of_its_own() {
+        assert_eq!(known(&Method::PATCH), "PATCH");
+        let made_up = Method::from_bytes(b"MADEUP").unwrap();
+        assert_eq!(known(&made_up), "other");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_the_same_headers() {
+        let app = App::in_memory().await;
+        async fn panics() -> &'static str {
+            panic!("on purpose")
+        }
+        let router = dressed(&app, Router::new().route("/", axum::routing::get(panics)));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 500);
+        for name in [
+            "content-security-policy",
+            "x-content-type-options",
+            "referrer-policy",
+            "cross-origin-opener-policy",
+            "strict-transport-security",
+        ] {
+            assert!(answer.headers().contains_key(name), "{name}");
+        }
+    }
 }

@@ -4,8 +4,9 @@
 //! 200, so 200 is said only of what is stored.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -26,6 +27,8 @@ use crate::wecom::callback::{MAX_BODY, encrypted_part};
 
 /// An older timestamp is worth a line in the log: a late repeat, or somebody playing one back. The inbox drops both.
 const OLD_MS: i64 = 10 * MINUTE_MS;
+/// The platform itself gives up after so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct CallbackState {
@@ -101,8 +104,8 @@ async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
 }
 
 async fn receive(State(state): State<CallbackState>, call: Call, request: Request) -> Response {
-    let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
-        return refuse(&call.corpid, "the body is too large or broke off");
+    let Some(body) = read(request.into_body(), PATIENCE).await else {
+        return refuse(&call.corpid, "the body is too large, too slow or broke off");
     };
     let encrypted = std::str::from_utf8(&body).ok().and_then(encrypted_part);
     let Some(encrypted) = encrypted else {
@@ -128,6 +131,12 @@ async fn receive(State(state): State<CallbackState>, call: Call, request: Reques
     }
     state.app.cache.ring().await;
     StatusCode::OK.into_response()
+}
+
+/// The body, if it is whole in time.
+async fn read(body: Body, patience: Duration) -> Option<Bytes> {
+    let read = tokio::time::timeout(patience, to_bytes(body, MAX_BODY)).await;
+    read.ok()?.ok()
 }
 
 /// Signature first, then decryption.
@@ -173,4 +182,19 @@ fn refuse(corpid: &str, reason: &str) -> Response {
 
 fn refused() -> Response {
     (StatusCode::FORBIDDEN, "refused\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        assert!(
+            read(Body::from_stream(never), Duration::from_millis(1))
+                .await
+                .is_none()
+        );
+    }
 }

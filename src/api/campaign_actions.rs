@@ -52,8 +52,11 @@ pub(super) async fn quota(
         None => Audience::Rule(campaign.rule),
     };
     let holdout = campaign.holdout_percent;
-    let plan = campaigns::quota_plan(&app.db, &me.scope, &corp, &audience, holdout, start, now).await?;
-    Ok(Json(plan))
+    let scope = me.scope.clone();
+    let plan = app.db.at_length(move |db| async move {
+        campaigns::quota_plan(&db, &scope, &corp, &audience, holdout, start, now).await
+    });
+    Ok(Json(plan.await?))
 }
 
 /// When it would start: as scheduled, as written, or now.

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method};
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::Caller;
 use super::answer::Answer;
-use super::input::{read_bytes, read_json};
+use super::input::{FromJson, read_bytes};
 use super::problem::{Kind, Refusal, Result};
 use super::store::{self, Owner};
 use crate::app::App;
@@ -54,7 +53,7 @@ struct Flight {
 
 impl<T, S> FromRequest<S> for Posted<T>
 where
-    T: DeserializeOwned,
+    T: FromJson,
     S: Send + Sync,
 {
     type Rejection = Refusal;
@@ -65,7 +64,7 @@ where
         let (method, address) = (request.method().clone(), request.uri().path().to_owned());
         let bytes = read_bytes(request, state).await?;
         Ok(Self {
-            body: read_json(&bytes)?,
+            body: T::from_json(&bytes)?,
             once: Once {
                 key,
                 request_hash: hash(&method, &address, &bytes),

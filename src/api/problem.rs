@@ -200,6 +200,7 @@ impl From<Error> for Refusal {
             Error::Forbidden(why) => Kind::Forbidden.says(why),
             Error::SignedOut => signed_out(true),
             Error::TooMany { retry_after_s } => too_many(retry_after_s),
+            Error::Busy { retry_after_s } => unavailable("too much is asked at once", retry_after_s),
             Error::Platform(fault) => platform(&fault),
             Error::Internal(inner) => internal(&inner),
         }

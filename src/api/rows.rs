@@ -1,18 +1,22 @@
 //! Calls that carry many rows: each is read for itself, so a bad one does not stop the others.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::input::read_value;
+use super::input::{FromJson, read_json, read_value};
 use super::problem::{FieldProblem, Result};
 use crate::error::{Error, Problem};
 use crate::orders::{MAX_ROWS, RowResult};
 
 /// A body of rows: an array, `{"items":[…]}`, or one row.
-#[derive(Deserialize)]
-#[serde(transparent)]
 pub(super) struct Rows(Value);
+
+impl FromJson for Rows {
+    /// What is wrong inside a row is that row's affair: see [`Rows::sort`].
+    fn from_json(bytes: &[u8]) -> Result<Self, Error> {
+        read_json(bytes).map(Self)
+    }
+}
 
 /// Rows that could be read, and a place for the result of every row.
 pub(super) struct Sorted<T> {
@@ -134,6 +138,7 @@ fn moved(problem: Problem, from: &str, to: &str) -> FieldProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
     use serde_json::json;
 
     #[derive(Debug, Deserialize)]
@@ -170,6 +175,16 @@ mod tests {
                 (Some("c"), "error", Some("/items/2/fen")),
             ]
         );
+    }
+
+    #[test]
+    fn a_nul_in_a_row_is_that_rows_affair() {
+        let rows = Rows::from_json(br#"[{"no":"a\u0000","fen":1},{"no":"b","fen":2}]"#).unwrap();
+        let Sorted { good, results } = rows.sort::<Row>("no").unwrap();
+        assert_eq!(good.len(), 1);
+        let rows: Vec<_> = results.into_rows().collect();
+        assert_eq!(rows[0].errors[0].pointer, "/0/no");
+        assert!(rows[1].errors.is_empty());
     }
 
     #[test]

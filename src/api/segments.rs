@@ -246,6 +246,8 @@ pub(super) struct PreviewAnswer {
     as_of: Timestamp,
     /// Each rule of a top-level `all`, and how many remain after it.
     steps: Vec<Step>,
+    /// `steps` is empty because there are too many to count each; `count` is right all the same.
+    steps_left_out: bool,
     /// A few of the people.
     sample: Vec<Person>,
 }
@@ -291,6 +293,7 @@ fn preview_answer(preview: Preview) -> Result<PreviewAnswer> {
         count: preview.count,
         as_of: preview.as_of,
         steps: steps.collect::<Result<_>>()?,
+        steps_left_out: preview.steps_left_out,
         sample: sample.collect(),
     })
 }

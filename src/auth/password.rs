@@ -1,11 +1,19 @@
 //! Passwords: Argon2id, and the guesses that are on every list.
 
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
+
+/// How long a comparison waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(3);
+const RETRY_AFTER_S: u64 = 5;
 
 /// Hashes for storing; off the async threads, it takes tens of milliseconds.
 pub async fn hash(password: SecretString) -> Result<String> {
@@ -21,8 +29,33 @@ pub async fn hash(password: SecretString) -> Result<String> {
 
 /// Whether a password fits. Without a stored hash the same work is done against one that nothing fits, so an
 /// unknown login takes as long as a wrong password.
+///
+/// # Errors
+/// [`Error::Busy`] when so many are being compared that this one's turn does not come.
 pub async fn fits(password: SecretString, stored: Option<String>) -> Result<bool> {
+    fits_at(&BENCHES, PATIENCE, password, stored).await
+}
+
+/// Each comparison takes 19 MiB and a core for as long as it lasts, so there are as many at once as cores.
+static BENCHES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Arc::new(Semaphore::new(cores))
+});
+
+async fn fits_at(
+    benches: &Arc<Semaphore>,
+    patience: Duration,
+    password: SecretString,
+    stored: Option<String>,
+) -> Result<bool> {
+    let busy = || Error::Busy {
+        retry_after_s: RETRY_AFTER_S,
+    };
+    let turn = tokio::time::timeout(patience, benches.clone().acquire_owned()).await;
+    let bench = turn.map_err(|_| busy())?.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
+        // Held by the work, not by the request: one that is gone has not freed anything yet.
+        let _bench = bench;
         let known = stored.is_some();
         let hash = stored.unwrap_or_else(|| NOBODY.clone());
         let Ok(hash) = PasswordHash::new(&hash) else {
@@ -38,7 +71,7 @@ pub async fn fits(password: SecretString, stored: Option<String>) -> Result<bool
 }
 
 /// A hash of a random word, made once.
-static NOBODY: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+static NOBODY: LazyLock<String> = LazyLock::new(|| {
     Argon2::default()
         .hash_password(crate::ids::random_base62(24).as_bytes())
         .map(|hash| hash.to_string())
@@ -103,6 +136,18 @@ mod tests {
                 .unwrap()
         );
         assert!(!fits("anything at all".to_owned().into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_compared_at_once() {
+        let benches = Arc::new(Semaphore::new(1));
+        let compare = |patience| fits_at(&benches, patience, "anything at all".to_owned().into(), None);
+        let taken = benches.clone().acquire_owned().await.unwrap();
+        let refused = compare(Duration::from_millis(1)).await;
+        assert!(matches!(refused, Err(Error::Busy { .. })));
+        drop(taken);
+        assert!(!compare(Duration::MAX).await.unwrap());
+        assert_eq!(benches.available_permits(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod marketer;
 pub mod world;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use dianyu::app::App;
@@ -13,6 +13,7 @@ use dianyu::config::Config;
 use dianyu::sandbox::{Sandbox, SandboxOptions, live};
 use dianyu::server;
 use dianyu::time::Clock;
+use tokio::net::TcpListener;
 
 use files::{Files, Printed};
 
@@ -29,24 +30,62 @@ pub struct Args {
     listen: std::net::SocketAddr,
 }
 
+/// How long a stop waits for everything: longer than the product's own drain, which drops what does not end.
+const PATIENCE: Duration = Duration::from_secs(25);
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let files = Files::open(&args.data, args.fresh)?;
     server::log_to_stderr(&std::env::var("DIANYU_LOG").unwrap_or_else(|_| "warn,dianyu=warn".to_owned()));
-    let product = server::listen(args.listen).await?;
+    let product = server::listen(args.listen, "--listen").await?;
     let known = files.printed()?;
     let (platform, sandbox_url) = sandbox_address(args.listen, known.as_ref()).await?;
     let url = format!("http://{}", product.local_addr()?);
 
     let config = config(&files, &url, &sandbox_url)?;
     let (app, node) = App::connect(config).await.map_err(super::sentence)?;
-    let stop = app.stopping.clone();
-    let signalled = stop.clone();
+    let signalled = app.clone();
     tokio::spawn(async move {
         super::asked_to_stop().await;
-        signalled.cancel();
+        server::stop(&signalled, Duration::ZERO).await;
     });
+    let doors = Doors {
+        product,
+        platform,
+        url,
+        sandbox_url,
+    };
+    let outcome = tokio::select! {
+        outcome = play(&app, &files, doors, known, started) => outcome,
+        never = server::hold_node(&app, &node) => match never {},
+    };
+    super::done(&app, &node).await;
+    outcome
+}
 
+/// What the demo listens on, and how it is reached there.
+struct Doors {
+    product: TcpListener,
+    platform: TcpListener,
+    url: String,
+    sandbox_url: String,
+}
+
+/// Furnishes the chain where it is new and lets it live until the app stops.
+async fn play(
+    app: &App,
+    files: &Files,
+    doors: Doors,
+    known: Option<Printed>,
+    started: Instant,
+) -> anyhow::Result<()> {
+    let Doors {
+        product,
+        platform,
+        url,
+        sandbox_url,
+    } = doors;
+    let stop = app.stopping.clone();
     let options = SandboxOptions {
         clock: Clock::System,
         seed: world::SEED,
@@ -60,30 +99,27 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let printed = match known.filter(|_| !sandbox.is_fresh()) {
         Some(printed) => Printed {
-            url: url.clone(),
-            sandbox_url: sandbox_url.clone(),
+            url,
+            sandbox_url,
             ..printed
         },
-        None => world::furnish(&app, &sandbox, &url, &sandbox_url).await?,
+        None => world::furnish(app, &sandbox, &url, &sandbox_url).await?,
     };
     world::connect(&sandbox, &printed);
     sandbox.flush().await;
     files.print(&printed)?;
 
-    let lease = tokio::spawn(server::hold_node(app.clone(), node));
+    let life = world::life(app, &printed, stop.clone()).await?;
+    let life = tokio::spawn(live(sandbox.clone(), life));
     let jobs = tokio::spawn(server::work(app.clone()));
     let web = tokio::spawn(server::serve(app.clone(), product));
-    let life = tokio::spawn(live(
-        sandbox.clone(),
-        world::life(&app, &printed, stop.clone()).await?,
-    ));
     let marketer = tokio::spawn(marketer::work(printed.clone(), stop.clone()));
-    welcome(&printed, &files, started.elapsed());
+    welcome(&printed, files, started.elapsed());
 
     stop.cancelled().await;
     eprintln!("stopping; the same command goes on with this data");
-    let _ = tokio::time::timeout(Duration::from_secs(20), async {
-        let _ = tokio::join!(web, jobs, lease, life, marketer, serving);
+    let _ = tokio::time::timeout(PATIENCE, async {
+        let _ = tokio::join!(web, jobs, life, marketer, serving);
     })
     .await;
     Ok(())
@@ -93,19 +129,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn sandbox_address(
     listen: std::net::SocketAddr,
     known: Option<&Printed>,
-) -> anyhow::Result<(tokio::net::TcpListener, String)> {
+) -> anyhow::Result<(TcpListener, String)> {
     let listener = match known {
         Some(printed) => {
             let address = printed.sandbox_url.trim_start_matches("http://").parse()?;
-            server::listen(address)
+            server::listen(address, "--listen")
                 .await
                 .context("the simulator needs the port it had before; `--fresh` starts over on another")?
         }
         None => {
             let next = listen.port().checked_add(1).unwrap_or(0);
-            match tokio::net::TcpListener::bind((listen.ip(), next)).await {
+            match TcpListener::bind((listen.ip(), next)).await {
                 Ok(listener) => listener,
-                Err(_) => tokio::net::TcpListener::bind((listen.ip(), 0)).await?,
+                Err(_) => TcpListener::bind((listen.ip(), 0)).await?,
             }
         }
     };
@@ -122,6 +158,8 @@ fn config(files: &Files, url: &str, sandbox_url: &str) -> anyhow::Result<Config>
         "DIANYU_MASTER_KEY" => Some(key.clone()),
         "DIANYU_LISTEN" => Some(listen.clone()),
         "DIANYU_PUBLIC_URL" => Some(url.to_owned()),
+        // Made-up people on an address that somebody chose by hand.
+        "DIANYU_PLAIN_HTTP" => Some("true".to_owned()),
         "DIANYU_WECOM_BASE_URL" | "DIANYU_WECOM_OAUTH_URL" | "DIANYU_WECOM_LOGIN_URL" => {
             Some(sandbox_url.to_owned())
         }

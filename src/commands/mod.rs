@@ -117,18 +117,24 @@ fn sentence(error: dianyu::error::Error) -> anyhow::Error {
     }
 }
 
+/// Who asked the process to stop: somebody who waits for it at a terminal, or the system.
+enum Asked {
+    ByTerminal,
+    BySystem,
+}
+
 /// Resolves when the process is asked to stop.
-async fn asked_to_stop() {
+async fn asked_to_stop() -> Asked {
     let interrupt = tokio::signal::ctrl_c();
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(_) => {
             let _ = interrupt.await;
-            return;
+            return Asked::ByTerminal;
         }
     };
     tokio::select! {
-        _ = interrupt => {}
-        _ = terminate.recv() => {}
+        _ = interrupt => Asked::ByTerminal,
+        _ = terminate.recv() => Asked::BySystem,
     }
 }

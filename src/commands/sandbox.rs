@@ -38,7 +38,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     anyhow::ensure!(args.associates > 0, "`--associates` must be at least 1");
     server::log_to_stderr(&std::env::var("DIANYU_LOG").unwrap_or_else(|_| "info".to_owned()));
     let files = Files::open(&args.data, args.fresh)?;
-    let listener = server::listen(args.listen).await?;
+    let listener = server::listen(args.listen, "--listen").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let options = SandboxOptions {
         clock: Clock::System,

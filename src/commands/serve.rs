@@ -1,7 +1,12 @@
 //! `dianyu serve`: the product.
 
+use std::time::Duration;
+
 use dianyu::app::App;
+use dianyu::config::Config;
 use dianyu::server;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -13,30 +18,80 @@ pub struct Args {
     only_jobs: bool,
 }
 
+/// How long balancers get to see that this instance is leaving.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// What this process listens on. Opened before anything else: a second instance on a taken port claims nothing.
+struct Doors {
+    product: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Doors {
+    async fn open(config: &Config, only_jobs: bool) -> anyhow::Result<Self> {
+        let product = match only_jobs {
+            true => None,
+            false => Some(server::listen(config.listen, "DIANYU_LISTEN").await?),
+        };
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(server::listen(address, "DIANYU_METRICS_LISTEN").await?),
+            None => None,
+        };
+        Ok(Self { product, metrics })
+    }
+}
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = super::settings()?;
     server::log_to_stderr(&config.log);
-    let listen = config.listen;
+    let doors = Doors::open(&config, args.only_jobs).await?;
     let (app, node) = App::connect(config).await.map_err(super::sentence)?;
-    let stop = app.stopping.clone();
-    tokio::spawn(async move {
-        super::asked_to_stop().await;
-        tracing::info!("stopping: no new work, finishing what runs");
-        stop.cancel();
-    });
-    let jobs = (!args.no_jobs).then(|| tokio::spawn(server::work(app.clone())));
-    let lease = tokio::spawn(server::hold_node(app.clone(), node));
-    let metrics = server::serve_metrics(&app).await?;
-    if args.only_jobs {
-        tracing::info!("running background jobs only");
-        app.stopping.cancelled().await;
-    } else {
-        let listener = server::listen(listen).await?;
-        tracing::info!(url = app.config.public_url, "serving on {listen}");
-        server::serve(app.clone(), listener).await?;
+    let stopper = tokio::spawn(stop_when_asked(app.clone()));
+    // The number is held until the last id is made, and given back whatever happens.
+    let outcome = tokio::select! {
+        outcome = work(&app, args, doors) => outcome,
+        never = server::hold_node(&app, &node) => match never {},
+    };
+    stopper.abort();
+    super::done(&app, &node).await;
+    outcome
+}
+
+async fn stop_when_asked(app: App) {
+    let notice = match super::asked_to_stop().await {
+        super::Asked::ByTerminal => Duration::ZERO,
+        super::Asked::BySystem => NOTICE,
+    };
+    tracing::info!("stopping: no new work, finishing what runs");
+    server::stop(&app, notice).await;
+}
+
+/// Everything there is to run, until all of it has ended.
+async fn work(app: &App, args: Args, doors: Doors) -> anyhow::Result<()> {
+    let figures = doors
+        .metrics
+        .map(|listener| server::serve_metrics(app, listener))
+        .transpose()?;
+    let mut running = JoinSet::new();
+    if let Some(figures) = figures {
+        running.spawn(figures);
     }
-    for task in [jobs, Some(lease), metrics].into_iter().flatten() {
-        let _ = task.await;
+    if !args.no_jobs {
+        running.spawn(server::work(app.clone()));
+    }
+    match doors.product {
+        Some(listener) => {
+            tracing::info!(url = app.config.public_url, "serving on {}", app.config.listen);
+            running.spawn(server::serve(app.clone(), listener));
+        }
+        None => tracing::info!("running background jobs only"),
+    }
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            // Half an instance is worse than none: whoever watches it starts another.
+            app.stopping.cancel();
+            tracing::error!(%error, "a part of this instance broke off; stopping");
+        }
     }
     Ok(())
 }

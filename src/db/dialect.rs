@@ -102,6 +102,14 @@ impl Backend {
         }
     }
 
+    /// Lifts the limit on a statement's time until the transaction ends.
+    pub(super) fn no_time_limit(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("set local statement_timeout = 0"),
+        }
+    }
+
     /// Held until the transaction ends, so that instances that start together migrate one after another.
     pub(super) fn migration_lock(self) -> Option<&'static str> {
         match self {

@@ -41,6 +41,7 @@ pub async fn up(db: &Db, now: Timestamp) -> Result<Vec<&'static str>> {
     let mut applied = Vec::new();
     for (name, sql) in MIGRATIONS {
         let tx = db.begin().await?;
+        tx.take_time().await?;
         if let Some(lock) = tx.backend().migration_lock() {
             run(&tx, lock, args![]).await?;
         }

@@ -6,9 +6,11 @@
 
 pub mod dialect;
 pub mod group;
+mod long;
 pub mod migrate;
 pub mod node;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use sea_orm::{
@@ -19,6 +21,7 @@ use sea_orm::{
 use crate::error::{Error, Result};
 
 pub use dialect::Backend;
+use long::{Deadline, Long, Seat};
 
 /// Statement arguments: `args![corp, name, now]`.
 #[macro_export]
@@ -29,12 +32,20 @@ macro_rules! args {
 /// Rows that one statement may carry. SQLite binds at most 32,766 values.
 const MAX_BINDS: usize = 32_000;
 
+/// Steps of SQLite's machine between two looks at the clock: about a millisecond.
+const PROGRESS: i32 = 10_000;
+
+/// How long PostgreSQL works on a statement before it gives up. SQLite knows no such limit; what may take long there
+/// goes through [`Db::at_length`].
+const STATEMENT: Duration = Duration::from_secs(30);
+
 /// The whole database. On SQLite reads have their own connections and there is one writer, so a write waits
 /// in line instead of failing; on PostgreSQL both are one pool.
 #[derive(Clone)]
 pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    long: Long,
 }
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
@@ -93,6 +104,9 @@ impl Db {
 
     async fn connect_sqlite(url: &str) -> Result<Self> {
         let memory = url.contains(":memory:");
+        if !memory {
+            make_private(url);
+        }
         let options = |connections: u32| {
             let mut options = ConnectOptions::new(url);
             options
@@ -126,33 +140,73 @@ impl Db {
         } else {
             Database::connect(options(6)).await?
         };
-        Ok(Self { read, write })
+        let mut seats = Vec::new();
+        for _ in 0..long::SEATS {
+            let deadline = Deadline::none();
+            let connection = if memory {
+                write.clone()
+            } else {
+                let mut options = options(1);
+                let watched = deadline.clone();
+                options.map_sqlx_sqlite_pool_opts(move |pool| {
+                    let watched = watched.clone();
+                    pool.after_connect(move |connection, _| {
+                        let watched = watched.clone();
+                        Box::pin(async move {
+                            let mut handle = connection.lock_handle().await?;
+                            handle.set_progress_handler(PROGRESS, move || watched.is_ahead());
+                            Ok(())
+                        })
+                    })
+                });
+                Database::connect(options).await?
+            };
+            seats.push(Seat { connection, deadline });
+        }
+        let long = Long::new(seats);
+        Ok(Self { read, write, long })
     }
 
     /// `schema` is searched first, and made if it is not there: the tests give each world its own.
     pub async fn connect_postgres(url: &str, schema: Option<&str>) -> Result<Self> {
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(if schema.is_some() { 6 } else { 20 })
-            .min_connections(1)
-            .sqlx_logging(false)
-            .record_stmt_in_spans(false)
-            .connect_timeout(Duration::from_secs(5))
-            .acquire_timeout(Duration::from_secs(10))
-            .test_before_acquire_if_idle_for(Duration::from_secs(30));
-        if let Some(schema) = schema {
-            options.set_schema_search_path(schema.to_owned());
-        }
-        let pool = Database::connect(options)
+        let options = |connections: u32, statement: Duration| {
+            let mut options = ConnectOptions::new(url);
+            options
+                .max_connections(connections)
+                .sqlx_logging(false)
+                .record_stmt_in_spans(false)
+                .connect_timeout(Duration::from_secs(5))
+                .acquire_timeout(Duration::from_secs(10))
+                .test_before_acquire_if_idle_for(Duration::from_secs(30))
+                .statement_timeout(statement);
+            if let Some(schema) = schema {
+                options.set_schema_search_path(schema.to_owned());
+            }
+            options
+        };
+        let mut many = options(if schema.is_some() { 6 } else { 20 }, STATEMENT);
+        many.min_connections(1);
+        let pool = Database::connect(many)
             .await
             .map_err(|error| unreachable_database(&error))?;
         if let Some(schema) = schema {
             pool.execute_unprepared(&format!("create schema if not exists \"{schema}\""))
                 .await?;
         }
+        let mut seats = Vec::new();
+        for _ in 0..long::SEATS {
+            // One connection each: what still runs there keeps the next one waiting.
+            let mut one = options(1, long::LIMIT);
+            one.min_connections(0).connect_lazy(true);
+            seats.push(Seat {
+                connection: Database::connect(one).await?,
+                deadline: Deadline::none(),
+            });
+        }
         Ok(Self {
             read: pool.clone(),
             write: pool,
+            long: Long::new(seats),
         })
     }
 
@@ -200,12 +254,21 @@ impl Db {
     }
 
     pub async fn close(self) {
+        self.long.close().await;
         let _ = self.read.close().await;
         let _ = self.write.close().await;
     }
 }
 
 impl Tx {
+    /// Lets the statements of this transaction take as long as they need: a migration, a seeded chain.
+    pub async fn take_time(&self) -> Result<()> {
+        match self.backend().no_time_limit() {
+            Some(sql) => Ok(self.inner.execute_unprepared(sql).await.map(|_| ())?),
+            None => Ok(()),
+        }
+    }
+
     pub async fn commit(self) -> Result<()> {
         Ok(self.inner.commit().await?)
     }
@@ -213,6 +276,19 @@ impl Tx {
     pub async fn rollback(self) -> Result<()> {
         Ok(self.inner.rollback().await?)
     }
+}
+
+/// Makes a new database file its owner's only; SQLite gives the files beside it the same mode. What goes wrong here
+/// goes wrong again, with a reason, when the file is opened.
+fn make_private(url: &str) {
+    let Ok(options) = url.parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>() else {
+        return;
+    };
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(options.get_filename());
 }
 
 fn unreachable_database(error: &sea_orm::DbErr) -> Error {
@@ -388,4 +464,28 @@ pub fn like_escape(text: &str) -> String {
         escaped.push(character);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[tokio::test]
+    async fn a_new_database_is_its_owners_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.sqlite");
+        let db = Db::connect(&format!("sqlite://{}", path.display()))
+            .await
+            .unwrap();
+        db.execute_unprepared("create table t (a TEXT)").await.unwrap();
+        let mut seen = 0;
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", file.file_name());
+            seen += 1;
+        }
+        assert!(seen >= 2, "the database and its log");
+    }
 }

@@ -1,7 +1,9 @@
 //! The runner: claims what is due, works on a few at once, renews leases, decides after an error.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +15,8 @@ use crate::time::{SECOND_MS, Timestamp};
 
 /// Jobs under way at once in this process.
 const AT_ONCE: usize = 4;
+/// Of them sweeps.
+const SWEEPS: usize = 1;
 /// A third of the lease: two renewals may fail before it is lost.
 const RENEW: Duration = Duration::from_secs(20);
 /// How often jobs of vanished workers are looked for, and the clock's jobs written.
@@ -29,6 +33,7 @@ const WAITS: [i64; 3] = [45009, 45033, 84061];
 /// Runs jobs until `stop` is cancelled, then lets those under way end.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut working: JoinSet<()> = JoinSet::new();
+    let sweeping = Arc::new(Semaphore::new(SWEEPS));
     let mut looked: Option<Instant> = None;
     while !stop.is_cancelled() {
         if looked.is_none_or(|at| at.elapsed() >= TICK) {
@@ -36,7 +41,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             looked = Some(Instant::now());
         }
         // A claim is never broken off: what it took would lie until its lease runs out.
-        let wait = fill(&app, &mut working).await;
+        let wait = fill(&app, &mut working, &sweeping).await;
         tokio::select! {
             () = stop.cancelled() => {}
             () = rest(&app, wait, &mut working) => {}
@@ -69,16 +74,17 @@ enum Wait {
     ForWork(Duration),
 }
 
-/// Claims as many as there is room for. The last place is kept for what the platform and its customers wait for.
-async fn fill(app: &App, working: &mut JoinSet<()>) -> Wait {
+/// Claims as many as there is room for. The last place is kept for what the platform and its customers wait for, and
+/// of the others sweeps get one: they take long, and several would leave nothing to campaigns.
+async fn fill(app: &App, working: &mut JoinSet<()>, sweeping: &Arc<Semaphore>) -> Wait {
     while working.try_join_next().is_some() {}
     let room = AT_ONCE.saturating_sub(working.len());
     let (places, last) = match room {
         0 => return Wait::ForRoom,
         1 => (1, Lane::Callback),
-        _ => (room - 1, Lane::Sweep),
+        _ => (room - 1, Lane::Campaign),
     };
-    let claimed = match queue::claim_up_to(&app.db, app.now(), places as i64, last).await {
+    let claimed = match claim(app, places, last, sweeping).await {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::error!(%error, "no jobs could be claimed");
@@ -86,13 +92,50 @@ async fn fill(app: &App, working: &mut JoinSet<()>) -> Wait {
         }
     };
     if claimed.is_empty() {
-        return Wait::ForWork(if room == 1 { SHORT_NAP } else { nap(app).await });
+        let last = match sweeping.available_permits() {
+            0 => Lane::Campaign,
+            _ => Lane::Sweep,
+        };
+        return Wait::ForWork(if room == 1 {
+            SHORT_NAP
+        } else {
+            nap(app, last).await
+        });
     }
-    for job in claimed {
+    for (job, turn) in claimed {
         let app = app.clone();
-        working.spawn(async move { hold(&app, job).await });
+        working.spawn(async move {
+            hold(&app, job).await;
+            drop(turn);
+        });
     }
     Wait::No
+}
+
+/// A sweep's turn; other jobs need none.
+type Turn = Option<OwnedSemaphorePermit>;
+
+/// Jobs of lanes up to `last`; where that is [`Lane::Campaign`] and places are left, one more of any lane if no sweep
+/// is under way.
+async fn claim(app: &App, places: usize, last: Lane, sweeping: &Arc<Semaphore>) -> Result<Vec<(Job, Turn)>> {
+    let claimed = queue::claim_up_to(&app.db, app.now(), places as i64, last).await?;
+    let mut jobs: Vec<(Job, Turn)> = claimed.into_iter().map(|job| (job, None)).collect();
+    if last == Lane::Campaign
+        && jobs.len() < places
+        && let Ok(turn) = sweeping.clone().try_acquire_owned()
+    {
+        let more = queue::claim_up_to(&app.db, app.now(), 1, Lane::Sweep).await;
+        let more = more.unwrap_or_else(|error| {
+            // What is claimed already is worked on all the same.
+            tracing::error!(%error, "no sweep could be claimed");
+            Vec::new()
+        });
+        jobs.extend(more.into_iter().next().map(|job| {
+            let turn = job.is_sweep().then_some(turn);
+            (job, turn)
+        }));
+    }
+    Ok(jobs)
 }
 
 async fn rest(app: &App, wait: Wait, working: &mut JoinSet<()>) {
@@ -109,8 +152,8 @@ async fn rest(app: &App, wait: Wait, working: &mut JoinSet<()>) {
     }
 }
 
-async fn nap(app: &App) -> Duration {
-    match queue::next_due(&app.db).await {
+async fn nap(app: &App, last: Lane) -> Duration {
+    match queue::next_due(&app.db, last).await {
         Ok(Some(due)) => {
             Duration::from_millis((due.0 - app.now().0).clamp(10, NAP.as_millis() as i64) as u64)
         }
@@ -204,7 +247,7 @@ fn verdict(error: &Error, attempt: i64) -> Verdict {
             },
             Advice::Drop | Advice::TellAdmin | Advice::Bug => Verdict::GiveUp,
         },
-        Error::TooMany { retry_after_s } => Verdict::Retry {
+        Error::TooMany { retry_after_s } | Error::Busy { retry_after_s } => Verdict::Retry {
             after_ms: (*retry_after_s as i64).max(1) * SECOND_MS,
             counts: false,
         },
@@ -259,6 +302,38 @@ mod tests {
         })
     }
 
+    async fn due(app: &App, lane: Lane) {
+        let tx = app.db.begin().await.unwrap();
+        let job = queue::NewJob {
+            corp: crate::ids::CorpId(1),
+            kind: "test.job",
+            payload: "{}".into(),
+            lane,
+            run_at: app.now(),
+            unique_key: None,
+        };
+        queue::enqueue(&tx, &app.ids, app.now(), job).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sweeps_leave_places_to_everything_else() {
+        let app = App::in_memory().await;
+        let sweeping = Arc::new(Semaphore::new(SWEEPS));
+        for lane in [Lane::Sweep, Lane::Sweep, Lane::Sweep, Lane::Campaign] {
+            due(&app, lane).await;
+        }
+        let claimed = async || claim(&app, AT_ONCE - 1, Lane::Campaign, &sweeping).await.unwrap();
+        let first = claimed().await;
+        let lanes: Vec<i64> = first.iter().map(|(job, _)| job.lane).collect();
+        assert_eq!(lanes, [Lane::Campaign as i64, Lane::Sweep as i64]);
+        assert!(claimed().await.is_empty(), "a sweep is under way");
+        due(&app, Lane::Normal).await;
+        assert_eq!(claimed().await.len(), 1, "other work goes on");
+        drop(first);
+        assert!(claimed().await.iter().all(|(job, _)| job.is_sweep()));
+    }
+
     #[test]
     fn an_error_says_what_becomes_of_its_job() {
         let retry = |after_ms, counts| Verdict::Retry { after_ms, counts };
@@ -283,6 +358,7 @@ mod tests {
             (fault(Some(48002), Advice::TellAdmin), 1, Verdict::GiveUp),
             (fault(Some(40058), Advice::Bug), 1, Verdict::GiveUp),
             (Error::TooMany { retry_after_s: 7 }, 1, retry(7_000, false)),
+            (Error::Busy { retry_after_s: 5 }, 1, retry(5_000, false)),
             (Error::conflict("later"), 1, retry(2_000, true)),
             (Error::internal("broken"), 40, retry(300_000, true)),
         ];

@@ -56,8 +56,11 @@ fn add(call: &mut Call<'_>) -> Answer {
     Ok(json!({"fail_list": fail_list, "msgid": msgid}))
 }
 
+/// Whom each member is to send to.
+type Parts = BTreeMap<String, Vec<String>>;
+
 /// The groups of a sender that are asked for, or all of them; and those that are not the sender's.
-fn own_groups(call: &Call<'_>, owner: &str) -> Result<(BTreeMap<String, Vec<String>>, Vec<String>), Refusal> {
+fn own_groups(call: &Call<'_>, owner: &str) -> Result<(Parts, Vec<String>), Refusal> {
     let asked = call.texts("chat_id_list", MAX_GROUPS)?;
     let own = |group: &&Group| group.owner == owner;
     let is_own = |id: &str| call.corp.groups.get(id).filter(own).is_some();

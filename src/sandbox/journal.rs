@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -128,7 +129,14 @@ fn read(path: &Path, world: &mut World, seed: u64) -> anyhow::Result<Keys> {
 
 /// One line an entity. Where a crowd was grown, what is gone needs its line too.
 fn write(path: &PathBuf, world: &World, keys: Keys) -> anyhow::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+    // It holds secrets and people: its owner's only.
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    let mut file = BufWriter::new(file);
     for (corpid, kind, id) in keys {
         let Some(corp) = world.corps.get(&corpid) else {
             continue;
@@ -141,4 +149,18 @@ fn write(path: &PathBuf, world: &World, keys: Keys) -> anyhow::Result<()> {
     }
     file.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_journal_is_its_owners_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("platform.jsonl");
+        Journal::open(&path, 1).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }

@@ -133,6 +133,8 @@ pub struct Preview {
     pub as_of: Timestamp,
     /// Each top-level rule of an `all`, and how many remain after it.
     pub steps: Vec<PreviewStep>,
+    /// There are too many steps to count each, or it took too long: only the count is right.
+    pub steps_left_out: bool,
     /// At most five, in the caller's scope.
     pub sample: Vec<SamplePerson>,
 }

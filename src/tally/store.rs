@@ -23,6 +23,8 @@ pub async fn add(tx: &Tx, corp: CorpId, tallies: &[Tally]) -> Result<()> {
 /// From here to the end of the transaction nobody adds to the corp's figures, and all that was added is committed:
 /// rows and figures agree. Taken before the rows are counted.
 pub async fn hold(tx: &Tx, corp: CorpId) -> Result<()> {
+    // A recount waits for the others and then reads everything: no limit on a statement fits it.
+    tx.take_time().await?;
     if let Some(lock) = tx.backend().hold_figures() {
         db::rows(tx, lock, args![corp]).await?;
     }

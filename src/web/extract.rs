@@ -44,6 +44,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
         let body = Bytes::from_request(request, app)
             .await
             .map_err(|_| Error::invalid("/", said!("refused-form-long", "the form is too long")))?;
+        refuse_nul(&String::from_utf8_lossy(&body))?;
         let proof: Proof = read(&body).await?;
         if !bool::from(proof.csrf.as_bytes().ct_eq(expected.as_bytes())) {
             return Err(stale());
@@ -57,6 +58,26 @@ fn stale() -> Fault {
         "the page was open too long or came from elsewhere; go back, reload it and try again".into(),
     )
     .into()
+}
+
+/// A NUL is refused before anything is read: no database text can hold one. `pairs` are `name=value&…` as sent.
+fn refuse_nul(pairs: &str) -> Result<(), Fault> {
+    let Some(pair) = pairs.split('&').find(|pair| holds_nul(pair)) else {
+        return Ok(());
+    };
+    let name = pair.split('=').next().filter(|name| !holds_nul(name));
+    Err(Error::invalid(
+        format!("/{}", name.unwrap_or_default()),
+        said!(
+            "refused-nul",
+            "a text holds the character NUL (U+0000); leave it out"
+        ),
+    )
+    .into())
+}
+
+fn holds_nul(encoded: &str) -> bool {
+    encoded.contains('\0') || encoded.contains("%00")
 }
 
 async fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
@@ -79,6 +100,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        refuse_nul(parts.uri.query().unwrap_or_default())?;
         match axum_extra::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum_extra::extract::Query(query)) => Ok(Self(query)),
             Err(error) => {
@@ -95,6 +117,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        if holds_nul(parts.uri.path()) {
+            return Err(Error::NotFound.into());
+        }
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
             Err(_) => Err(Error::NotFound.into()),
@@ -119,5 +144,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let shell = parts.extensions.get::<Shell>().cloned();
         shell.ok_or_else(|| Error::internal("a page outside the session layer").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_refused_by_name() {
+        for (pairs, place) in [
+            ("csrf=a&login=li%00", Some("/login")),
+            ("a%00=1", Some("/")),
+            ("q=%2500", None),
+            ("q=a&q=b", None),
+        ] {
+            let pointer = refuse_nul(pairs).err().map(|fault| match fault.0 {
+                Error::Invalid(mut problems) => problems.remove(0).pointer,
+                other => panic!("{other}"),
+            });
+            assert_eq!(pointer.as_deref(), place, "{pairs}");
+        }
     }
 }

@@ -27,6 +27,7 @@ impl IntoResponse for Fault {
     /// Only the status, and the error itself for [`show`].
     fn into_response(self) -> Response {
         let mut response = status(&self.0).into_response();
+        say_when(&mut response, &self.0);
         response.extensions_mut().insert(Arc::new(self.0));
         response
     }
@@ -44,6 +45,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::SignedOut => StatusCode::UNAUTHORIZED,
         Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Platform(_) => StatusCode::BAD_GATEWAY,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -76,6 +78,7 @@ impl ErrorPage {
             ("invalid", Error::invalid("/name", "`<b>` is not a name")),
             ("conflict", Error::conflict("it is finished")),
             ("too-many", Error::TooMany { retry_after_s: 60 }),
+            ("busy", Error::Busy { retry_after_s: 5 }),
             ("internal", Error::internal("a sample")),
         ];
         let page = |error: &Error| {
@@ -116,12 +119,17 @@ pub fn show(shell: &Shell, error: &Error, is_post: bool) -> Response {
     }
     let page = page(shell, story(shell, error));
     let mut response = (status(error), page).into_response();
-    if let Error::TooMany { retry_after_s } = error {
+    say_when(&mut response, error);
+    response
+}
+
+/// When to come back, for what passes by itself.
+fn say_when(response: &mut Response, error: &Error) {
+    if let Error::TooMany { retry_after_s } | Error::Busy { retry_after_s } = error {
         response
             .headers_mut()
             .insert(RETRY_AFTER, (*retry_after_s).into());
     }
-    response
 }
 
 fn page(shell: &Shell, story: Story) -> Html<String> {
@@ -176,6 +184,7 @@ pub fn story(shell: &Shell, error: &Error) -> Story {
         Error::Forbidden(_) => ("forbidden", vec![], None),
         Error::SignedOut => ("signed-out", vec![], None),
         Error::TooMany { .. } => ("too-many", vec![], None),
+        Error::Busy { .. } => ("busy", vec![], None),
         Error::Platform(_) | Error::Internal(_) => {
             let number = crate::ids::random_base62(8);
             tracing::error!(number, error = %error, path = shell.path(), "a page failed");

@@ -21,6 +21,9 @@ async fn alive() -> &'static str {
 
 /// Names what does not answer; why is in the log.
 async fn ready(app: State<App>) -> Response {
+    if app.leaving.is_cancelled() || app.stopping.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
     if let Err(error) = app.db.ping().await {
         tracing::error!(%error, "the database does not answer");
         return (StatusCode::SERVICE_UNAVAILABLE, "database\n").into_response();

@@ -12,6 +12,7 @@ pub mod format;
 pub mod headers;
 pub mod lang;
 pub mod nav;
+mod patience;
 pub mod session;
 pub mod shell;
 pub mod span;
@@ -60,13 +61,14 @@ pub fn router(app: App) -> (Router, Vec<Entry>) {
     let (pages, mut table) = pages().into_parts();
     let pages = pages
         .fallback(fault::no_such_page)
+        .layer(middleware::from_fn(patience::in_time))
         .layer(middleware::from_fn_with_state(app.clone(), session::dress));
     let (bare, more) = bare().into_parts();
+    let bare = bare.layer(middleware::from_fn(patience::in_time));
     table.extend(more);
     let router = pages
         .merge(bare)
         .layer(Extension(redirect::Redirects::new()))
-        .layer(middleware::from_fn_with_state(app.clone(), headers::secure))
         .with_state(app);
     (router, table)
 }

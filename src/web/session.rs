@@ -69,7 +69,8 @@ pub async fn dress(app: State<App>, mut request: Request, next: Next) -> Respons
     };
     let is_post = !matches!(*request.method(), Method::GET | Method::HEAD);
 
-    let known = read(BROWSER).filter(|value| value.len() == 32);
+    let known =
+        read(BROWSER).filter(|value| value.len() == 32 && value.bytes().all(|c| c.is_ascii_alphanumeric()));
     let browser = known.clone().unwrap_or_else(|| crate::ids::random_base62(32));
     let me = match read(SESSION) {
         // A part that renews itself shows that the page is open, not that somebody is there.

@@ -21,10 +21,12 @@ const WIDEN_AFTER: Duration = Duration::from_secs(10);
 /// A look for a place that other instances hold, in milliseconds.
 const LOOK_MS: std::ops::RangeInclusive<u64> = 20..=60;
 
+type Gates = HashMap<(CorpId, &'static str), Arc<Gate>>;
+
 #[derive(Clone)]
 pub(super) struct Turns {
     cache: Cache,
-    gates: Arc<Mutex<HashMap<(CorpId, &'static str), Arc<Gate>>>>,
+    gates: Arc<Mutex<Gates>>,
 }
 
 struct Gate {

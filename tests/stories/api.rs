@@ -557,6 +557,51 @@ async fn a_store_is_added_changed_and_read_in_pages() {
     assert_eq!(codes, ["S1", "S2", "S3", "S4"]);
 }
 
+#[tokio::test]
+async fn a_nul_is_refused_by_name_on_both_databases() {
+    let shop = World::open().await;
+    let scopes = ["orders:read", "orders:write", "contacts:read", "contacts:write"];
+    let client = Client::of(&shop, &scopes).await;
+    let rows = json!([order("A1", 100), order("A\0", 100), order("A3", 100)]);
+    let told = client.post("/api/v1/orders", &rows).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    let results: Vec<&str> = told.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["result"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["created", "error", "created"]);
+    assert_eq!(told.body["items"][1]["errors"][0]["pointer"], "/1/order_no");
+
+    let named = json!({"name": "a\0b", "rule": {"store": "21"}});
+    let told = client.post("/api/v1/segments", &named).await;
+    assert_eq!((told.problem(), told.pointer()), ("/problems/invalid", "/name"));
+    let told = client.get("/api/v1/products?search=%00").await;
+    assert_eq!((told.problem(), told.pointer()), ("/problems/invalid", "/search"));
+    let told = client.get("/api/v1/orders/a%00/attribution").await;
+    assert_eq!(told.problem(), "/problems/not-found");
+}
+
+#[tokio::test]
+async fn a_rule_of_many_parts_is_counted_once() {
+    let shop = World::open().await;
+    let client = Client::of(&shop, &["contacts:read"]).await;
+    let preview = async |parts: usize| {
+        let rule = json!({"rule": {"all": vec![json!({"store": "21"}); parts]}});
+        let told = client.post("/api/v1/segments/preview", &rule).await;
+        assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+        told.body
+    };
+    let few = preview(40).await;
+    let many = preview(41).await;
+    assert_eq!(few["steps"].as_array().unwrap().len(), 40);
+    assert_eq!(few["steps_left_out"], false);
+    assert_eq!(many["steps"], json!([]));
+    assert_eq!(many["steps_left_out"], true);
+    assert_eq!(many["count"], few["count"]);
+}
+
 fn order(number: &str, fen: i64) -> Value {
     json!({
         "order_no": number, "store_code": "S1", "channel": "mini_store", "paid_at": "2026-11-23T09:30:00+08:00",

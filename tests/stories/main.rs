@@ -23,6 +23,7 @@ mod pages;
 mod platform;
 mod segments;
 mod sending;
+mod server;
 mod shell;
 mod street;
 mod sync;

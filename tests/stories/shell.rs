@@ -5,14 +5,14 @@ use axum::http::{Method, Request, Response, StatusCode};
 use dianyu::auth::{self, Policy};
 use dianyu::ids::{AssociateId, StoreId};
 use dianyu::routes::Entry;
-use dianyu::web;
+use dianyu::{server, web};
 use secrecy::SecretString;
 use tower::ServiceExt;
 
 use crate::world::World;
 
 async fn send(shop: &World, request: Request<Body>) -> Response<Body> {
-    web::router(shop.app.clone()).0.oneshot(request).await.unwrap()
+    server::router(&shop.app).0.oneshot(request).await.unwrap()
 }
 
 async fn get(shop: &World, path: &str) -> Response<Body> {

@@ -1,7 +1,7 @@
 //! The demo's folder: database, journal, master key, and `demo.json` for scripts.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -51,9 +51,12 @@ const KEY: &str = "master.key";
 const PRINTED: &str = "demo.json";
 
 impl Files {
-    /// Makes the folder; with `fresh`, removes what an earlier demo left there and nothing else.
+    /// Makes the folder, its owner's only; with `fresh`, removes what an earlier demo left there and nothing else.
     pub fn open(folder: &Path, fresh: bool) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
             .with_context(|| format!("making `{}`; name another with --data", folder.display()))?;
         let files = Self {
             folder: folder.to_owned(),
@@ -130,5 +133,22 @@ impl Files {
         file.sync_all()?;
         std::fs::rename(partial, path)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn the_folder_and_its_secrets_are_their_owners_only() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("deep/demo");
+        let files = Files::open(&folder, false).unwrap();
+        files.master_key().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join(KEY)), 0o600);
     }
 }

@@ -49,6 +49,7 @@ pub async fn furnish(app: &App, sandbox: &Sandbox, url: &str, sandbox_url: &str)
     sandbox.add_corp(platform_side(&chain, &secret));
 
     let tx = app.db.begin().await.map_err(super::super::sentence)?;
+    tx.take_time().await.map_err(super::super::sentence)?;
     let new = NewCorp {
         corpid: CORPID.to_owned(),
         name: NAME.to_owned(),

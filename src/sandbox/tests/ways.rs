@@ -46,7 +46,7 @@ async fn a_way_carries_its_channel_and_takes_members_in_turn() {
         .contact_ways(now.plus_ms(-DAY_MS), now, None)
         .await
         .unwrap();
-    assert_eq!(listed.items, [made.config_id.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&made.config_id));
     client.delete_contact_way(&made.config_id).await.unwrap();
     client.delete_contact_way(&made.config_id).await.unwrap();
     assert_eq!(code(client.contact_way(&made.config_id).await), 41044);

@@ -16,6 +16,7 @@ use crate::ids::CampaignId;
 use crate::links::content::Content;
 use crate::page::PageOf;
 use crate::segments::{self, Segment};
+use crate::time::Timestamp;
 use crate::web::segments::words::sentence;
 use crate::web::segments::{names, parse};
 use crate::web::shell::FieldProblem;
@@ -336,7 +337,22 @@ async fn plan(
 ) -> crate::error::Result<QuotaPlan> {
     let corp = directory::find_corp(&app.db, me.corp).await?;
     let at = campaign.and_then(start_of).unwrap_or_else(|| app.now());
-    campaigns::quota_plan(&app.db, &me.scope, &corp, audience, holdout, at, app.now()).await
+    counted(app, me, &corp, audience.clone(), holdout, at).await
+}
+
+async fn counted(
+    app: &App,
+    me: &Operator,
+    corp: &Corp,
+    audience: Audience,
+    holdout: i64,
+    at: Timestamp,
+) -> crate::error::Result<QuotaPlan> {
+    let (scope, corp, now) = (me.scope.clone(), corp.clone(), app.now());
+    let plan = app.db.at_length(move |db| async move {
+        campaigns::quota_plan(&db, &scope, &corp, &audience, holdout, at, now).await
+    });
+    plan.await
 }
 
 /// The same for a draft as it is.
@@ -349,5 +365,5 @@ pub(super) async fn plan_of(
     let at = start_of(campaign).unwrap_or_else(|| app.now());
     let audience = audience_of(campaign);
     let holdout = campaign.holdout_percent;
-    campaigns::quota_plan(&app.db, &me.scope, corp, &audience, holdout, at, app.now()).await
+    counted(app, me, corp, audience, holdout, at).await
 }

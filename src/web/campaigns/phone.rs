@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::links::LinkTarget;
 use crate::links::content::{Attachment, Content};
-use crate::web::Shell;
+use crate::web::{Shell, headers};
 
 /// A picture of a chat: who sends, what is said, what hangs on it.
 #[derive(Template)]
@@ -24,6 +24,8 @@ pub struct Card {
     pub from: String,
     pub title: String,
     pub picture: Option<String>,
+    /// Whose picture the customer sees where ours is left out: this page shows the platform's only.
+    pub elsewhere: Option<String>,
     pub kind: String,
 }
 
@@ -49,7 +51,12 @@ fn card(attachment: &Attachment, shell: &Shell) -> Card {
     let shown = |title: &str, picture: &Option<String>, from: &str, kind: &str| Card {
         from: shell.t(from),
         title: title.to_owned(),
-        picture: picture.clone().filter(|url| url.starts_with("https://")),
+        picture: picture.clone().filter(|url| headers::may_show(url)),
+        elsewhere: picture
+            .as_deref()
+            .filter(|url| !headers::may_show(url))
+            .and_then(headers::host)
+            .map(str::to_owned),
         kind: shell.t(kind),
     };
     match attachment {

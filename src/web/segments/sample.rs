@@ -81,6 +81,7 @@ fn preview(rule: &Rule, steps: &[i64]) -> Preview {
         count: steps.clone().next_back().map_or(0, |step| step.remaining),
         as_of: NOW,
         steps: steps.collect(),
+        steps_left_out: false,
         sample: ["王莉", "赵一诺", "周琳"]
             .map(|name| SamplePerson {
                 id: ContactId(101),
