@@ -2,7 +2,6 @@
 //! how long a stop waits for those that are open.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,7 +140,7 @@ async fn answer(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await?) }
+        async move { router.oneshot(request.map(Body::new)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

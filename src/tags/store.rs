@@ -50,7 +50,7 @@ pub async fn groups(conn: &impl Conn, scope: &Scope) -> Result<Vec<TagGroup>> {
     .await?;
     let tags: Vec<Row> = db::all(
         conn,
-        "select id, group_id, platform_id, name, sort from tag where corp_id = $1 and deleted_at is null
+        "select id, group_id, platform_id, name, sort, created_at from tag where corp_id = $1 and deleted_at is null
          order by sort desc, created_at, id",
         args![scope.corp],
     )

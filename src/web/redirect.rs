@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::header::{LOCATION, SET_COOKIE, USER_AGENT};
+use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum_extra::extract::CookieJar;
@@ -125,7 +125,9 @@ async fn visit(
         is_preview: click::is_preview(agent, purpose, *method == Method::HEAD),
     };
     redirects.store(app, visit).await?;
-    let mut response = (StatusCode::FOUND, [(LOCATION, target)]).into_response();
+    // A redirect that is kept somewhere is a click that nobody counts.
+    let headers = [(LOCATION, target), (CACHE_CONTROL, "no-store".to_owned())];
+    let mut response = (StatusCode::FOUND, headers).into_response();
     if known.is_none() {
         let kept = cookie(VISITOR, &visitor, app.config.is_https(), Some(TWO_YEARS_S));
         response.headers_mut().append(SET_COOKIE, kept);

@@ -47,7 +47,7 @@ async fn no_log_holds_a_token_or_a_secret() {
     );
     let refusals = [
         "502",
-        r#"{"errcode":42001,"errmsg":"access_token tok0 expired, hint: [1_2_3]"}"#,
+        r#"{"errcode":50003,"errmsg":"app of tok0 is disabled, hint: [1_2_3]"}"#,
         r#"{"errcode":48002,"errmsg":"api forbidden for tok0, hint: [1_2_3], from ip: 1.2.3.4"}"#,
         r#"{"errcode":0,"errmsg":"ok. Warning: wrong json format. "}"#,
         r#"{"errcode":0,"departm"#,
