@@ -185,6 +185,7 @@ async fn sign_in_by_platform(browser: &mut Browser, url: &str, persona: &Value, 
     assert!(back.ends_with("/contacts"), "{userid} comes back to {back}");
     // The address that brought them in opens nothing a second time.
     browser.forget().await;
+    browser.cookie(url, "lang", "zh").await;
     browser
         .go(&format!("{url}/auth/wecom/callback?code=used&state=used"))
         .await;
