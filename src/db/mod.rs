@@ -247,6 +247,15 @@ impl Db {
         Ok(())
     }
 
+    /// Lets the database look at what its tables hold, so that it chooses its indexes well: after many rows came, and
+    /// now and then.
+    pub async fn look_at_tables(&self) -> Result<()> {
+        for statement in self.backend().look_at_tables() {
+            self.execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement outside any transaction, on the writing connection.
     pub(crate) async fn execute_unprepared(&self, sql: &str) -> Result<()> {
         self.write.execute_unprepared(sql).await?;

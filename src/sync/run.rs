@@ -128,7 +128,11 @@ impl Work<'_> {
         let is_done = store::hold(&tx, self.corp, self.run, self.epoch, 0).await?
             && store::end(&tx, self.corp, self.run, "done", self.app.now()).await?;
         tx.commit().await?;
-        Ok(if is_done { Outcome::Done } else { Outcome::LetGo })
+        if !is_done {
+            return Ok(Outcome::LetGo);
+        }
+        self.app.db.look_at_tables().await?;
+        Ok(Outcome::Done)
     }
 
     /// Does a step; answers what could not be read, if anything.

@@ -90,3 +90,22 @@ async fn a_stale_owner_changes_nothing() {
     assert!(queue::renew(&shop.app.db, &second).await.unwrap());
     queue::finish(&shop.app.db, &second).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_planner_is_shown_what_the_tables_hold() {
+    let shop = World::open().await;
+    for number in 0..400 {
+        shop.run(&format!(
+            "insert into contact (corp_id, id, external_userid, name, avatar, kind, gender, created_at, updated_at)
+             values (1, {}, 'wmMany{number}', 'n', '', 1, 0, 0, 0)",
+            1_000 + number
+        ))
+        .await;
+    }
+    shop.app.db.look_at_tables().await.unwrap();
+    // PostgreSQL looks by itself, when it finds the time.
+    if std::env::var("TEST_DATABASE_URL").is_err() {
+        let known = "select count(*) from sqlite_stat1 where tbl = 'contact'";
+        assert!(shop.number(known).await > 0, "SQLite knows what is in the table");
+    }
+}

@@ -68,6 +68,7 @@ pub async fn furnish(app: &App, sandbox: &Sandbox, url: &str, sandbox_url: &str)
         .await
         .map_err(super::super::sentence)
         .context("storing the seeded chain")?;
+    app.db.look_at_tables().await.map_err(super::super::sentence)?;
     Ok(printed)
 }
 
