@@ -88,7 +88,6 @@ impl App {
             None => Cache::memory(),
         };
         crate::db::migrate::up(&db, Clock::System.now()).await?;
-        db.look_at_tables().await?;
         let (node, ids) = node::lease(&db, Clock::System.now()).await?;
         Ok((Self::new(config, db, cache, Clock::System, ids), node))
     }
