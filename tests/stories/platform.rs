@@ -10,6 +10,7 @@ use dianyu::time::{Clock, MINUTE_MS, SECOND_MS, Timestamp};
 use dianyu::wecom::ticket::Ticket;
 use dianyu::wecom::{Client, Credentials, Platform};
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::street::Street;
@@ -73,7 +74,7 @@ fn asked(sandbox: &Sandbox, api: &str) -> usize {
     sandbox.ledger().iter().filter(|entry| entry.api == api).count()
 }
 
-/// One of five reads; goes on where it was only held back here, as a job does.
+/// One of five reads; asked again where that may help, as a job does.
 async fn patiently(client: &Client, n: usize) {
     loop {
         let outcome = match n % 5 {
@@ -88,7 +89,7 @@ async fn patiently(client: &Client, n: usize) {
         };
         match outcome {
             Ok(()) => return,
-            Err(Error::Platform(fault)) if fault.code == Some(45009) => {
+            Err(Error::Platform(fault)) if matches!(fault.advice, Advice::Retry { .. }) => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             Err(error) => panic!("{error}"),
@@ -99,11 +100,15 @@ async fn patiently(client: &Client, n: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_thousand_calls_at_expiry_make_one_gettoken() {
     let (sandbox, url) = sandbox().await;
-    for clients in instances(&url).await {
+    // All at once in process. What thousands at once keep waiting on the way to Redis is served from each instance's
+    // own store, which is another story.
+    for (clients, at_once) in instances(&url).await.into_iter().zip([4_000, 50]) {
         clients[0].departments().await.unwrap();
         sandbox.expire_tokens(CORPID);
         sandbox.forget_ledger();
-        join_all((0..4_000).map(|n| patiently(&clients[n % 2], n))).await;
+        stream::iter(0..4_000)
+            .for_each_concurrent(at_once, |n| patiently(&clients[n % 2], n))
+            .await;
         assert_eq!(asked(&sandbox, "gettoken"), 1);
     }
 }
