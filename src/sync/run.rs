@@ -31,11 +31,13 @@ pub enum Outcome {
 
 /// Starts a run, or answers the one under way: a corp has one at a time.
 pub async fn start(tx: &Tx, act: &Act<'_>, corp: CorpId, kind: Kind) -> Result<SyncRunId> {
-    let id = SyncRunId::new(act.ids, act.now);
-    if !store::insert(tx, corp, id, kind, act.now).await? {
+    let new = SyncRunId::new(act.ids, act.now);
+    let id = if store::insert(tx, corp, new, kind, act.now).await? {
+        new
+    } else {
         let running = store::running(tx, corp).await?;
-        return running.ok_or_else(|| Error::conflict("a run ended this moment; start another"));
-    }
+        running.ok_or_else(|| Error::conflict("a run ended this moment; start another"))?
+    };
     job::enqueue(tx, act.ids, act.now, corp, &CarryOn { run: id }, act.now).await?;
     Ok(id)
 }

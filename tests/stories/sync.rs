@@ -2,9 +2,11 @@
 
 use dianyu::error::Error;
 use dianyu::ids::SyncRunId;
+use dianyu::jobs;
 use dianyu::sandbox::{Customer, Fault, Plan, Relation};
 use dianyu::sync::{self, Kind, Outcome, Run};
 use dianyu::time::{DAY_MS, MINUTE_MS};
+use tokio::task::JoinHandle;
 
 use crate::street::{Street, seed};
 use crate::world::{CORPID, World, start};
@@ -29,6 +31,18 @@ impl World {
 
     async fn carry_on(&self, run: SyncRunId) -> Result<Outcome, Error> {
         sync::carry_on(&self.app, self.corp, run).await
+    }
+
+    /// Works on a run until some of it is stored: pages come slowly, so that a break is in the middle.
+    async fn in_the_middle_of(&self, street: &Street, run: SyncRunId) -> JoinHandle<Result<Outcome, Error>> {
+        fail(street, Fault::DelayMs(30), 1_000);
+        let (app, corp) = (self.app.clone(), self.corp);
+        let working = tokio::spawn(async move { sync::carry_on(&app, corp, run).await });
+        while self.sync_run(run).await.steps[2].seen == 0 {
+            assert!(!working.is_finished(), "it ended before the middle");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        working
     }
 
     /// Whoever held the run has vanished, and its lease has run out.
@@ -123,14 +137,7 @@ async fn a_run_that_was_broken_off_goes_on_where_it_stood() {
     let shop = &street.shop;
     crowded(&street, 600);
     let run = shop.start_run().await;
-    // Slow pages, so that the break comes in the middle.
-    fail(&street, Fault::DelayMs(30), 1_000);
-    let (app, corp) = (shop.app.clone(), shop.corp);
-    let working = tokio::spawn(async move { sync::carry_on(&app, corp, run).await });
-    while shop.sync_run(run).await.steps[2].seen == 0 {
-        assert!(!working.is_finished(), "it ended before it was broken off");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let working = shop.in_the_middle_of(&street, run).await;
     working.abort();
     let _ = working.await;
     street.sandbox.forget_plans();
@@ -158,13 +165,7 @@ async fn an_owner_that_lost_the_run_changes_nothing() {
     let shop = &street.shop;
     crowded(&street, 600);
     let run = shop.start_run().await;
-    fail(&street, Fault::DelayMs(30), 1_000);
-    let (app, corp) = (shop.app.clone(), shop.corp);
-    let working = tokio::spawn(async move { sync::carry_on(&app, corp, run).await });
-    while shop.sync_run(run).await.steps[2].seen == 0 {
-        assert!(!working.is_finished(), "it ended too early for this story");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let working = shop.in_the_middle_of(&street, run).await;
     shop.run("update sync_run set lease_epoch = lease_epoch + 1")
         .await;
     let seen = shop.sync_run(run).await.steps[2].seen;
@@ -261,4 +262,26 @@ async fn the_nightly_run_counts_what_it_had_to_correct() {
     let contacts = &told.steps[2];
     assert_eq!((contacts.changed, contacts.closed), (1, 1));
     assert_eq!(told.corrections(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_finds_the_run_held_comes_back_in_case_the_owner_vanishes() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    let tx = shop.begin().await;
+    let run = sync::start(&tx, &shop.act(), shop.corp, Kind::Asked)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    shop.run("update sync_run set lease_until = 9000000000000").await;
+    jobs::settle(&shop.app).await;
+    let waiting = "select count(*) from job where kind = 'sync.carry_on' and state = 'waiting'";
+    assert_eq!(shop.number(waiting).await, 1);
+    assert!(shop.sync_run(run).await.is_running());
+
+    shop.owner_vanished().await;
+    street.after(2 * MINUTE_MS);
+    jobs::settle(&shop.app).await;
+    assert_eq!(shop.sync_run(run).await.state, "done");
+    assert_eq!(shop.number(waiting).await, 0);
 }
