@@ -4,7 +4,8 @@
 //! bytes, asked by the same client; the two alternate, the middle of three rounds counts. Prints
 //! `question | size | calls/s | limit calls/s | ratio | memory`.
 
-use std::collections::HashMap;
+mod parts;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,9 +14,10 @@ use axum::routing::any;
 use dianyu::sandbox::{CorpSeed, Crowd, Knobs, Sandbox, SandboxOptions};
 use dianyu::time::{Clock, Timestamp};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use parts::{Line, memory};
 
 const CORPID: &str = "ww7d1a0c5e93b84f26";
 const SECRET: &str = "bench-secret";
@@ -28,24 +30,11 @@ struct Sizes {
 }
 
 fn main() -> anyhow::Result<()> {
-    let sizes = sizes()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run(&sizes))
-}
-
-fn sizes() -> anyhow::Result<Sizes> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let number = |name: &str, default: u64| {
-        let value = arguments.iter().skip_while(|it| *it != name).nth(1);
-        value.map_or(Ok(default), |value| value.parse().context(name.to_owned()))
+    let sizes = Sizes {
+        contacts: parts::number("--contacts", 1_000_000)? as usize,
+        seconds: parts::number("--seconds", 5)?,
     };
-    Ok(Sizes {
-        contacts: number("--contacts", 1_000_000)? as usize,
-        seconds: number("--seconds", 5)?,
-    })
+    parts::two_cores()?.block_on(run(&sizes))
 }
 
 async fn run(sizes: &Sizes) -> anyhow::Result<()> {
@@ -186,6 +175,12 @@ async fn calls(platform: &str, contacts: usize) -> anyhow::Result<Vec<(&'static 
     ])
 }
 
+async fn ask_once(address: &str, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut line = Line::open(address).await?;
+    line.ask(request).await?;
+    Ok(line.body)
+}
+
 fn json_of(text: &[u8]) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(text)?)
 }
@@ -224,63 +219,4 @@ async fn rate(address: &str, requests: &[Vec<u8>], seconds: u64) -> anyhow::Resu
         calls += asked??;
     }
     Ok(calls as f64 / started.elapsed().as_secs_f64())
-}
-
-async fn ask_once(address: &str, request: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut line = Line::open(address).await?;
-    line.ask(request).await?;
-    Ok(line.body)
-}
-
-/// A kept-alive connection, and the last answer's body.
-struct Line {
-    stream: BufReader<TcpStream>,
-    body: Vec<u8>,
-}
-
-impl Line {
-    async fn open(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream: BufReader::with_capacity(64 * 1024, stream),
-            body: Vec::new(),
-        })
-    }
-
-    fn said(&self) -> String {
-        String::from_utf8_lossy(&self.body).chars().take(300).collect()
-    }
-
-    async fn ask(&mut self, request: &[u8]) -> anyhow::Result<()> {
-        self.stream.get_mut().write_all(request).await?;
-        let mut length = 0;
-        let mut header = String::new();
-        loop {
-            header.clear();
-            anyhow::ensure!(self.stream.read_line(&mut header).await? > 0, "the server closed");
-            if header.trim_end().is_empty() {
-                break;
-            }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse()?;
-            }
-        }
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).await?;
-        Ok(())
-    }
-}
-
-/// What the process holds now and held at most.
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
-    let mib = |name: &str| {
-        let kib = fields.get(name).and_then(|value| value.split_whitespace().next());
-        kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1_024
-    };
-    format!("{} MiB (peak {})", mib("VmRSS"), mib("VmHWM"))
 }

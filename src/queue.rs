@@ -65,19 +65,41 @@ pub const LEASE_MS: i64 = 60_000;
 /// After so many failures a job is set aside for a person to look at.
 pub const MAX_ATTEMPTS: i64 = 12;
 
+const INSERT: &str =
+    "insert into job (id, corp_id, kind, payload, lane, state, run_at, attempts, lease_epoch,
+   lease_until, unique_key, created_at)";
+const UNLESS_WAITING: &str = "on conflict (corp_id, kind, unique_key) do nothing";
+
 /// Writes a job in the caller's transaction. `false`: one with this key is there already.
 pub async fn enqueue(tx: &Tx, ids: &Ids, now: Timestamp, job: NewJob<'_>) -> Result<bool> {
-    let added = db::run(
-        tx,
-        "insert into job (id, corp_id, kind, payload, lane, state, run_at, attempts, lease_epoch, lease_until, unique_key, created_at)
-         values ($1, $2, $3, $4, $5, 'waiting', $6, 0, 0, 0, $7, $8)
-         on conflict (corp_id, kind, unique_key) do nothing",
+    Ok(enqueue_all(tx, ids, now, [job]).await? == 1)
+}
+
+/// Writes jobs in the caller's transaction; answers how many were not there already.
+pub async fn enqueue_all<'a>(
+    tx: &Tx,
+    ids: &Ids,
+    now: Timestamp,
+    jobs: impl IntoIterator<Item = NewJob<'a>>,
+) -> Result<u64> {
+    let row = |job: NewJob<'_>| {
         args![
-            JobId::new(ids, now), job.corp, job.kind, job.payload, job.lane as i64, job.run_at, job.unique_key, now
-        ],
-    )
-    .await?;
-    Ok(added == 1)
+            JobId::new(ids, now),
+            job.corp,
+            job.kind,
+            job.payload,
+            job.lane as i64,
+            "waiting",
+            job.run_at,
+            0i64,
+            0i64,
+            0i64,
+            job.unique_key,
+            now
+        ]
+    };
+    let rows = jobs.into_iter().map(row).collect();
+    db::insert_many(tx, INSERT, rows, UNLESS_WAITING).await
 }
 
 /// A job's payload as text.

@@ -29,6 +29,9 @@ use crate::wecom::callback::{MAX_BODY, encrypted_part};
 const OLD_MS: i64 = 10 * MINUTE_MS;
 /// The platform itself gives up after so long.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Storing that takes longer is answered as not done, while the platform still listens. Done later, it is no harm:
+/// the repeat is dropped.
+const STORING: Duration = Duration::from_secs(4);
 
 #[derive(Clone)]
 pub struct CallbackState {
@@ -38,7 +41,7 @@ pub struct CallbackState {
 
 /// The callback's own router, and its lines in the table of routes.
 pub fn router(app: App) -> (axum::Router, Vec<Entry>) {
-    let inbox = inbox::writer(app.db.clone(), app.ids.clone());
+    let inbox = inbox::writer(app.db.clone(), app.ids.clone(), app.cache.clone());
     let (router, table) = routes().into_parts();
     (router.with_state(CallbackState { app, inbox }), table)
 }
@@ -125,11 +128,11 @@ async fn receive(State(state): State<CallbackState>, call: Call, request: Reques
         body: plain,
         received_at,
     };
-    if let Err(error) = state.inbox.store(arrived).await {
+    let stored = tokio::time::timeout(STORING, state.inbox.store(arrived)).await;
+    if let Err(error) = stored.unwrap_or_else(|_| Err(Error::internal("the database takes too long"))) {
         tracing::error!(corpid = call.corpid, %error, "a callback could not be stored; the platform will send it again");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    state.app.cache.ring().await;
     StatusCode::OK.into_response()
 }
 
@@ -142,7 +145,8 @@ async fn read(body: Body, patience: Duration) -> Option<Bytes> {
 /// Signature first, then decryption.
 async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String), Response> {
     let corpid = call.corpid.as_str();
-    let (corp, crypto) = match directory::callback_crypto(app, corpid).await {
+    let found = tokio::time::timeout(STORING, directory::callback_crypto(app, corpid)).await;
+    let (corp, crypto) = match found.unwrap_or_else(|_| Err(Error::internal("the database takes too long"))) {
         Ok(found) => found,
         Err(Error::NotFound) => return Err(refuse(corpid, "no such corp")),
         Err(error) => {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::store::callbacks;
+use super::store::callbacks::{self, Key};
+use crate::cache::Cache;
 use crate::db::group::Group;
 use crate::db::{Db, Tx};
 use crate::error::Result;
@@ -31,31 +32,41 @@ impl ReadEvent {
     pub const NAME: &'static str = "contacts.read_event";
 }
 
-/// The writer of the inbox: one commit for whatever waits. A repeat of a body is dropped; a new one brings its job.
-pub fn writer(db: Db, ids: Ids) -> Group<Arrived> {
-    Group::start(db, move |tx, arrived| {
-        let ids = ids.clone();
-        Box::pin(async move { store(tx, &ids, arrived).await })
-    })
+/// The writer of the inbox: one commit for whatever waits. A repeat of a body is dropped; a new one brings its job,
+/// and workers are woken without anybody's answer waiting for it.
+pub fn writer(db: Db, ids: Ids, cache: Cache) -> Group<Arrived> {
+    let wake = move || {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.ring().await });
+    };
+    Group::start(
+        db,
+        move |tx, arrived| {
+            let ids = ids.clone();
+            Box::pin(async move { store(tx, &ids, arrived).await })
+        },
+        wake,
+    )
 }
 
 /// Stores a group of callbacks and the jobs that will read them.
 pub async fn store(tx: &Tx, ids: &Ids, arrived: Vec<Arrived>) -> Result<()> {
-    for callback in arrived {
-        let body_hash = fingerprint(&callback.body);
-        if !callbacks::insert(tx, &callback, &body_hash).await? {
-            continue;
-        }
-        let job = NewJob {
-            corp: callback.corp,
-            kind: ReadEvent::NAME,
-            payload: queue::payload(&ReadEvent { body_hash }),
-            lane: lane(&callback.body),
-            run_at: callback.received_at,
-            unique_key: None,
-        };
-        queue::enqueue(tx, ids, callback.received_at, job).await?;
-    }
+    let Some(now) = arrived.last().map(|callback| callback.received_at) else {
+        return Ok(());
+    };
+    let key = |callback: &Arrived| (callback.corp, fingerprint(&callback.body));
+    let keyed: Vec<(Key, &Arrived)> = arrived.iter().map(|callback| (key(callback), callback)).collect();
+    let mut new = callbacks::insert_all(tx, &keyed).await?;
+    let new = keyed.into_iter().filter(|(key, _)| new.remove(key));
+    let jobs = new.map(|((corp, body_hash), callback)| NewJob {
+        corp,
+        kind: ReadEvent::NAME,
+        payload: queue::payload(&ReadEvent { body_hash }),
+        lane: lane(&callback.body),
+        run_at: callback.received_at,
+        unique_key: None,
+    });
+    queue::enqueue_all(tx, ids, now, jobs).await?;
     Ok(())
 }
 

@@ -93,6 +93,7 @@ impl<'a> Work<'a> {
     }
 
     pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'_>]) -> Result<()> {
+        let phones = phones(shown);
         let mut people: HashMap<&ExternalUserId, ContactId> = HashMap::new();
         // A cursor may repeat an item.
         let mut taken: BTreeSet<(ContactId, AssociateId)> = BTreeSet::new();
@@ -106,10 +107,8 @@ impl<'a> Work<'a> {
             let contact = match people.get(external) {
                 Some(contact) => *contact,
                 None => {
-                    let followers = shown
-                        .iter()
-                        .filter(|other| other.contact.external_userid == *external);
-                    let contact = self.person(tx, act, associate, pair, followers).await?;
+                    let phone = phones.get(external).map(String::as_str);
+                    let contact = self.person(tx, act, associate, pair, phone).await?;
                     people.insert(external, contact);
                     contact
                 }
@@ -122,19 +121,16 @@ impl<'a> Work<'a> {
     }
 
     /// Keeps the person; answers our id.
-    async fn person<'s>(
+    async fn person(
         &mut self,
         tx: &Tx,
         act: &Act<'_>,
         associate: &Associate,
         pair: &Shown<'_>,
-        followers: impl Iterator<Item = &'s Shown<'s>>,
+        phone: Option<&str>,
     ) -> Result<ContactId> {
         let corp = self.reading.corp.id;
         let kept = self.ground.people.get(&pair.contact.external_userid);
-        let phone = followers
-            .flat_map(|other| &other.follow.remark_mobiles)
-            .find_map(|mobile| phone_digits(mobile));
         let person = Person {
             id: kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id),
             external_userid: pair.contact.external_userid.clone(),
@@ -149,11 +145,9 @@ impl<'a> Work<'a> {
             kind: pair.contact.kind,
             gender: pair.contact.gender,
             phone_blind: phone
-                .as_deref()
                 .map(|digits| self.reading.sealer.blind(corp, digits))
                 .or_else(|| kept.and_then(|kept| kept.phone_blind.clone())),
             phone_last4: phone
-                .as_deref()
                 .map(|digits| digits[digits.len() - 4..].to_owned())
                 .or_else(|| kept.and_then(|kept| kept.phone_last4.clone())),
         };
@@ -326,12 +320,12 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Tags a pair came with are its state, not its story: nobody set them while we looked.
     fn turn_tags(&mut self, kept: Option<&Kept>, fresh: &Kept) {
-        let old: BTreeSet<TagId> = kept
-            .map(|kept| tag_ids(&kept.tags))
-            .into_iter()
-            .flatten()
-            .collect();
+        let Some(kept) = kept.filter(|kept| kept.tags != fresh.tags) else {
+            return;
+        };
+        let old: BTreeSet<TagId> = tag_ids(&kept.tags).into_iter().collect();
         let new: BTreeSet<TagId> = tag_ids(&fresh.tags).into_iter().collect();
         let set = new.difference(&old).map(|tag| (*tag, true));
         for (tag, added) in set.chain(old.difference(&new).map(|tag| (*tag, false))) {
@@ -341,11 +335,9 @@ impl<'a> Work<'a> {
                 tag,
                 added,
             });
-            // Tags a pair came with are its state, not its story.
-            if let (Some(_), Some(name)) = (kept, self.ground.tag_names.get(&tag)) {
+            if let Some(name) = self.ground.tag_names.get(&tag) {
                 let entry = tag_entry(tag, name, added);
-                let store = kept.map_or(fresh.store_id, |kept| kept.store_id);
-                self.tell(fresh, store, fresh.seen_at, entry);
+                self.tell(fresh, kept.store_id, fresh.seen_at, entry);
             }
         }
     }
@@ -402,6 +394,18 @@ impl<'a> Work<'a> {
         }
         Ok(self.mirrored)
     }
+}
+
+/// A phone number of each person, as the first follower who noted one has it.
+fn phones<'s>(shown: &[Shown<'s>]) -> HashMap<&'s ExternalUserId, String> {
+    let mut phones = HashMap::new();
+    for pair in shown {
+        let mut noted = pair.follow.remark_mobiles.iter();
+        if let Some(digits) = noted.find_map(|mobile| phone_digits(mobile)) {
+            phones.entry(&pair.contact.external_userid).or_insert(digits);
+        }
+    }
+    phones
 }
 
 fn said(pair: &Kept) -> (&str, &str, i64, &str, &str) {

@@ -27,8 +27,8 @@ impl<T> Clone for Group<T> {
 }
 
 impl<T: Send + 'static> Group<T> {
-    /// Starts the writer; `write` stores a group of rows in the transaction it is given.
-    pub fn start<W>(db: Db, write: W) -> Self
+    /// Starts the writer; `write` stores a group of rows in the transaction it is given, `committed` hears of it.
+    pub fn start<W>(db: Db, write: W, committed: impl Fn() + Send + Sync + 'static) -> Self
     where
         W: for<'a> Fn(&'a Tx, Vec<T>) -> futures_util::future::BoxFuture<'a, Result<()>>
             + Send
@@ -41,8 +41,12 @@ impl<T: Send + 'static> Group<T> {
             while arrivals.recv_many(&mut group, MAX_GROUP).await > 0 {
                 let (rows, callers): (Vec<T>, Vec<Done>) = group.drain(..).unzip();
                 let outcome = commit(&db, &write, rows).await.map_err(|error| error.to_string());
+                let is_stored = outcome.is_ok();
                 for caller in callers {
                     let _ = caller.send(outcome.clone());
+                }
+                if is_stored {
+                    committed();
                 }
             }
         });

@@ -35,6 +35,11 @@ const MAX_BINDS: usize = 32_000;
 /// Steps of SQLite's machine between two looks at the clock: about a millisecond.
 const PROGRESS: i32 = 10_000;
 
+/// Pages of the file that a SQLite connection keeps, in KiB. The writer needs the inner pages of every index at hand;
+/// what readers do not keep, the system's file cache does, once for all of them.
+const WRITER_CACHE: u32 = 65_536;
+const READER_CACHE: u32 = 8_192;
+
 /// How long PostgreSQL works on a statement before it gives up. SQLite knows no such limit; what may take long there
 /// goes through [`Db::at_length`].
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -107,7 +112,7 @@ impl Db {
         if !memory {
             make_private(url);
         }
-        let options = |connections: u32| {
+        let options = |connections: u32, cache_kib: u32| {
             let mut options = ConnectOptions::new(url);
             options
                 .max_connections(connections)
@@ -117,7 +122,7 @@ impl Db {
             options
                 .test_before_acquire(false)
                 .acquire_timeout(Duration::from_secs(30));
-            options.map_sqlx_sqlite_opts(|sqlite| {
+            options.map_sqlx_sqlite_opts(move |sqlite| {
                 sqlite
                     .create_if_missing(true)
                     .busy_timeout(Duration::from_secs(10))
@@ -125,20 +130,22 @@ impl Db {
                     .pragma("journal_mode", "WAL")
                     // An acknowledged callback or click must outlive a power cut, so every commit is synced.
                     .pragma("synchronous", "FULL")
-                    .pragma("cache_size", "-32768")
+                    .pragma("cache_size", format!("-{cache_kib}"))
                     .pragma("temp_store", "memory")
-                    .pragma("mmap_size", "268435456")
+                    // Pages of indexes change again and again while much is written: each copied back once, not every
+                    // thousand pages.
+                    .pragma("wal_autocheckpoint", "4000")
             });
             options
         };
-        let write = Database::connect(options(1))
+        let write = Database::connect(options(1, WRITER_CACHE))
             .await
             .map_err(|error| unreachable_database(&error))?;
         // Each connection to `:memory:` is a database of its own.
         let read = if memory {
             write.clone()
         } else {
-            Database::connect(options(6)).await?
+            Database::connect(options(6, READER_CACHE)).await?
         };
         let mut seats = Vec::new();
         for _ in 0..long::SEATS {
@@ -146,7 +153,7 @@ impl Db {
             let connection = if memory {
                 write.clone()
             } else {
-                let mut options = options(1);
+                let mut options = options(1, READER_CACHE);
                 let watched = deadline.clone();
                 options.map_sqlx_sqlite_pool_opts(move |pool| {
                     let watched = watched.clone();
@@ -374,13 +381,39 @@ pub async fn run(tx: &Tx, sql: &str, args: Vec<Value>) -> Result<u64> {
 /// Inserts many rows: `head` is `insert into t (a, b)`, `tail` what follows the values (`on conflict do nothing`).
 /// Answers how many rows were touched. Rows must all have the same width.
 pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<u64> {
-    let Some(width) = rows.first().map(Vec::len) else {
-        return Ok(0);
-    };
-    let per_statement = (MAX_BINDS / width).clamp(1, 1_000);
     let mut touched = 0;
+    for (sql, values) in insertions(tx.backend(), head, rows, tail) {
+        touched += run(tx, &sql, values).await?;
+    }
+    Ok(touched)
+}
+
+/// The same with a `returning` at the end of `tail`: answers what the statements return.
+pub async fn insert_many_returning(
+    tx: &Tx,
+    head: &str,
+    rows: Vec<Vec<Value>>,
+    tail: &str,
+) -> Result<Vec<QueryResult>> {
+    let mut returned = Vec::new();
+    for (sql, values) in insertions(tx.backend(), head, rows, tail) {
+        returned.extend(self::rows(tx, &sql, values).await?);
+    }
+    Ok(returned)
+}
+
+/// As few statements as the binds of each allow.
+fn insertions(
+    backend: Backend,
+    head: &str,
+    rows: Vec<Vec<Value>>,
+    tail: &str,
+) -> impl Iterator<Item = (String, Vec<Value>)> {
+    let width = rows.first().map_or(1, Vec::len);
+    let per_statement = (MAX_BINDS / width).clamp(1, 1_000);
     let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
+    std::iter::from_fn(move || {
+        rows.peek()?;
         let chunk: Vec<Vec<Value>> = rows.by_ref().take(per_statement).collect();
         let mut sql = String::with_capacity(head.len() + tail.len() + chunk.len() * width * 7);
         sql.push_str(head);
@@ -391,15 +424,14 @@ pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str)
                 if cell > 0 {
                     sql.push(',');
                 }
-                tx.backend().write_place(&mut sql, row * width + cell + 1);
+                backend.write_place(&mut sql, row * width + cell + 1);
             }
             sql.push(')');
         }
         sql.push(' ');
         sql.push_str(tail);
-        touched += run(tx, &sql, chunk.into_iter().flatten().collect()).await?;
-    }
-    Ok(touched)
+        Some((sql, chunk.into_iter().flatten().collect()))
+    })
 }
 
 /// A list of ids as one argument, for [`dialect::in_ids`].

@@ -32,7 +32,7 @@ pub struct Visit {
 
 /// The writer of clicks: one commit for whatever waits.
 pub fn writer(db: Db, _ids: Ids) -> Group<Visit> {
-    Group::start(db, |tx, visits| Box::pin(store(tx, visits)))
+    Group::start(db, |tx, visits| Box::pin(store(tx, visits)), || {})
 }
 
 /// Whether a user agent or a prefetch header is a machine looking, not a person.

@@ -301,7 +301,7 @@ async fn tags_of_a_pair_are_mirrored_with_their_history_and_unknown_ones_left_ou
             .await,
         1
     );
-    assert_eq!(shop.number("select count(*) from tag_change").await, 3);
+    assert_eq!(shop.number("select count(*) from tag_change").await, 2);
     assert_eq!(
         shop.number("select count(*) from timeline where kind in ('tagged', 'untagged')")
             .await,
@@ -563,7 +563,7 @@ async fn out_of_scope_is_not_there_and_other_followers_stay_hidden() {
 #[tokio::test]
 async fn a_callback_is_kept_once_and_brings_one_job() {
     let shop = World::open().await;
-    let writer = inbox::writer(shop.app.db.clone(), shop.app.ids.clone());
+    let writer = inbox::writer(shop.app.db.clone(), shop.app.ids.clone(), shop.app.cache.clone());
     let arrived = |body: &str| Arrived {
         corp: shop.corp,
         body: body.into(),

@@ -25,6 +25,7 @@ mod segments;
 mod sending;
 mod server;
 mod shell;
+mod stalled;
 mod street;
 mod sync;
 mod tags;

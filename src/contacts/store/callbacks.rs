@@ -1,5 +1,7 @@
 //! Statements on `inbox`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::args;
 use crate::contacts::inbox::Arrived;
 use crate::db::{self, Conn, Tx};
@@ -7,21 +9,33 @@ use crate::error::Result;
 use crate::ids::CorpId;
 use crate::time::Timestamp;
 
-/// Keeps a callback; answers whether it is new.
-pub async fn insert(tx: &Tx, callback: &Arrived, body_hash: &str) -> Result<bool> {
-    let kept = db::run(
-        tx,
-        "insert into inbox (corp_id, body_hash, body, received_at, state) values ($1, $2, $3, $4, 'new')
-         on conflict (corp_id, body_hash) do nothing",
+/// Whose callback, and the hash of its body.
+pub type Key = (CorpId, String);
+
+/// Keeps callbacks; answers which are new.
+pub async fn insert_all(tx: &Tx, callbacks: &[(Key, &Arrived)]) -> Result<BTreeSet<Key>> {
+    // In one order everywhere: two instances that get the same events do not lock each other out.
+    let sorted: BTreeMap<&Key, &Arrived> = callbacks.iter().map(|(key, callback)| (key, *callback)).collect();
+    let rows = sorted.into_iter().map(|((corp, body_hash), callback)| {
         args![
-            callback.corp,
-            body_hash,
+            *corp,
+            body_hash.clone(),
             callback.body.clone(),
-            callback.received_at
-        ],
+            callback.received_at,
+            "new"
+        ]
+    });
+    let inserted = db::insert_many_returning(
+        tx,
+        "insert into inbox (corp_id, body_hash, body, received_at, state)",
+        rows.collect(),
+        "on conflict (corp_id, body_hash) do nothing returning corp_id, body_hash",
     )
     .await?;
-    Ok(kept == 1)
+    inserted
+        .iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }
 
 /// The body of a callback; `None`: swept since.
