@@ -21,6 +21,7 @@ mod moments;
 mod orders;
 mod pages;
 mod platform;
+mod seeds;
 mod segments;
 mod sending;
 mod server;
