@@ -16,15 +16,31 @@ use dianyu::wecom::crypto::{CallbackCrypto, CryptoError};
 
 /// Token, EncodingAESKey and receiver of the test vectors V1 to V4.
 const SECRETS: [(&str, &str, &str); 4] = [
-    ("SimToken2026", "HeEyGmbtghpKtg83Nv5glN8DaDh0Y6aMKLRJGptqbOU", "ww1a2b3c4d5e6f7a8b"),
-    ("SimToken2026", "HeEyGmbtghpKtg83Nv5glN8DaDh0Y6aMKLRJGptqbOU", "ww1a2b3c4d5e6f7a8b"),
-    ("t0k", "p6qQKPhAYmPDLRkBlxYfhpTLnBCPhhB2WAAam1I1n6U", "wwcorp0000000001x"),
-    ("SimToken2026", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "ww1a2b3c4d5e6f7a8b"),
+    (
+        "SimToken2026",
+        "HeEyGmbtghpKtg83Nv5glN8DaDh0Y6aMKLRJGptqbOU",
+        "ww1a2b3c4d5e6f7a8b",
+    ),
+    (
+        "SimToken2026",
+        "HeEyGmbtghpKtg83Nv5glN8DaDh0Y6aMKLRJGptqbOU",
+        "ww1a2b3c4d5e6f7a8b",
+    ),
+    (
+        "t0k",
+        "p6qQKPhAYmPDLRkBlxYfhpTLnBCPhhB2WAAam1I1n6U",
+        "wwcorp0000000001x",
+    ),
+    (
+        "SimToken2026",
+        "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C",
+        "ww1a2b3c4d5e6f7a8b",
+    ),
 ];
 /// The key of V1 and V2.
 const KEY: [u8; 32] = [
-    0x1d, 0xe1, 0x32, 0x1a, 0x66, 0xed, 0x82, 0x1a, 0x4a, 0xb6, 0x0f, 0x37, 0x36, 0xfe, 0x60, 0x94, 0xdf, 0x03, 0x68,
-    0x38, 0x74, 0x63, 0xa6, 0x8c, 0x28, 0xb4, 0x49, 0x1a, 0x9b, 0x6a, 0x6c, 0xe5,
+    0x1d, 0xe1, 0x32, 0x1a, 0x66, 0xed, 0x82, 0x1a, 0x4a, 0xb6, 0x0f, 0x37, 0x36, 0xfe, 0x60, 0x94, 0xdf,
+    0x03, 0x68, 0x38, 0x74, 0x63, 0xa6, 0x8c, 0x28, 0xb4, 0x49, 0x1a, 0x9b, 0x6a, 0x6c, 0xe5,
 ];
 
 /// The outer XML: the same part however it is written, or none.
@@ -101,7 +117,9 @@ fn meant(plain: &[u8], receiver: &[u8]) -> Result<String, CryptoError> {
         return Err(CryptoError::Buffer);
     }
     let inside = &plain[16..plain.len() - usize::from(*pad)];
-    let length = inside[..4].iter().fold(0, |length, byte| length * 256 + usize::from(*byte));
+    let length = inside[..4]
+        .iter()
+        .fold(0, |length, byte| length * 256 + usize::from(*byte));
     let inside = &inside[4..];
     if length > inside.len() {
         return Err(CryptoError::Buffer);
@@ -160,8 +178,14 @@ pub fn dispatch(data: &[u8]) {
             assert!(matches!(&asked, Asked::Look(job) if job.external_userid == *external_userid));
             assert!(ending.is_none());
         }
-        Event::ContactRemoved { userid, by_transfer, .. } => {
-            let cause = if *by_transfer { EndCause::Transfer } else { EndCause::Associate };
+        Event::ContactRemoved {
+            userid, by_transfer, ..
+        } => {
+            let cause = if *by_transfer {
+                EndCause::Transfer
+            } else {
+                EndCause::Associate
+            };
             assert!(ending.is_some_and(|ending| ending.cause == cause && ending.userid == userid.folded()));
         }
         Event::ContactLost { userid, .. } => {
@@ -196,27 +220,51 @@ fn written(received: &Received) -> String {
         put("ExternalUserID", customer);
     };
     match &received.event {
-        Event::ContactAdded { userid, external_userid, state, welcome_code } => {
+        Event::ContactAdded {
+            userid,
+            external_userid,
+            state,
+            welcome_code,
+        } => {
             pair(&mut put, "add_external_contact", userid, &external_userid.0);
             put("State", state);
             put("WelcomeCode", welcome_code.as_deref().unwrap_or_default());
         }
-        Event::ContactHalfAdded { userid, external_userid, state, welcome_code } => {
+        Event::ContactHalfAdded {
+            userid,
+            external_userid,
+            state,
+            welcome_code,
+        } => {
             pair(&mut put, "add_half_external_contact", userid, &external_userid.0);
             put("State", state);
             put("WelcomeCode", welcome_code.as_deref().unwrap_or_default());
         }
-        Event::ContactEdited { userid, external_userid } => {
+        Event::ContactEdited {
+            userid,
+            external_userid,
+        } => {
             pair(&mut put, "edit_external_contact", userid, &external_userid.0);
         }
-        Event::ContactRemoved { userid, external_userid, by_transfer } => {
+        Event::ContactRemoved {
+            userid,
+            external_userid,
+            by_transfer,
+        } => {
             pair(&mut put, "del_external_contact", userid, &external_userid.0);
             put("Source", if *by_transfer { "DELETE_BY_TRANSFER" } else { "" });
         }
-        Event::ContactLost { userid, external_userid } => {
+        Event::ContactLost {
+            userid,
+            external_userid,
+        } => {
             pair(&mut put, "del_follow_user", userid, &external_userid.0);
         }
-        Event::TransferFailed { userid, external_userid, reason } => {
+        Event::TransferFailed {
+            userid,
+            external_userid,
+            reason,
+        } => {
             pair(&mut put, "transfer_fail", userid, &external_userid.0);
             put("FailReason", reason);
         }
@@ -224,7 +272,11 @@ fn written(received: &Received) -> String {
             put("Event", "change_external_tag");
             put("ChangeType", "shuffle");
         }
-        Event::MemberChanged { userid, new_userid, left } => {
+        Event::MemberChanged {
+            userid,
+            new_userid,
+            left,
+        } => {
             put("Event", "change_contact");
             put("ChangeType", if *left { "delete_user" } else { "update_user" });
             put("UserID", &userid.0);

@@ -129,9 +129,7 @@ async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Res
         }
         Asked::Tags => reactions::tags_changed(tx, app, corp).await,
         Asked::Departments => reactions::departments_changed(tx, app, corp).await,
-        Asked::Leaver(userid) => {
-            reactions::member_left(tx, &app.act(Actor::Platform), corp, &userid).await
-        }
+        Asked::Leaver(userid) => reactions::member_left(tx, &app.act(Actor::Platform), corp, &userid).await,
         Asked::Member { userid, new_userid } => {
             if let Some(new) = &new_userid {
                 directory::rename_member(tx, corp, &userid, new).await?;

@@ -7,6 +7,7 @@ mod auth;
 mod boards;
 mod campaigns;
 mod contacts;
+mod contract;
 mod directory;
 mod entrance;
 mod floor;
