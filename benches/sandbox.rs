@@ -79,6 +79,8 @@ async fn full(contacts: usize) -> anyhow::Result<Sandbox> {
     .await?;
     sandbox.set_knobs(Knobs {
         calls_per_minute: u32::MAX,
+        calls_per_minute_of_address: u32::MAX,
+        calls_per_hour_of_address: u32::MAX,
         calls_per_hour: u32::MAX,
         concurrency: [].into(),
         ..Knobs::default()

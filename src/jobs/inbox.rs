@@ -10,7 +10,7 @@ use crate::contacts::{self, EndCause, Ending};
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, PlatformFault, Result};
-use crate::ids::{CorpId, ExternalUserId};
+use crate::ids::{CorpId, ExternalUserId, UserId};
 use crate::job::{self, Job};
 use crate::queue::Lane;
 use crate::scope::Actor;
@@ -46,94 +46,149 @@ impl Job for ReadEvent {
     }
 }
 
-/// Writes the jobs that an event asks for.
-async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Result<()> {
+/// What an event asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A look at one person.
+    Look(Fetch),
+    Tags,
+    Departments,
+    /// A member left.
+    Leaver(UserId),
+    /// A member came or changed, and may be called otherwise now.
+    Member {
+        userid: UserId,
+        new_userid: Option<UserId>,
+    },
+    Nothing,
+}
+
+/// Tells what an event asks for; knows nothing but the event.
+pub fn asked_by(received: &Received) -> Asked {
     let at = Timestamp::from_seconds(received.at);
-    let fetch = |external_userid: &ExternalUserId| Fetch {
+    let look = |external_userid: &ExternalUserId| Fetch {
         external_userid: external_userid.clone(),
         ending: None,
         added_at: None,
         look: 0,
     };
-    let job = match &received.event {
-        Event::ContactAdded { external_userid, .. } => Fetch {
+    let ended = |userid: &UserId, external_userid: &ExternalUserId, cause: EndCause| {
+        let userid = userid.folded();
+        Asked::Look(Fetch {
+            ending: Some(Ending { userid, cause, at }),
+            ..look(external_userid)
+        })
+    };
+    match &received.event {
+        Event::ContactAdded { external_userid, .. } => Asked::Look(Fetch {
             added_at: Some(at),
-            ..fetch(external_userid)
-        },
+            ..look(external_userid)
+        }),
         Event::ContactHalfAdded { external_userid, .. } | Event::ContactEdited { external_userid, .. } => {
-            fetch(external_userid)
+            Asked::Look(look(external_userid))
         }
         Event::ContactRemoved {
             userid,
             external_userid,
-            by_transfer,
-        } => {
-            let cause = if *by_transfer {
-                EndCause::Transfer
-            } else {
-                EndCause::Associate
-            };
-            let userid = userid.folded();
-            Fetch {
-                ending: Some(Ending { userid, cause, at }),
-                ..fetch(external_userid)
-            }
-        }
+            by_transfer: true,
+        } => ended(userid, external_userid, EndCause::Transfer),
+        Event::ContactRemoved {
+            userid,
+            external_userid,
+            by_transfer: false,
+        } => ended(userid, external_userid, EndCause::Associate),
         Event::ContactLost {
             userid,
             external_userid,
-        } => {
-            let (userid, cause) = (userid.folded(), EndCause::Contact);
-            Fetch {
-                ending: Some(Ending { userid, cause, at }),
-                ..fetch(external_userid)
-            }
-        }
-        Event::TagsChanged => return reactions::tags_changed(tx, app, corp).await,
-        Event::DepartmentsChanged => return reactions::departments_changed(tx, app, corp).await,
+        } => ended(userid, external_userid, EndCause::Contact),
+        Event::TagsChanged => Asked::Tags,
+        Event::DepartmentsChanged => Asked::Departments,
         Event::MemberChanged {
             userid, left: true, ..
-        } => {
-            return reactions::member_left(tx, &app.act(Actor::Platform), corp, userid).await;
-        }
+        } => Asked::Leaver(userid.clone()),
         Event::MemberChanged {
             userid, new_userid, ..
-        } => {
-            if let Some(new) = new_userid {
-                directory::rename_member(tx, corp, userid, new).await?;
-            }
-            let now_called = new_userid.as_ref().unwrap_or(userid);
-            return reactions::member_changed(tx, app, corp, now_called).await;
-        }
+        } => Asked::Member {
+            userid: userid.clone(),
+            new_userid: new_userid.clone(),
+        },
         Event::TransferFailed { .. }
         | Event::GroupCreated { .. }
         | Event::GroupChanged { .. }
         | Event::GroupDismissed { .. }
-        | Event::Other { .. } => return Ok(()),
-    };
-    job::enqueue(tx, &app.ids, app.now(), corp, &job, app.now()).await?;
-    Ok(())
+        | Event::Other { .. } => Asked::Nothing,
+    }
 }
 
-/// Sends the welcome, if the event brought a code for one.
-async fn welcome(app: &App, corp: CorpId, received: &Received) -> Result<()> {
+/// Writes what an event asks for.
+async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Result<()> {
+    match asked_by(received) {
+        Asked::Look(job) => {
+            job::enqueue(tx, &app.ids, app.now(), corp, &job, app.now()).await?;
+            Ok(())
+        }
+        Asked::Tags => reactions::tags_changed(tx, app, corp).await,
+        Asked::Departments => reactions::departments_changed(tx, app, corp).await,
+        Asked::Leaver(userid) => reactions::member_left(tx, &app.act(Actor::Platform), corp, &userid).await,
+        Asked::Member { userid, new_userid } => {
+            if let Some(new) = &new_userid {
+                directory::rename_member(tx, corp, &userid, new).await?;
+            }
+            let now_called = new_userid.unwrap_or(userid);
+            reactions::member_changed(tx, app, corp, &now_called).await
+        }
+        Asked::Nothing => Ok(()),
+    }
+}
+
+/// What a welcome needs of the event that brought a code for one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Greeting<'a> {
+    pub userid: &'a UserId,
+    pub external_userid: &'a ExternalUserId,
+    pub channel: &'a str,
+    pub code: &'a str,
+    pub at: Timestamp,
+}
+
+pub fn greeting(received: &Received) -> Option<Greeting<'_>> {
     let (Event::ContactAdded {
         userid,
         external_userid,
         state,
-        welcome_code: Some(code),
+        welcome_code,
     }
     | Event::ContactHalfAdded {
         userid,
         external_userid,
         state,
-        welcome_code: Some(code),
+        welcome_code,
     }) = &received.event
+    else {
+        return None;
+    };
+    Some(Greeting {
+        userid,
+        external_userid,
+        channel: state,
+        code: welcome_code.as_deref()?,
+        at: Timestamp::from_seconds(received.at),
+    })
+}
+
+/// Sends the welcome, if the event brought a code for one.
+async fn welcome(app: &App, corp: CorpId, received: &Received) -> Result<()> {
+    let Some(Greeting {
+        userid,
+        external_userid,
+        channel,
+        code,
+        at,
+    }) = greeting(received)
     else {
         return Ok(());
     };
-    let at = Timestamp::from_seconds(received.at);
-    match welcomes::welcome(app, corp, userid, external_userid, state, code, at).await {
+    match welcomes::welcome(app, corp, userid, external_userid, channel, code, at).await {
         Ok(outcome) => {
             tracing::info!(corp.id = %corp, ?outcome, "welcome");
             Ok(())
@@ -151,7 +206,7 @@ const LAG_MS: i64 = MINUTE_MS;
 const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
 /// Fetches one contact.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetch {
     pub external_userid: ExternalUserId,
     /// The end of a pair that an event told of.

@@ -149,6 +149,9 @@ pub enum Act {
     MemberConfirmsBroadcast {
         msgid: String,
         member: String,
+        /// Customers left out, where the broadcast allows that.
+        #[serde(default)]
+        without: Vec<String>,
     },
     MemberPublishesMoment {
         moment_id: String,
@@ -195,6 +198,11 @@ pub enum Act {
     MoveMember {
         member: String,
         department: Vec<i64>,
+    },
+    /// An administrator changes a member's userid, which is possible once.
+    RenameMember {
+        member: String,
+        new_userid: String,
     },
     Resign {
         member: String,
@@ -318,8 +326,12 @@ impl Sandbox {
             } => {
                 self.member_remarks(corpid, &member, &customer, &remark)?;
             }
-            Act::MemberConfirmsBroadcast { msgid, member } => {
-                let confirmed = self.member_confirms_broadcast(corpid, &msgid, &member)?;
+            Act::MemberConfirmsBroadcast {
+                msgid,
+                member,
+                without,
+            } => {
+                let confirmed = self.member_confirms_without(corpid, &msgid, &member, &texts(&without))?;
                 return Ok(json!({"reached": confirmed.reached}));
             }
             Act::MemberPublishesMoment { moment_id, member } => {
@@ -359,6 +371,7 @@ impl Sandbox {
             Act::AdminSetsQuota { quota } => self.set_quota(corpid, quota)?,
             Act::Hire(member) => self.hire(corpid, member)?,
             Act::MoveMember { member, department } => self.move_member(corpid, &member, department)?,
+            Act::RenameMember { member, new_userid } => self.rename_member(corpid, &member, &new_userid)?,
             Act::Resign { member } => self.resign(corpid, &member)?,
             Act::ResetSecret { secret } => self.reset_secret(corpid, &secret)?,
             Act::ExpireTokens => self.expire_tokens(corpid),
@@ -585,7 +598,20 @@ impl Sandbox {
     }
 
     pub fn member_confirms_broadcast(&self, corpid: &str, msgid: &str, member: &str) -> Done<Confirmed> {
-        self.with_corp(corpid, |corp, now| broadcasts::confirm(corp, now, msgid, member))
+        self.member_confirms_without(corpid, msgid, member, &[])
+    }
+
+    /// The same, leaving some customers out where the broadcast allows that.
+    pub fn member_confirms_without(
+        &self,
+        corpid: &str,
+        msgid: &str,
+        member: &str,
+        without: &[&str],
+    ) -> Done<Confirmed> {
+        self.with_corp(corpid, |corp, now| {
+            broadcasts::confirm(corp, now, msgid, member, without)
+        })
     }
 
     /// A member makes and sends a broadcast in the client; answers its msgid.
@@ -614,7 +640,10 @@ impl Sandbox {
 
     /// Answers the customers who can see the post.
     pub fn member_publishes_moment(&self, corpid: &str, moment_id: &str, member: &str) -> Done<Vec<String>> {
-        self.with_corp(corpid, |corp, now| moments::publish(corp, now, moment_id, member))
+        let shown_a_day = self.rules().knobs.moments_shown_a_day;
+        self.with_corp(corpid, |corp, now| {
+            moments::publish(corp, now, moment_id, member, shown_a_day)
+        })
     }
 
     /// Moments that wait for a member: moment_id and userid.

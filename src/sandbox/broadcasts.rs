@@ -50,6 +50,7 @@ fn add(call: &mut Call<'_>) -> Answer {
     let content = Broadcast {
         message: message::content(call.body),
         is_to_groups: !is_single,
+        may_choose: is_single && call.flag("allow_select")? == Some(true),
         ..blank(call.corp, call.now)
     };
     let msgid = keep(call.corp, content, parts);
@@ -135,6 +136,7 @@ fn blank(corp: &mut Corp, now: Timestamp) -> Broadcast {
         message: json!({}),
         is_cancelled: false,
         reminded_at: Vec::new(),
+        may_choose: false,
         is_to_groups: false,
         creator: String::new(),
     }
@@ -334,13 +336,25 @@ pub struct Confirmed {
 }
 
 /// A member presses send: each customer still a friend and within the quota gets the message.
-pub fn confirm(corp: &mut Corp, now: Timestamp, msgid: &str, userid: &str) -> anyhow::Result<Confirmed> {
+///
+/// Where the broadcast lets them choose, some customers may be left `without`: nothing is sent to those.
+pub fn confirm(
+    corp: &mut Corp,
+    now: Timestamp,
+    msgid: &str,
+    userid: &str,
+    without: &[&str],
+) -> anyhow::Result<Confirmed> {
     let pair: Pair = (msgid.to_owned(), userid.to_lowercase());
     let broadcast = corp
         .broadcasts
         .get(msgid)
         .ok_or_else(|| anyhow::anyhow!("no broadcast `{msgid}`"))?;
     anyhow::ensure!(!broadcast.is_cancelled, "broadcast `{msgid}` is cancelled");
+    anyhow::ensure!(
+        without.is_empty() || broadcast.may_choose,
+        "broadcast `{msgid}` lets nobody choose"
+    );
     let (message, is_to_groups) = (broadcast.message.clone(), broadcast.is_to_groups);
     let task = corp.broadcast_tasks.get(&pair);
     let mut task = task
@@ -353,6 +367,9 @@ pub fn confirm(corp: &mut Corp, now: Timestamp, msgid: &str, userid: &str) -> an
     let mut reached = Vec::new();
     for recipient in &mut task.recipients {
         let id = &recipient.external_userid;
+        if without.contains(&id.as_str()) {
+            continue;
+        }
         if is_to_groups {
             recipient.status = deliver_to_group(corp, now, &pair.1, id, &mut reached);
             continue;
@@ -431,7 +448,7 @@ pub fn send_own(
         ..blank(corp, now)
     };
     let msgid = keep(corp, broadcast, BTreeMap::from([(member.clone(), customers)]));
-    confirm(corp, now, &msgid, &member)?;
+    confirm(corp, now, &msgid, &member, &[])?;
     Ok(msgid)
 }
 

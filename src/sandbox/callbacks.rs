@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::apps::Callback;
 use super::crowd::new_id;
 use super::faults::Knobs;
+use super::oddities;
 use crate::time::Timestamp;
 use crate::wecom::crypto::CallbackCrypto;
 
@@ -86,6 +87,9 @@ impl Event {
             let items: String = items.iter().map(|item| text("Item", item)).collect();
             format!("<{field}>{items}</{field}>")
         }));
+        if outgoing.knobs.from_the_future {
+            fields.push(oddities::EVENT_FIELDS.to_owned());
+        }
         if outgoing.knobs.callback_fields_shuffled {
             fields.shuffle(rng);
         }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde::Serialize;
 use serde_json::json;
 
-use super::gate::{Answer, Api, Call, Look, Refusal, Written, open_cursor, seal_cursor};
+use super::gate::{Answer, Api, Call, Look, Refusal, Written, after_gap, open_cursor, seal_cursor};
 use super::message;
 use super::word::Word;
 use super::world::{Corp, Customer, Relation};
@@ -207,7 +207,15 @@ fn batch(call: &Look<'_>) -> Written {
         .map(|userid| call.member(userid))
         .collect::<Result<_, _>>()?;
     let limit = call.limit(50, 100)?;
-    let start = place(call, members.len())?;
+    let cursor = call.optional_text("cursor")?.filter(|cursor| !cursor.is_empty());
+    let inside = cursor.map(open_cursor).transpose()?;
+    if let Some(inside) = inside.as_deref().and_then(after_gap) {
+        return written(&Batch {
+            external_contact_list: Vec::new(),
+            next_cursor: seal_cursor(inside),
+        });
+    }
+    let start = place(inside.as_deref(), members.len())?;
     let (mut at, mut after) = start.clone();
     let take = call.page_size(at + after.as_ref().map_or(0, String::len), limit);
     let mut pairs: Vec<&Relation> = Vec::with_capacity(take);
@@ -227,7 +235,7 @@ fn batch(call: &Look<'_>) -> Written {
         Some(_) if at < members.len() && call.repeats => {
             seal_cursor(&format!("{} {}", start.0, start.1.unwrap_or_default()))
         }
-        Some(last) if at < members.len() => seal_cursor(&format!("{at} {}", last.external_userid)),
+        Some(last) if at < members.len() => call.going_on(&format!("{at} {}", last.external_userid)),
         _ => String::new(),
     };
     let list = pairs.iter().map(|relation| pair_shown(call.corp, relation));
@@ -238,11 +246,10 @@ fn batch(call: &Look<'_>) -> Written {
 }
 
 /// Where a batch goes on: which member, after which customer.
-fn place(call: &Look<'_>, members: usize) -> Result<(usize, Option<String>), Refusal> {
-    let Some(cursor) = call.optional_text("cursor")?.filter(|cursor| !cursor.is_empty()) else {
+fn place(cursor: Option<&str>, members: usize) -> Result<(usize, Option<String>), Refusal> {
+    let Some(inside) = cursor else {
         return Ok((0, None));
     };
-    let inside = open_cursor(cursor)?;
     let (at, after) = inside.split_once(' ').ok_or_else(|| Refusal::new(50100))?;
     let at = at
         .parse()

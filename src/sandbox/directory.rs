@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::gate::{Answer, Api, Call, Refusal};
 use super::world::{Corp, Department, Member, Notice};
-use crate::time::DAY_MS;
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 pub const APIS: &[Api] = &[
     Api::get("department/list", departments).listing(&["department"]),
@@ -26,6 +26,11 @@ fn departments(call: &mut Call<'_>) -> Answer {
         None => None,
         Some(id) => Some(department_id(call.corp, id)?),
     };
+    // A range of members alone has no department in it: all there is to see is an empty list.
+    if root.is_some_and(|root| !call.corp.sees_department(call.agent_id, root) && !holds_visible(call, root))
+    {
+        return Err(Refusal::new(60011));
+    }
     let departments: Vec<Value> = call
         .corp
         .departments
@@ -35,6 +40,12 @@ fn departments(call: &mut Call<'_>) -> Answer {
         .map(department_json)
         .collect();
     Ok(json!({"department": departments}))
+}
+
+/// Whether the app sees something below a department.
+fn holds_visible(call: &Call<'_>, root: i64) -> bool {
+    let mut ids = call.corp.departments.keys();
+    ids.any(|id| is_below(call.corp, *id, root) && call.corp.sees_department(call.agent_id, *id))
 }
 
 fn department_id(corp: &Corp, id: &str) -> Result<i64, Refusal> {
@@ -144,6 +155,9 @@ fn send(call: &mut Call<'_>) -> Answer {
     }
     let msgid = call.corp.new_id("SimMsg", 32);
     for key in known {
+        if !reaches(call, &key) {
+            continue;
+        }
         let notices = call.corp.notices.entry(key).or_default();
         notices.push_back(Notice {
             at: call.now,
@@ -157,6 +171,23 @@ fn send(call: &mut Call<'_>) -> Answer {
     Ok(
         json!({"invaliduser": unknown.join("|"), "invalidparty": "", "invalidtag": "", "unlicenseduser": "", "msgid": msgid}),
     )
+}
+
+/// Whether a member is shown one more message of the app; what is too many is dropped without a word.
+fn reaches(call: &mut Call<'_>, key: &str) -> bool {
+    let (now, knobs) = (call.now.0, call.knobs);
+    let reached = call
+        .corp
+        .noticed
+        .entry((call.agent_id, key.to_owned()))
+        .or_default();
+    reached.retain(|at| now - at < HOUR_MS);
+    let of_minute = reached.iter().filter(|at| now - *at < MINUTE_MS).count();
+    if of_minute >= knobs.messages_per_minute || reached.len() >= knobs.messages_per_hour {
+        return false;
+    }
+    reached.push_back(now);
+    true
 }
 
 /// Takes a message back from everybody who got it.

@@ -1,6 +1,7 @@
 //! What goes wrong, on demand: faults for a number of calls, and knobs for how slow, patchy or strict the platform is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -61,14 +62,33 @@ pub struct Knobs {
     pub dispatch_ms: i64,
     /// How long the job that creates a moment takes.
     pub moment_job_ms: i64,
+    /// Jobs that make moments at a time; more are refused (41078).
+    pub moment_jobs: usize,
+    /// Moments of the corp that one customer is shown in a day. The platform's number is not published.
+    pub moments_shown_a_day: usize,
     /// Every other page of a list holds fewer items than asked for, as visibility filtering leaves them.
     pub short_pages: bool,
+    /// After every page that is not the last comes one with nothing in it, and a cursor that goes on.
+    pub empty_pages: bool,
+    /// Answers and events as a later platform may give them: fields nobody knows, and a number nobody knows wherever a
+    /// kind or a state stands.
+    pub from_the_future: bool,
+    /// Times of answers come as text.
+    pub times_as_text: bool,
     /// Of 100 pages that are not the last, how many have a cursor that leads back to them.
     pub repeated_cursors: u32,
     /// Calls of one API by one corp in a minute; the next ones get 45009 for 60 s.
     pub calls_per_minute: u32,
     /// The same in an hour; the next ones get 45009 for 60 minutes.
     pub calls_per_hour: u32,
+    /// The same for one address, all corps together.
+    pub calls_per_minute_of_address: u32,
+    pub calls_per_hour_of_address: u32,
+    /// APIs with an hour of their own.
+    pub calls_per_hour_of: BTreeMap<String, u32>,
+    /// App messages to one member; more are accepted and never shown.
+    pub messages_per_minute: usize,
+    pub messages_per_hour: usize,
     /// Calls of one API by one corp at a time; more get 45033. Those not listed have no limit.
     pub concurrency: BTreeMap<String, u32>,
     pub corp_tag_ceiling: usize,
@@ -119,10 +139,23 @@ impl Default for Knobs {
             answer_ms: 0,
             dispatch_ms: 1_000,
             moment_job_ms: 1_000,
+            moment_jobs: 100,
+            moments_shown_a_day: usize::MAX,
             short_pages: false,
+            empty_pages: false,
+            from_the_future: false,
+            times_as_text: false,
             repeated_cursors: 0,
             calls_per_minute: 10_000,
             calls_per_hour: 150_000,
+            calls_per_minute_of_address: 20_000,
+            calls_per_hour_of_address: 600_000,
+            calls_per_hour_of: BTreeMap::from([
+                ("get_jsapi_ticket".to_owned(), 400),
+                ("ticket/get".to_owned(), 100),
+            ]),
+            messages_per_minute: 30,
+            messages_per_hour: 1_000,
             concurrency: BTreeMap::from([("externalcontact/mark_tag".to_owned(), 5)]),
             corp_tag_ceiling: 3_000,
             customers_per_member: 20_000,
@@ -162,15 +195,23 @@ pub struct Rules {
     pub knobs: Arc<Knobs>,
     pub plans: Vec<Plan>,
     windows: HashMap<String, HashMap<&'static str, Windows>>,
+    /// The same by address.
+    windows_of: HashMap<IpAddr, HashMap<&'static str, Windows>>,
     /// Calls under way, by corp and API, of the APIs whose number is limited.
     under_way: HashMap<(String, String), u32>,
 }
 
-/// Calls of one API by one corp.
+/// Calls of one API by one corp, or from one address.
 #[derive(Default)]
 struct Windows {
     minute: Window,
     hour: Window,
+}
+
+impl Windows {
+    fn admit(&mut self, a_minute: u32, an_hour: u32, now: Timestamp) -> bool {
+        self.minute.admits(a_minute, MINUTE_MS, now) && self.hour.admits(an_hour, HOUR_MS, now)
+    }
 }
 
 /// Calls in the running minute or hour.
@@ -221,17 +262,26 @@ impl Rules {
         fate
     }
 
-    /// Counts a call; `false` when the corp calls this API too often.
-    pub fn admits(&mut self, corpid: &str, api: &'static str, now: Timestamp) -> bool {
-        let (a_minute, an_hour) = (self.knobs.calls_per_minute, self.knobs.calls_per_hour);
+    /// Counts a call; `false` when the corp calls this API too often, or everybody at this address together.
+    pub fn admits(&mut self, corpid: &str, from: IpAddr, api: &'static str, now: Timestamp) -> bool {
+        let of_address = self.windows_of.entry(from).or_default().entry(api).or_default();
+        let (a_minute, an_hour) = (
+            self.knobs.calls_per_minute_of_address,
+            self.knobs.calls_per_hour_of_address,
+        );
+        if !of_address.admit(a_minute, an_hour, now) {
+            return false;
+        }
+        let an_hour = self.knobs.calls_per_hour_of.get(api);
+        let an_hour = *an_hour.unwrap_or(&self.knobs.calls_per_hour);
+        let a_minute = self.knobs.calls_per_minute;
         if !self.windows.contains_key(corpid) {
             self.windows.insert(corpid.to_owned(), HashMap::new());
         }
         let Some(of_corp) = self.windows.get_mut(corpid) else {
             return true;
         };
-        let windows = of_corp.entry(api).or_default();
-        windows.minute.admits(a_minute, MINUTE_MS, now) && windows.hour.admits(an_hour, HOUR_MS, now)
+        of_corp.entry(api).or_default().admit(a_minute, an_hour, now)
     }
 
     /// Counts a call as under way. `None`: this API has no limit; else whether there are too many, this one included.
@@ -254,7 +304,11 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]
     fn a_plan_is_used_up_and_delays_go_with_another_fault() {
@@ -290,6 +344,26 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_a_limit_of_its_own_whichever_corp_calls() {
+        let mut rules = Rules {
+            knobs: Arc::new(Knobs {
+                calls_per_minute_of_address: 2,
+                calls_per_hour_of: BTreeMap::from([("ticket/get".to_owned(), 1)]),
+                ..Knobs::default()
+            }),
+            ..Rules::default()
+        };
+        let (at, there) = (Timestamp::from_seconds, IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
+        assert!(rules.admits("ww1", HERE, "user/get", at(0)));
+        assert!(rules.admits("ww2", HERE, "user/get", at(0)));
+        assert!(!rules.admits("ww3", HERE, "user/get", at(1)));
+        assert!(rules.admits("ww3", there, "user/get", at(1)));
+        assert!(rules.admits("ww1", HERE, "user/get", at(61)));
+        assert!(rules.admits("ww1", there, "ticket/get", at(0)));
+        assert!(!rules.admits("ww1", there, "ticket/get", at(70)));
+    }
+
+    #[test]
     fn a_minute_too_busy_is_blocked_for_sixty_seconds() {
         let mut rules = Rules {
             knobs: Arc::new(Knobs {
@@ -300,14 +374,14 @@ mod tests {
             ..Rules::default()
         };
         let at = |s| Timestamp::from_seconds(s);
-        assert!(rules.admits("ww", "user/get", at(0)));
-        assert!(rules.admits("ww", "user/get", at(1)));
-        assert!(!rules.admits("ww", "user/get", at(2)));
-        assert!(!rules.admits("ww", "user/get", at(61)));
-        assert!(rules.admits("ww", "user/list", at(2)));
-        assert!(rules.admits("ww", "user/get", at(62)));
+        assert!(rules.admits("ww", HERE, "user/get", at(0)));
+        assert!(rules.admits("ww", HERE, "user/get", at(1)));
+        assert!(!rules.admits("ww", HERE, "user/get", at(2)));
+        assert!(!rules.admits("ww", HERE, "user/get", at(61)));
+        assert!(rules.admits("ww", HERE, "user/list", at(2)));
+        assert!(rules.admits("ww", HERE, "user/get", at(62)));
         // The fourth in the hour: those that the minute refused do not count.
-        assert!(!rules.admits("ww", "user/get", at(63)));
-        assert!(!rules.admits("ww", "user/get", at(3_600)));
+        assert!(!rules.admits("ww", HERE, "user/get", at(63)));
+        assert!(!rules.admits("ww", HERE, "user/get", at(3_600)));
     }
 }

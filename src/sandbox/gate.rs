@@ -20,10 +20,11 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::faults::{Fault, Knobs};
+pub use super::refusal::Refusal;
 use super::world::{Corp, Token, World};
 use super::{
     Sandbox, acquisition, album, broadcasts, contact_ways, contacts, conversion, directory, group_welcomes,
-    groups, handover, join_ways, login, media, moments, network, statistics, tags, token,
+    groups, handover, join_ways, login, media, moments, network, oddities, statistics, tags, token,
 };
 use crate::time::Timestamp;
 
@@ -41,6 +42,8 @@ pub enum Run {
     Change(fn(&mut Call<'_>) -> Answer),
     /// Passes side by side with other reads.
     Read(fn(&Look<'_>) -> Written),
+    /// The same, answering a file.
+    File(fn(&Look<'_>) -> Filed),
 }
 
 impl Api {
@@ -55,6 +58,10 @@ impl Api {
     /// A read that many ask for at once.
     pub const fn read(method: Method, path: &'static str, run: fn(&Look<'_>) -> Written) -> Self {
         Self::new(method, path, Run::Read(run))
+    }
+
+    pub const fn file(path: &'static str, run: fn(&Look<'_>) -> Filed) -> Self {
+        Self::new(Method::GET, path, Run::File(run))
     }
 
     const fn new(method: Method, path: &'static str, run: Run) -> Self {
@@ -78,133 +85,19 @@ pub type Answer = Result<Value, Refusal>;
 /// The same as the text of a JSON object.
 pub type Written = Result<String, Refusal>;
 
+/// A file that was asked for.
+pub struct File {
+    pub name: String,
+    pub bytes: Bytes,
+}
+
+pub type Filed = Result<File, Refusal>;
+
 /// An answer on its way out.
 enum Said {
     Value(Value),
     Text(String),
-}
-
-/// An errcode with its words.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    pub code: i64,
-    pub words: String,
-}
-
-impl Refusal {
-    pub fn new(code: i64) -> Self {
-        Self {
-            code,
-            words: words(code).to_owned(),
-        }
-    }
-
-    pub fn said(code: i64, words: impl Into<String>) -> Self {
-        Self {
-            code,
-            words: words.into(),
-        }
-    }
-
-    /// 40058 naming the field.
-    pub fn field(field: &str, what: &str) -> Self {
-        Self::said(
-            40058,
-            format!("field `{field}` {what}. invalid Request Parameter"),
-        )
-    }
-}
-
-fn words(code: i64) -> &'static str {
-    match code {
-        -1 => "system busy",
-        40001 => "invalid credential, access_token is invalid or not latest",
-        40003 => "invalid userid",
-        40007 => "invalid media_id",
-        40013 => "invalid corpid",
-        40014 => "invalid access_token",
-        40029 => "invalid code",
-        40050 => "invalid chatid",
-        40066 => "invalid department",
-        40068 => "invalid tagid",
-        40071 => "tag name already existed",
-        40096 => "invalid external userid",
-        40097 => "handover user is not resigned",
-        40098 => "user is not real-name verified",
-        40126 => "corp tag count exceed limit",
-        40128 => "customer transferred too often",
-        40129 => "customer is being transferred",
-        40130 => "handover and takeover user are the same",
-        40131 => "handover user is not the customer's follower",
-        41001 => "access_token missing",
-        41002 => "corpid missing",
-        41004 => "corpsecret missing",
-        41037 => "contact way type missing",
-        41038 => "contact way scene missing",
-        41039 => "invalid contact way type",
-        41040 => "invalid contact way scene",
-        41041 => "contact way user count exceed limit",
-        41042 => "invalid contact way style",
-        41043 => "contact way config_id missing",
-        41044 => "invalid contact way config_id",
-        41045 => "contact way count exceed limit",
-        41046 => "msgid missing",
-        41047 => "invalid msgid",
-        41048 => "no customer to send",
-        41050 => "invalid welcome code or expired",
-        41051 => "customer already chatting or welcome message already sent",
-        41054 => "user not activated",
-        41055 => "group welcome template count exceed limit",
-        41058 => "template not editable by this app",
-        41096 => "welcome message is being distributed",
-        41060 => "invalid moment id",
-        41061 => "moment not published by the member",
-        41063 => "group msg is being dispatched",
-        41064 => "attachments count exceed limit",
-        41065 => "attachment type not allowed",
-        41067 => "moment attachment type error",
-        41073 => "product album description not allowed",
-        41074 => "product album already deleted",
-        41075 => "invalid product_id",
-        41085 => "invalid product sn",
-        41086 => "invalid product price",
-        41087 => "invalid product description",
-        41088 => "attachments empty",
-        41089 => "text and attachments are both empty",
-        41091 => "join way group count exceed limit",
-        41093 => "group msg already cancelled",
-        41094 => "remind over frequency limit",
-        41095 => "acquisition link count exceed limit",
-        42001 => "access_token expired",
-        42052 => "msgid expired",
-        43001 => "require GET method",
-        43002 => "require POST method",
-        45002 => "content size out of limit",
-        45009 => "api freq out of limit",
-        45033 => "api concurrent out of limit",
-        48002 => "api forbidden",
-        50003 => "app is disabled",
-        50001 => "redirect_url unauthorized",
-        50100 => "invalid cursor",
-        60003 => "department not found",
-        60011 => "no privilege to access/modify contact/party/agent",
-        60020 => "not allow to access from your ip",
-        60111 => "userid not found",
-        81013 => "user & party & tag all invalid",
-        81017 => "request count exceed limit",
-        84014 => "user_ticket expired",
-        84015 => "invalid user_ticket",
-        84061 => "not external contact",
-        84074 => "no permission to access external contact",
-        84084 => "not follow user",
-        90500 => "the owner of this chat is not resigned",
-        90502 => "the owner of this chat is resigned",
-        90504 => "new owner is the same as the old",
-        90511 => "invalid opengid",
-        600018 => "invalid start_time or end_time",
-        301002 => "not allow operate another agent with this accesstoken",
-        _ => "refused",
-    }
+    File(File),
 }
 
 /// A file of a multipart call.
@@ -324,17 +217,32 @@ impl<'a, C: Deref<Target = Corp>> Call<'a, C> {
         let limit = self.limit(default, ceiling)?;
         let start = match self.optional_text("cursor")? {
             None | Some("") => 0,
-            Some(cursor) => open_cursor(cursor)?.parse().map_err(|_| Refusal::new(50100))?,
+            Some(cursor) => {
+                let inside = open_cursor(cursor)?;
+                if let Some(inside) = after_gap(&inside) {
+                    return Ok((Vec::new(), seal_cursor(inside)));
+                }
+                inside.parse().map_err(|_| Refusal::new(50100))?
+            }
         };
         let take = self.page_size(start, limit);
         let mut items = items.skip(start).peekable();
         let page: Vec<T> = items.by_ref().take(take).collect();
         let next = match items.peek() {
             Some(_) if self.repeats => seal_cursor(&start.to_string()),
-            Some(_) => seal_cursor(&(start + page.len()).to_string()),
+            Some(_) => self.going_on(&(start + page.len()).to_string()),
             None => String::new(),
         };
         Ok((page, next))
+    }
+
+    /// The cursor of what comes next: at once, or after a page with nothing in it.
+    pub fn going_on(&self, inside: &str) -> String {
+        if self.knobs.empty_pages {
+            seal_cursor(&format!("{GAP}{inside}"))
+        } else {
+            seal_cursor(inside)
+        }
     }
 
     /// How many items a page really gets.
@@ -363,6 +271,14 @@ pub fn strings<'a>(value: Option<&'a Value>, field: &str, at_most: usize) -> Res
                 .ok_or_else(|| Refusal::field(field, "holds something that is not a string"))
         })
         .collect()
+}
+
+/// Before what is inside a cursor: an empty page comes first.
+const GAP: char = '-';
+
+/// Where a cursor goes on after the empty page it leads to.
+pub fn after_gap(inside: &str) -> Option<&str> {
+    inside.strip_prefix(GAP)
 }
 
 pub fn seal_cursor(inside: &str) -> String {
@@ -570,6 +486,13 @@ impl Arrival<'_> {
                 self.check(corp, owner, api, now, body, upload)?;
                 run(&self.call(corp, owner.agent_id, now, body, upload)).map(Said::Text)
             }),
+            Run::File(run) => self.sandbox.look(|world| {
+                let owner = self.owner(world, now)?;
+                let corp = world.corps.get(&owner.corpid);
+                let corp = corp.ok_or_else(|| Refusal::new(40014))?;
+                self.check(corp, owner, api, now, body, upload)?;
+                run(&self.call(corp, owner.agent_id, now, body, upload)).map(Said::File)
+            }),
             Run::Change(run) => self.sandbox.with_world(|world| {
                 let owner = self.owner(world, now)?.clone();
                 let corp = world.corps.get_mut(&owner.corpid);
@@ -601,7 +524,11 @@ impl Arrival<'_> {
     ) -> Result<(), Refusal> {
         let app = corp.app_of(owner.agent_id).ok_or_else(|| Refusal::new(40014))?;
         app.admits(self.from, api.path)?;
-        if !self.sandbox.rules().admits(&owner.corpid, api.path, now) {
+        if !self
+            .sandbox
+            .rules()
+            .admits(&owner.corpid, self.from, api.path, now)
+        {
             return Err(Refusal::new(45009));
         }
         if self.is_crowded {
@@ -637,6 +564,15 @@ impl Arrival<'_> {
     fn finish(&self, answer: Result<Said, Refusal>, lists: &[&str], entry: &mut LedgerEntry) -> Response {
         entry.had_effect = answer.is_ok();
         let code = answer.as_ref().err().map_or(0, |refusal| refusal.code);
+        let answer = match answer {
+            Ok(Said::File(file)) if self.fault.is_none() => {
+                entry.errcode = Some(code);
+                return file_response(file);
+            }
+            // What is half a file is no answer at all.
+            Ok(Said::File(_)) => return broken(),
+            answer => answer,
+        };
         match self.fault {
             Some(Fault::EffectThenDrop) => broken(),
             Some(Fault::EffectThenStatus(status)) => bare(status),
@@ -657,6 +593,10 @@ impl Arrival<'_> {
 
     /// The platform's JSON: 200 whatever the errcode.
     fn text(&self, answer: Result<Said, Refusal>, lists: &[&str]) -> String {
+        oddities::dress(self.plain_text(answer, lists), &self.knobs)
+    }
+
+    fn plain_text(&self, answer: Result<Said, Refusal>, lists: &[&str]) -> String {
         let mut body = Map::new();
         match answer {
             Ok(Said::Text(fields)) => {
@@ -665,6 +605,7 @@ impl Arrival<'_> {
                     None => fields,
                 };
             }
+            Ok(Said::File(_)) => {}
             Ok(Said::Value(fields)) => {
                 body.insert("errcode".into(), json!(0));
                 body.insert("errmsg".into(), json!("ok"));
@@ -752,6 +693,24 @@ fn json_response(text: String) -> Response {
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=UTF-8"),
     );
+    response
+}
+
+fn file_response(file: File) -> Response {
+    let name: String = file
+        .name
+        .chars()
+        .filter(|letter| letter.is_ascii_graphic() && *letter != '"')
+        .collect();
+    let mut response = Response::new(Body::from(file.bytes));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
     response
 }
 

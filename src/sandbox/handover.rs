@@ -173,7 +173,14 @@ fn obstacle(
     if !is_resigned && done.count() >= call.knobs.transfers_in_90_days {
         return Some(40128);
     }
-    is_full(corp, takeover, customer, call.knobs).then_some(40099)
+    if is_full(corp, takeover, customer, call.knobs) {
+        return Some(40099);
+    }
+    let taker = corp.members.get(takeover);
+    if taker.is_some_and(|member| member.is_long_away) {
+        return Some(40205);
+    }
+    taker.is_some_and(|member| member.is_banned).then_some(40143)
 }
 
 fn is_full(corp: &Corp, takeover: &str, customer: &str, knobs: &Knobs) -> bool {
@@ -403,9 +410,13 @@ fn tell_failure(corp: &mut Corp, transfer: &Transfer, reason: &str, knobs: &Knob
     }
 }
 
+/// The transfer a customer is asked about.
+pub fn asked_about<'a>(corp: &'a Corp, customer: &str) -> Option<&'a Transfer> {
+    transfers_of(corp, customer).find(|transfer| transfer.outcome == Outcome::Waiting)
+}
+
 fn waiting(corp: &Corp, customer: &str) -> anyhow::Result<Transfer> {
-    transfers_of(corp, customer)
-        .find(|transfer| transfer.outcome == Outcome::Waiting)
+    asked_about(corp, customer)
         .cloned()
         .ok_or_else(|| anyhow::anyhow!("nobody hands `{customer}` over"))
 }

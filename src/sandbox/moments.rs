@@ -1,12 +1,13 @@
 //! Posts to the customers' feed: a job makes the post, each member publishes it, customers like and comment.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use super::broadcasts::{is_by, shown};
 use super::directory::is_below;
 use super::gate::{Answer, Api, Call, Refusal, strings};
+use super::groups::ZONE;
 use super::message;
 use super::world::{Corp, Kind, Moment, MomentTask, Pair, Relation, Standing, join};
 use crate::time::{DAY_MS, Timestamp};
@@ -37,6 +38,11 @@ struct Range {
 
 fn add(call: &mut Call<'_>) -> Answer {
     message::check_moment(call.corp, call.now, call.body)?;
+    let running = call.now.0 - call.knobs.moment_job_ms;
+    let jobs = call.corp.moments.values();
+    if jobs.filter(|moment| moment.created_at > running).count() >= call.knobs.moment_jobs {
+        return Err(Refusal::new(41078));
+    }
     let range = range(call)?;
     let jobid = call.corp.new_id("SimJob", 40);
     let moment = Moment {
@@ -326,6 +332,7 @@ pub fn publish(
     now: Timestamp,
     moment_id: &str,
     userid: &str,
+    shown_a_day: usize,
 ) -> anyhow::Result<Vec<String>> {
     let is_cancelled = corp
         .moments
@@ -336,7 +343,14 @@ pub fn publish(
         "moment `{moment_id}` is cancelled or was never made"
     );
     let member = userid.to_lowercase();
-    let friends: HashSet<String> = customers(corp, &member, &[]).into_iter().collect();
+    let mut friends: HashSet<String> = customers(corp, &member, &[]).into_iter().collect();
+    let shown = shown_today(corp, now);
+    friends.retain(|customer| {
+        shown
+            .get(customer.as_str())
+            .is_none_or(|many| *many < shown_a_day)
+    });
+    drop(shown);
     let task = task_mut(corp, moment_id, userid)?;
     anyhow::ensure!(
         task.published_at.is_none(),
@@ -345,6 +359,20 @@ pub fn publish(
     task.published_at = Some(now.0);
     task.customers.retain(|customer| friends.contains(customer));
     Ok(task.customers.clone())
+}
+
+/// How many of the corp's moments each customer was shown today.
+fn shown_today(corp: &Corp, now: Timestamp) -> HashMap<&str, usize> {
+    let today = now.day(ZONE).start(ZONE).0;
+    let mut shown = HashMap::new();
+    for task in corp.moment_tasks.values() {
+        if task.published_at.is_some_and(|at| at >= today) {
+            for customer in &task.customers {
+                *shown.entry(customer.as_str()).or_default() += 1;
+            }
+        }
+    }
+    shown
 }
 
 /// A member posts in the client, for every friend to see; answers the moment_id.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::html::{button, encode, escape, hidden, page};
 use super::shop::code_of;
 use super::world::{Corp, Member, Relation, Standing};
-use super::{Act, Sandbox, broadcasts, message, moments};
+use super::{Act, Sandbox, broadcasts, message, moments, phone_groups};
 use crate::time::Timestamp;
 
 /// People a page lists at most.
@@ -75,7 +75,7 @@ fn person_link(corp: &Corp, id: &str, name: &str) -> String {
     )
 }
 
-fn phone_address(corp: &Corp, person: &str) -> String {
+pub(super) fn phone_address(corp: &Corp, person: &str) -> String {
     format!("/phone/{}/{}", encode(&corp.app.corpid), encode(person))
 }
 
@@ -103,12 +103,18 @@ fn show(
 }
 
 /// A button that is an act of this phone's owner.
-fn act_button(corp: &Corp, person: &str, act: &str, fields: &[(&str, &str)], label: &str) -> String {
+pub(super) fn act_button(
+    corp: &Corp,
+    person: &str,
+    act: &str,
+    fields: &[(&str, &str)],
+    label: &str,
+) -> String {
     let fields: Vec<(&str, &str)> = [("act", act)].into_iter().chain(fields.iter().copied()).collect();
     button(&acts_address(corp, person), &fields, label)
 }
 
-fn acts_address(corp: &Corp, person: &str) -> String {
+pub(super) fn acts_address(corp: &Corp, person: &str) -> String {
     format!("{}/acts", phone_address(corp, person))
 }
 
@@ -159,6 +165,7 @@ fn member_page(corp: &Corp, person: &Member, member: &str) -> String {
         html.push_str(&notice_html(corp, member, &notice.body));
     }
     html.push_str("</section>");
+    html.push_str(&phone_groups::own_groups(corp, member));
     html + &customers_html(corp, member)
 }
 
@@ -257,10 +264,11 @@ fn customer_page(corp: &Corp, customer: &str) -> String {
         "<section><a href=\"{}/shop\">逛商城 · Go shopping</a></section>",
         phone_address(corp, customer)
     ));
+    html.push_str(&phone_groups::transfer_question(corp, customer));
     for relation in corp.relations.of_customer(customer) {
         html.push_str(&follower_html(corp, relation));
     }
-    html
+    html + &phone_groups::groups_of_customer(corp, customer)
 }
 
 /// One member as the customer has him in the phone: what arrived, and what can be done.
@@ -394,10 +402,14 @@ fn open_link(corp: &Corp, person: &str, address: &str) -> String {
     )
 }
 
-/// A form's fields as an act's: what asks a question is a yes or a no.
+/// A form's fields as an act's: what asks a question is a yes or a no, people are typed in one after the other.
 fn act_of(fields: HashMap<String, String>) -> Result<Act, serde_json::Error> {
     let value = |name: &str, value: String| match name {
         "is_half" | "needs_acceptance" => json!(value == "true"),
+        "people" => {
+            let people = value.split([' ', ',', ',', '、', '\n']).map(str::trim);
+            json!(people.filter(|person| !person.is_empty()).collect::<Vec<_>>())
+        }
         _ => json!(value),
     };
     let fields: serde_json::Map<String, Value> = fields

@@ -21,6 +21,7 @@ use super::group_welcomes::GroupWelcome;
 use super::groups::Group;
 use super::handover::Transfer;
 use super::join_ways::JoinWay;
+use super::media::Files;
 use super::pairs::Pairs;
 use super::past::Past;
 use super::people::People;
@@ -72,6 +73,14 @@ pub struct Member {
     /// Has not verified the real name (40098).
     #[serde(default)]
     pub is_unverified: bool,
+    /// Banned (40143), or has not signed in for a year (40205): cannot be given customers.
+    #[serde(default)]
+    pub is_banned: bool,
+    #[serde(default)]
+    pub is_long_away: bool,
+    /// The userid was changed, which is possible once.
+    #[serde(default)]
+    pub is_renamed: bool,
     /// When a member of status 5 left, in seconds.
     #[serde(default)]
     pub left_at: i64,
@@ -187,6 +196,9 @@ pub struct Broadcast {
     pub message: Value,
     pub is_cancelled: bool,
     pub reminded_at: Vec<i64>,
+    /// The member may leave some of the customers out.
+    #[serde(default)]
+    pub may_choose: bool,
     /// To customer groups: its recipients are chat_ids.
     #[serde(default)]
     pub is_to_groups: bool,
@@ -353,6 +365,9 @@ pub struct Corp {
     /// Whose details a `user_ticket` opens, and since when.
     pub tickets: HashMap<String, (String, Timestamp)>,
     pub notices: HashMap<String, VecDeque<Notice>>,
+    /// When an app's messages reached a member, in milliseconds: those of the last hour.
+    pub noticed: HashMap<(i64, String), VecDeque<i64>>,
+    pub files: Files,
     /// Callbacks to send once the world is let go of.
     pub events: Vec<Event>,
     pub changed: BTreeSet<Key>,
@@ -393,6 +408,8 @@ impl Corp {
             codes: HashMap::new(),
             tickets: HashMap::new(),
             notices: HashMap::new(),
+            noticed: HashMap::new(),
+            files: Files::default(),
             events: Vec::new(),
             changed: BTreeSet::new(),
             is_journaled: true,

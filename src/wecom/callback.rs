@@ -15,6 +15,10 @@ pub const MAX_BODY: usize = 64 * 1024;
 const MAX_DEPTH: usize = 16;
 /// Fields of one event, at most.
 const MAX_FIELDS: usize = 100;
+/// Bytes of an id, at most: twice what the platform makes, and still the key of an index.
+const MAX_ID: usize = 128;
+/// The last second of the year 9999: a later time cannot be written.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// An event as we use it. Hints only: a fetch decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +123,7 @@ pub fn read_event(xml: &str) -> Option<Received> {
     let mut fields = fields(xml)?;
     // `CreateTime` in events of one corp, `TimeStamp` in those of a suite.
     let at = fields.take("CreateTime").or_else(|| fields.take("TimeStamp"))?;
-    let at = at.parse().ok()?;
+    let at = at.parse().ok().filter(|at| (0..=LAST_SECOND).contains(at))?;
     let name = fields.take("Event").or_else(|| fields.take("MsgType"))?;
     let change = fields.take("ChangeType").unwrap_or_default();
     let event = match name.as_str() {
@@ -134,8 +138,8 @@ pub fn read_event(xml: &str) -> Option<Received> {
 }
 
 fn contact_event(change: &str, fields: &mut Fields) -> Option<Event> {
-    let userid = UserId(fields.take("UserID")?);
-    let external_userid = ExternalUserId(fields.take("ExternalUserID")?);
+    let userid = UserId(fields.take_id("UserID")?);
+    let external_userid = ExternalUserId(fields.take_id("ExternalUserID")?);
     Some(match change {
         "add_external_contact" => Event::ContactAdded {
             userid,
@@ -178,8 +182,8 @@ fn tag_event(change: &str) -> Option<Event> {
 fn directory_event(change: &str, fields: &mut Fields) -> Option<Event> {
     match change {
         "create_user" | "update_user" | "delete_user" => Some(Event::MemberChanged {
-            userid: UserId(fields.take("UserID")?),
-            new_userid: fields.take("NewUserID").map(UserId),
+            userid: UserId(fields.take_id("UserID")?),
+            new_userid: fields.take_id("NewUserID").map(UserId),
             left: change == "delete_user",
         }),
         "create_party" | "update_party" | "delete_party" => Some(Event::DepartmentsChanged),
@@ -188,7 +192,7 @@ fn directory_event(change: &str, fields: &mut Fields) -> Option<Event> {
 }
 
 fn group_event(change: &str, fields: &mut Fields) -> Option<Event> {
-    let chat_id = fields.take("ChatId")?;
+    let chat_id = fields.take_id("ChatId")?;
     Some(match change {
         "create" => Event::GroupCreated { chat_id },
         "dismiss" => Event::GroupDismissed { chat_id },
@@ -226,6 +230,11 @@ impl Fields {
     /// A field's text; `None` when it is absent or empty.
     fn take(&mut self, name: &str) -> Option<String> {
         self.texts.remove(name).filter(|text| !text.is_empty())
+    }
+
+    /// The same for an id; one of impossible length is none.
+    fn take_id(&mut self, name: &str) -> Option<String> {
+        self.take(name).filter(|id| id.len() <= MAX_ID)
     }
 
     /// A field's items; none when it is absent.
@@ -287,8 +296,10 @@ fn fields(text: &str) -> Option<Fields> {
                     Some(character) => character.to_string(),
                     None => resolve_predefined_entity(&reference)?.to_owned(),
                 };
-                if depth == 2 {
-                    value.push_str(&meant);
+                match depth {
+                    2 => value.push_str(&meant),
+                    3 => item.iter_mut().for_each(|item| item.push_str(&meant)),
+                    _ => {}
                 }
             }
             Xml::Text(piece) if depth == 0 && !piece.trim().is_empty() => return None,

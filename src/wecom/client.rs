@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 
 use super::ask::{Api, Ask, Repeat};
 use super::fault::{CONCURRENCY, Failure, RATE_LIMIT};
@@ -194,7 +193,7 @@ impl Client {
         &self.sealer
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(super) async fn get<T: wire::Answer>(
         &self,
         api: Api,
         query: Vec<(&'static str, String)>,
@@ -202,22 +201,17 @@ impl Client {
         self.call(api, Ask::Get(query)).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, api: Api, body: &serde_json::Value) -> Result<T> {
+    pub(super) async fn post<T: wire::Answer>(&self, api: Api, body: &serde_json::Value) -> Result<T> {
         self.call(api, Ask::Json(&body.to_string())).await
     }
 
     /// Makes a call; when the token is refused, once more with another one. Over within 25 s.
-    pub(super) async fn call<T: DeserializeOwned>(&self, api: Api, ask: Ask<'_>) -> Result<T> {
+    pub(super) async fn call<T: wire::Answer>(&self, api: Api, ask: Ask<'_>) -> Result<T> {
         self.call_by(api, ask, Instant::now() + BEGIN_WITHIN).await
     }
 
     /// The same, with the last attempt begun before `by`.
-    pub(super) async fn call_by<T: DeserializeOwned>(
-        &self,
-        api: Api,
-        ask: Ask<'_>,
-        by: Instant,
-    ) -> Result<T> {
+    pub(super) async fn call_by<T: wire::Answer>(&self, api: Api, ask: Ask<'_>, by: Instant) -> Result<T> {
         let token = self.pass(Pass::Token, by).await?;
         let mut outcome = self.try_through(api, &ask, Some(&token), by).await;
         if let Err(failure) = &outcome
@@ -230,7 +224,7 @@ impl Client {
     }
 
     /// Tries up to three times if the call may be repeated and the failure may pass, else once.
-    pub(super) async fn try_through<T: DeserializeOwned>(
+    pub(super) async fn try_through<T: wire::Answer>(
         &self,
         api: Api,
         ask: &Ask<'_>,
@@ -270,7 +264,7 @@ impl Client {
     }
 
     /// One attempt, unless something holds it back; the limits learn what came of it.
-    async fn try_once<T: DeserializeOwned>(
+    async fn try_once<T: wire::Answer>(
         &self,
         api: Api,
         ask: &Ask<'_>,
@@ -309,7 +303,7 @@ impl Client {
         Tried { outcome, took }
     }
 
-    async fn attempt<T: DeserializeOwned>(
+    async fn attempt<T: wire::Answer>(
         &self,
         api: Api,
         ask: &Ask<'_>,
@@ -323,7 +317,7 @@ impl Client {
         };
         let request = self.request(client, api, ask, token)?;
         let body = fetch(request).await;
-        let read = body.and_then(|body| wire::read(&body));
+        let read = body.and_then(|body| T::read(&body));
         let token = token.map_or("", |token| token.expose_secret());
         read.map_err(|failure| {
             failure

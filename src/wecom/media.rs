@@ -1,10 +1,11 @@
-//! Uploads: media for messages, pictures with a lasting address, pictures for the album. path/90389 (read 2026-11-22).
+//! Uploads, and reading them back: media for messages, pictures with a lasting address, pictures for the album. path/90389 (read 2026-11-22).
 //! Media ids live 3 days: keep the file, and upload it again when it is needed.
 
 use serde::Deserialize;
 
 use super::Client;
 use super::ask::{Api, Ask};
+use super::wire::File;
 use crate::error::Result;
 
 /// What is uploaded for messages.
@@ -22,6 +23,8 @@ const UPLOAD: Api = Api::freely("media/upload");
 /// 1,000 a day and 3,000 a month in a corp.
 const UPLOAD_PICTURE: Api = Api::freely("media/uploadimg");
 const UPLOAD_ATTACHMENT: Api = Api::freely("media/upload_attachment");
+
+const DOWNLOAD: Api = Api::freely("media/get");
 
 #[derive(Deserialize)]
 struct WireMedia {
@@ -62,6 +65,13 @@ impl Client {
         };
         let media: WireMedia = self.call(UPLOAD, ask).await?;
         Ok(media.media_id)
+    }
+
+    /// Reads a file back while its media id lives (40007 after); at most 16 MiB.
+    pub async fn download_media(&self, media_id: &str) -> Result<Vec<u8>> {
+        let query = vec![("media_id", media_id.to_owned())];
+        let file: File = self.call(DOWNLOAD, Ask::Get(query)).await?;
+        Ok(file.0)
     }
 
     /// Uploads a picture (at most 2 MB) to an address that lasts.

@@ -19,6 +19,29 @@ struct Head {
 #[derive(Deserialize)]
 pub(super) struct Accepted {}
 
+/// What the body of an answer is turned into.
+pub(super) trait Answer: Sized {
+    fn read(body: &[u8]) -> Result<Self, Failure>;
+}
+
+impl<T: DeserializeOwned> Answer for T {
+    fn read(body: &[u8]) -> Result<Self, Failure> {
+        read(body)
+    }
+}
+
+/// A file. Where there is none to be had, the platform answers JSON in its place.
+pub(super) struct File(pub(super) Vec<u8>);
+
+impl Answer for File {
+    fn read(body: &[u8]) -> Result<Self, Failure> {
+        match read::<Accepted>(body) {
+            Err(refused @ Failure::Refused { .. }) => Err(refused),
+            _ => Ok(Self(body.to_vec())),
+        }
+    }
+}
+
 /// Turns a body into what was asked for, or into the refusal it is.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     // An array would pass for an object whose fields are all absent, and so for success.
@@ -94,6 +117,7 @@ pub(super) fn next(cursor: String) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Answer as _;
     use super::*;
 
     #[derive(Deserialize, Debug, PartialEq)]
@@ -131,6 +155,15 @@ mod tests {
         ] {
             assert_eq!(answer(text).unwrap(), expected(create_time), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_is_whatever_is_no_refusal() {
+        for file in [&b"\x89PNG"[..], b"", b"{\"errcode\":0}", b"{", b"[1]"] {
+            assert_eq!(File::read(file).map(|file| file.0).unwrap(), file);
+        }
+        let refused = File::read(br#"{"errcode":40007,"errmsg":"invalid media_id"}"#);
+        assert!(matches!(refused, Err(Failure::Refused { code: 40007, .. })));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use dianyu::time::{DAY_MS, Day, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::street::Street;
 use crate::world::CORPID;
 
-const ADD: &str = "externalcontact/add_msg_template";
+pub const ADD: &str = "externalcontact/add_msg_template";
 
 fn content() -> Content {
     Content {
@@ -24,7 +24,7 @@ fn content() -> Content {
 }
 
 /// A campaign to everybody in the east: nine people, three associates.
-async fn launch(street: &Street) -> CampaignId {
+pub async fn launch(street: &Street) -> CampaignId {
     let shop = &street.shop;
     let corp = directory::find_corp(&shop.app.db, shop.corp).await.unwrap();
     let new = NewCampaign {
@@ -50,12 +50,12 @@ async fn launch(street: &Street) -> CampaignId {
     id
 }
 
-async fn later(street: &Street, ms: i64) {
+pub async fn later(street: &Street, ms: i64) {
     street.after(ms);
     street.settle().await;
 }
 
-async fn progress(street: &Street, id: CampaignId) -> Progress {
+pub async fn progress(street: &Street, id: CampaignId) -> Progress {
     let progress = campaigns::progress(&street.shop.app.db, &street.shop.whole(), id)
         .await
         .unwrap();
@@ -78,7 +78,7 @@ fn nobody_is_missing(progress: &Progress) {
     );
 }
 
-async fn state(street: &Street, id: CampaignId) -> &'static str {
+pub async fn state(street: &Street, id: CampaignId) -> &'static str {
     campaigns::find(&street.shop.app.db, &street.shop.whole(), id)
         .await
         .unwrap()
@@ -87,7 +87,7 @@ async fn state(street: &Street, id: CampaignId) -> &'static str {
 }
 
 /// Everybody who waits presses send.
-fn confirm_all(street: &Street) {
+pub fn confirm_all(street: &Street) {
     for (msgid, member) in street.sandbox.waiting_broadcasts(CORPID) {
         street
             .sandbox
@@ -97,7 +97,7 @@ fn confirm_all(street: &Street) {
 }
 
 /// What was counted as it happened is what the rows say.
-async fn figures_hold(street: &Street) {
+pub async fn figures_hold(street: &Street) {
     let (from, to) = (
         Day::parse("2026-11-20").unwrap(),
         Day::parse("2026-12-31").unwrap(),

@@ -14,7 +14,7 @@ use crate::world::{CORPID, World, start};
 const PAGE: &str = "externalcontact/batch/get_by_user";
 
 impl World {
-    async fn start_run(&self) -> SyncRunId {
+    pub async fn start_run(&self) -> SyncRunId {
         let tx = self.begin().await;
         let run = sync::start(&tx, &self.act(), self.corp, Kind::Asked)
             .await
@@ -25,11 +25,11 @@ impl World {
         run
     }
 
-    async fn sync_run(&self, run: SyncRunId) -> Run {
+    pub async fn sync_run(&self, run: SyncRunId) -> Run {
         sync::find(&self.app.db, &self.whole(), run).await.unwrap()
     }
 
-    async fn carry_on(&self, run: SyncRunId) -> Result<Outcome, Error> {
+    pub async fn carry_on(&self, run: SyncRunId) -> Result<Outcome, Error> {
         sync::carry_on(&self.app, self.corp, run).await
     }
 
@@ -52,7 +52,7 @@ impl World {
 }
 
 /// The corp with `many` more customers of each of two associates.
-fn crowded(street: &Street, many: usize) {
+pub fn crowded(street: &Street, many: usize) {
     let mut corp = seed();
     for userid in ["li", "wu"] {
         for number in 0..many {

@@ -12,7 +12,7 @@ use dianyu::welcomes::{self, AppliesTo};
 use crate::street::Street;
 use crate::world::{CORPID, World};
 
-fn text(text: &str) -> Content {
+pub fn text(text: &str) -> Content {
     Content {
         text: text.into(),
         attachments: vec![],
@@ -20,7 +20,7 @@ fn text(text: &str) -> Content {
 }
 
 impl World {
-    async fn welcome(&self, applies_to: AppliesTo, content: Content) {
+    pub async fn welcome(&self, applies_to: AppliesTo, content: Content) {
         let tx = self.begin().await;
         welcomes::create(&tx, &self.act(), &self.whole(), applies_to, &content)
             .await
@@ -28,7 +28,7 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    async fn sent(&self, state: &str) -> i64 {
+    pub async fn sent(&self, state: &str) -> i64 {
         self.number(&format!(
             "select count(*) from welcome_sent where state = '{state}'"
         ))

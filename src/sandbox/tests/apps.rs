@@ -106,12 +106,19 @@ async fn an_app_reads_only_what_is_in_its_visible_range() {
         shop.get("department/list").await["department"][0]["id"],
         json!(21)
     );
+    assert_eq!(
+        shop.get("department/list?id=1").await["department"][0]["id"],
+        json!(21)
+    );
     let change = AppChange {
         departments: Some(vec![]),
         members: Some(vec!["ZHAO".into()]),
         ..AppChange::default()
     };
     set(&shop, change);
+    // Members alone make no department visible.
+    assert_eq!(shop.get("department/list").await["department"], json!([]));
+    assert_eq!(shop.get("department/list?id=21").await["errcode"], 60011);
     assert_eq!(
         shop.get("externalcontact/list?userid=zhao").await["external_userid"],
         json!(["wm3"])

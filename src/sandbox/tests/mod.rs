@@ -6,8 +6,10 @@ mod client;
 mod groups;
 mod handover;
 mod life;
+mod limits;
 mod patchy;
 mod people;
+mod phones;
 mod statistics;
 mod ways;
 
