@@ -1163,7 +1163,7 @@ refused-csv-long = a file has at most { $most } rows
 refused-csv-twice = row { $row }, column `department`: `{ $value }` is there twice
 refused-csv-value = row { $row }, column `{ $column }`: { $why }
 
-doctor-sum = { $failed } failed, { $warnings } warnings, { $ok } ok, { $skipped } not checked
+doctor-sum = { $failed } failed, { $warnings } to watch, { $ok } ok, { $skipped } not checked
 doctor-because = not checked: { $check } first
 doctor-check-settings = settings
 doctor-check-database = database
@@ -1208,7 +1208,7 @@ platform-truth = The mirror was true as of <b>{ $at }</b>; the last sweep correc
 platform-truth-first = The first sync ended at <b>{ $at }</b> and read { $seen }
 platform-truth-none = No sync has reached its end yet, so nobody knows how true the mirror is
 platform-never = Nothing has been checked yet. “Check now” takes some seconds
-platform-checked = Checked { $when }: { $failed } failed, { $warnings } warnings, { $ok } ok
+platform-checked = Checked { $when }: { $failed } failed, { $warnings } to watch, { $ok } ok
 platform-checking = Checking now; this page renews itself
 platform-check-now = Check now
 platform-to-mend = To put right
