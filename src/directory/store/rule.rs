@@ -112,7 +112,7 @@ pub async fn departments_with_stores(conn: &impl Conn, corp: CorpId) -> Result<V
     let rows: Vec<Row> = db::all(
         conn,
         "select d.id, d.parent_id, d.name, s.id as store_id, s.code, s.name as store_name, r.name as region_name,
-           case when m.store_id is null then 0 else 1 end as is_marked, coalesce(p.people, 0) as people
+           cast(case when m.store_id is null then 0 else 1 end as bigint) as is_marked, coalesce(p.people, 0) as people
          from department d
          left join store s on s.corp_id = d.corp_id and s.department_id = d.id
          left join region r on r.corp_id = s.corp_id and r.id = s.region_id
