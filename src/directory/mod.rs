@@ -13,6 +13,6 @@ mod sync;
 pub use corps::*;
 pub use import::{Imported, import_rule};
 pub use model::*;
-pub use rule::{Mark, mark_store, unmark_store};
+pub use rule::{Mark, mark_store, mark_todays_stores, unmark_store};
 pub use store::*;
 pub use sync::*;

@@ -191,6 +191,11 @@ async fn adopt_or_make(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark, name: S
     made.ok_or_else(|| Error::internal("a store was neither made nor found"))
 }
 
+/// Marks the departments that are stores with people now: nobody moves, and from here marks are added and taken back.
+pub async fn mark_todays_stores(tx: &Tx, corp: CorpId) -> Result<u64> {
+    store::mark_held(tx, corp).await
+}
+
 /// Takes a mark back; the store stays, with everything that happened in it. With the last one gone, every department
 /// that holds members is a store again.
 ///

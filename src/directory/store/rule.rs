@@ -41,6 +41,20 @@ pub async fn mark(tx: &Tx, corp: CorpId, department: i64, store: StoreId) -> Res
     Ok(())
 }
 
+/// Marks every department whose store has present associates; answers how many.
+pub async fn mark_held(tx: &Tx, corp: CorpId) -> Result<u64> {
+    db::run(
+        tx,
+        "insert into store_mark (corp_id, department_id, store_id)
+         select s.corp_id, s.department_id, s.id from store s
+         where s.corp_id = $1 and s.department_id is not null and exists
+           (select 1 from associate a where a.corp_id = s.corp_id and a.store_id = s.id and a.status <> 'left')
+         on conflict (corp_id, department_id) do nothing",
+        args![corp],
+    )
+    .await
+}
+
 /// Takes a mark back; `false`: there was none.
 pub async fn unmark(tx: &Tx, corp: CorpId, department: i64) -> Result<bool> {
     let sql = "delete from store_mark where corp_id = $1 and department_id = $2";

@@ -117,12 +117,14 @@ fn check_line(line: &Line, shell: &Shell) -> CheckLine {
         doctor::State::Failed => ("r", "failed"),
         doctor::State::NotChecked => ("", "not-checked"),
     };
+    // Backquotes set names apart on a terminal; on a page they are only dust.
+    let plain = |text: String| text.replace('`', "");
     CheckLine {
         name: lang::check(shell.lang, &line.check),
         class,
         state: shell.t(&format!("platform-state-{word}")),
-        finding: lang::finding(shell.lang, line),
-        way_out: lang::way_out(shell.lang, line),
+        finding: plain(lang::finding(shell.lang, line)),
+        way_out: lang::way_out(shell.lang, line).map(plain),
     }
 }
 

@@ -29,6 +29,7 @@ pub fn routes() -> Routes<App> {
     let administer = Policy::Can(Permission::Administer);
     Routes::new(session::guard)
         .get("/admin/stores", administer, show)
+        .post("/admin/stores/rule", administer, begin_marking)
         .post("/admin/stores/marks", administer, mark)
         .post("/admin/stores/marks/end", administer, unmark)
         .post("/admin/stores/import", administer, import)
@@ -149,6 +150,24 @@ async fn page(app: &App, shell: Shell, me: &Operator, page: usize) -> Result<Sto
     let departments = directory::departments_with_stores(&app.db, me.corp).await?;
     let named = directory::members_named(&app.db, me.corp).await?;
     Ok(StoresPage::new(shell, &departments, named, page))
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// The first mark takes the others their stores, so marking begins with the stores of today.
+async fn begin_marking(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Response> {
+    let tx = app.db.begin().await?;
+    let marked = directory::mark_todays_stores(&tx, me.corp).await? as i64;
+    follow(&app, &tx, &me, "stores.begin_marking", marked).await?;
+    tx.commit().await?;
+    app.cache.ring().await;
+    Ok(shell.go_saying(HERE, "toast-stores-begun", &[("count", marked.into())]))
 }
 
 #[derive(Deserialize)]
