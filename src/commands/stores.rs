@@ -15,7 +15,8 @@ use dianyu::scope::Actor;
 pub enum Command {
     /// Departments as the mirror has them, each with its store.
     List(Of),
-    /// Make a department a store, with everybody in it and below it; again changes code, name and region.
+    /// Make a department a store, with everybody in it and below it; again changes code, name and region. With the
+    /// first mark departments without one are no stores any more.
     Mark(MarkArgs),
     /// Take a mark back. With none left, every department that holds members is a store.
     Unmark(Unmark),

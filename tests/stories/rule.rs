@@ -225,11 +225,24 @@ async fn an_administrator_marks_a_store_on_the_page() {
         "{}",
         page.text
     );
+    assert!(
+        !page.text.contains("name=\"department\""),
+        "a first mark would take the others their stores"
+    );
+    admin.post("/admin/stores/rule", &[]).await;
+    assert_eq!(shop.number("select count(*) from store_mark").await, 3);
+    street.settle().await;
+    assert_eq!(shop.store_of("li").await, "S1", "nobody moves by that");
     let marked = admin.post("/admin/stores/marks", &[("department", "11")]).await;
     assert_eq!(marked.location, "/admin/stores");
+    for department in ["21", "22"] {
+        admin
+            .post("/admin/stores/marks/end", &[("department", department)])
+            .await;
+    }
     street.settle().await;
     assert_eq!(shop.store_of("li").await, "D11");
-    assert_eq!(shop.store_of("sun").await, "");
+    assert_eq!(shop.store_of("sun").await, "S3");
     let moved = "select count(*) from follow where associate_id = 31 and state = 'active'
                  and store_id = (select id from store where code = 'D11')";
     assert_eq!(shop.number(moved).await, 4, "her customers come along");
@@ -243,5 +256,5 @@ async fn an_administrator_marks_a_store_on_the_page() {
         .await;
     assert_eq!(ended.location, "/admin/stores");
     street.settle().await;
-    assert_eq!(shop.store_of("li").await, "S1");
+    assert_eq!(shop.store_of("li").await, "", "below no mark any more");
 }
