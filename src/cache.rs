@@ -85,6 +85,11 @@ impl Cache {
         Ok(cache)
     }
 
+    /// Whether instances share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.kind, Kind::Redis { .. })
+    }
+
     /// Whether the shared store answers; in process it always does.
     pub async fn ping(&self) -> Result<()> {
         if let Kind::Redis { client, .. } = &self.kind {

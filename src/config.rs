@@ -201,7 +201,7 @@ fn networks(list: Option<String>) -> Result<Vec<Network>, String> {
 }
 
 /// Whether an `http://` address leads to this machine.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let rest = url.trim_start_matches("http://");
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {

@@ -33,6 +33,7 @@ pub mod campaigns;
 pub mod moments;
 pub mod orders;
 pub mod metrics;
+pub mod doctor;
 
 pub mod routes;
 pub mod jobs;

@@ -6,7 +6,9 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 
-use commands::{api_key, audit, corp, demo, metrics, migrate, operator, sandbox, serve, sync};
+use commands::{
+    api_key, audit, corp, demo, doctor, metrics, migrate, operator, sandbox, serve, stores, sync,
+};
 
 /// 店语: customer engagement for retail chains on WeCom.
 #[derive(Parser)]
@@ -26,7 +28,9 @@ enum Command {
     Migrate,
     /// Start the simulator of the platform alone.
     Sandbox(sandbox::Args),
-    /// Connect a corp of the platform.
+    /// Check everything an installation needs; say what to fix and where.
+    Doctor(doctor::Args),
+    /// Connect a corp of the platform, or change how it is run.
     #[command(subcommand)]
     Corp(corp::Command),
     /// Add somebody who signs in.
@@ -37,6 +41,9 @@ enum Command {
     ApiKey(api_key::Command),
     /// Pull directory, tags and contacts from the platform, now.
     Sync(sync::Args),
+    /// Say which departments are stores, and who belongs to which.
+    #[command(subcommand)]
+    Stores(stores::Command),
     /// Check the audit chain.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -71,7 +78,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate => migrate::run().await,
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Corp(command) => corp::run(command).await,
+        Command::Stores(command) => stores::run(command).await,
         Command::Operator(command) => operator::run(command).await,
         Command::ApiKey(command) => api_key::run(command).await,
         Command::Sync(args) => sync::run(args).await,

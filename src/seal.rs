@@ -20,6 +20,7 @@ pub struct Sealer {
     key: std::sync::Arc<LessSafeKey>,
     blind: std::sync::Arc<ring::hmac::Key>,
     audit: std::sync::Arc<ring::hmac::Key>,
+    proof: std::sync::Arc<ring::hmac::Key>,
 }
 
 impl Sealer {
@@ -36,6 +37,7 @@ impl Sealer {
             key: std::sync::Arc::new(LessSafeKey::new(key)),
             blind: derived("dianyu blind index"),
             audit: derived("dianyu audit chain"),
+            proof: derived("dianyu address proof"),
         }
     }
 
@@ -93,6 +95,12 @@ impl Sealer {
     pub fn blind(&self, corp: crate::ids::CorpId, value: &str) -> String {
         let tag = ring::hmac::sign(&self.blind, format!("{corp}|{value}").as_bytes());
         hex::encode(&tag.as_ref()[..16])
+    }
+
+    /// What only an installation with this master key can answer to a question: whoever asks an address and hears it
+    /// has reached us.
+    pub fn proof(&self, question: &str) -> String {
+        hex::encode(ring::hmac::sign(&self.proof, question.as_bytes()))
     }
 
     /// A keyed hash over fields, each with its length so that none runs into the next: what audit chains are made of.

@@ -55,6 +55,13 @@ impl Timestamp {
             .map(|at| Self(at.timestamp_millis()))
     }
 
+    /// Reads the `Date` header of an HTTP answer.
+    pub fn of_header(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text)
+            .ok()
+            .map(|at| Self(at.timestamp_millis()))
+    }
+
     /// RFC 3339 with the zone's offset: `2026-11-23T10:00:00+08:00`.
     pub fn rfc3339(self, zone: Tz) -> String {
         self.local(zone)

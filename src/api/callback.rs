@@ -16,7 +16,8 @@ use futures_util::future::BoxFuture;
 
 use crate::app::App;
 use crate::auth::Policy;
-use crate::contacts::inbox::{self, Arrived};
+use crate::cache::Limit;
+use crate::contacts::inbox::{self, Arrived, Refused};
 use crate::db::group::Group;
 use crate::directory;
 use crate::error::Error;
@@ -24,6 +25,7 @@ use crate::ids::CorpId;
 use crate::routes::{Entry, Routes};
 use crate::time::{MINUTE_MS, Timestamp};
 use crate::wecom::callback::{MAX_BODY, encrypted_part};
+use crate::wecom::crypto::CryptoError;
 
 /// An older timestamp is worth a line in the log: a late repeat, or somebody playing one back. The inbox drops both.
 const OLD_MS: i64 = 10 * MINUTE_MS;
@@ -162,7 +164,38 @@ async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String
     crypto
         .open(signature, timestamp, nonce, encrypted)
         .map(|plain| (corp, plain))
-        .map_err(|error| refuse(corpid, &error.to_string()))
+        .map_err(|error| {
+            note_refused(app, corp, error);
+            refuse(corpid, &error.to_string())
+        })
+}
+
+/// Remembers that somebody sent what is not for our token or key, for whoever looks why callbacks stay away. Anybody
+/// may send anything here: at most once a minute, and the answer does not wait for it.
+fn note_refused(app: &App, corp: CorpId, error: CryptoError) {
+    let why = match error {
+        CryptoError::Signature => Refused::Signature,
+        _ => Refused::Body,
+    };
+    let app = app.clone();
+    tokio::spawn(async move {
+        let once = Limit {
+            times: 1,
+            within: Duration::from_secs(60),
+        };
+        let key = format!("callback-refused:{corp}:{}", why.as_str());
+        if app.cache.pass(&key, once).await.is_err() {
+            return;
+        }
+        let noted = async {
+            let tx = app.db.begin().await?;
+            inbox::note_refused(&tx, corp, why, app.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(corp.id = %corp, %error, "a refused callback could not be noted");
+        }
+    });
 }
 
 fn note_age(call: &Call, now: Timestamp) {

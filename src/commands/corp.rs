@@ -1,7 +1,8 @@
 //! `dianyu corp add`: connects a corp of the platform. `dianyu corp set`: what may be changed about it later.
 
+use dianyu::app::App;
 use dianyu::auth::audit;
-use dianyu::directory::{self, NewCorp};
+use dianyu::directory::{self, Corp, NewCorp, SecretChange};
 use dianyu::scope::Actor;
 
 #[derive(clap::Subcommand)]
@@ -19,7 +20,16 @@ pub struct Set {
     corpid: String,
     /// A campaign to more people than this wants a second person's approval; `none`: never.
     #[arg(long, value_name = "N|none", value_parser = people)]
-    approval_over: Limit,
+    approval_over: Option<Limit>,
+    /// Replace the app's secret; without a value it is DIANYU_CORP_SECRET or a line of standard input. So are the next two.
+    #[arg(long, num_args = 0..=1, value_name = "SECRET")]
+    secret: Option<Option<String>>,
+    /// Replace the callback's token.
+    #[arg(long, num_args = 0..=1, value_name = "TOKEN")]
+    callback_token: Option<Option<String>>,
+    /// Replace the callback's EncodingAESKey.
+    #[arg(long, num_args = 0..=1, value_name = "KEY")]
+    callback_aes_key: Option<Option<String>>,
 }
 
 /// A number of people, or no limit.
@@ -73,35 +83,83 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn set(set: Set) -> anyhow::Result<()> {
+    let asked = |given: Option<Option<String>>, variable: &str, prompt: &str| {
+        given
+            .map(|value| super::secret(value, variable, prompt))
+            .transpose()
+    };
+    let secrets = SecretChange {
+        secret: asked(set.secret, "DIANYU_CORP_SECRET", "app secret")?,
+        callback_token: asked(set.callback_token, "DIANYU_CALLBACK_TOKEN", "callback token")?,
+        callback_aes_key: asked(
+            set.callback_aes_key,
+            "DIANYU_CALLBACK_AES_KEY",
+            "callback EncodingAESKey",
+        )?,
+    };
     let (app, node) = super::connect().await?;
     let corp = super::corp_named(&app, &set.corpid).await?;
-    let Limit(most) = set.approval_over;
-    let act = app.act(Actor::System);
-    let tx = app.db.begin().await.map_err(super::sentence)?;
-    directory::set_approval_over(&tx, corp.id, most)
+    let told = change(&app, &corp, set.approval_over, &secrets)
         .await
-        .map_err(super::sentence)?;
-    let detail = serde_json::json!({ "approval_over": most });
-    audit::append(
-        &tx,
-        &act,
-        corp.id,
-        "corp.set",
-        &format!("corp:{}", corp.id),
-        &detail,
-    )
-    .await
-    .map_err(super::sentence)?;
-    tx.commit().await.map_err(super::sentence)?;
+        .map_err(super::sentence);
     super::done(&app, &node).await;
-    match most {
-        Some(most) => println!(
-            "corp `{}`: a campaign to more than {most} people wants a second person",
-            corp.corpid
-        ),
-        None => println!("corp `{}`: no campaign wants a second person", corp.corpid),
-    }
+    let told = told?;
+    anyhow::ensure!(
+        !told.is_empty(),
+        "nothing to set: see `dianyu corp set --help` for what may be changed"
+    );
+    told.iter()
+        .for_each(|told| println!("corp `{}`: {told}", corp.corpid));
     Ok(())
+}
+
+/// Changes what is given; answers what was.
+async fn change(
+    app: &App,
+    corp: &Corp,
+    approval_over: Option<Limit>,
+    secrets: &SecretChange,
+) -> dianyu::error::Result<Vec<String>> {
+    let act = app.act(Actor::System);
+    let tx = app.db.begin().await?;
+    let mut told = Vec::new();
+    let mut detail = serde_json::Map::new();
+    if let Some(Limit(most)) = approval_over {
+        directory::set_approval_over(&tx, corp.id, most).await?;
+        detail.insert("approval_over".into(), serde_json::json!(most));
+        told.push(match most {
+            Some(most) => format!("a campaign to more than {most} people wants a second person"),
+            None => "no campaign wants a second person".to_owned(),
+        });
+    }
+    directory::change_secrets(&tx, &app.sealer, corp, secrets).await?;
+    for (name, given) in [
+        ("secret", &secrets.secret),
+        ("callback_token", &secrets.callback_token),
+        ("callback_aes_key", &secrets.callback_aes_key),
+    ] {
+        if given.is_some() {
+            detail.insert(name.into(), serde_json::json!("replaced"));
+            told.push(format!(
+                "the {} is replaced; `dianyu doctor` says whether it is right",
+                name.replace('_', " ")
+            ));
+        }
+    }
+    if !told.is_empty() {
+        let subject = format!("corp:{}", corp.id);
+        audit::append(
+            &tx,
+            &act,
+            corp.id,
+            "corp.set",
+            &subject,
+            &serde_json::Value::Object(detail),
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(told)
 }
 
 async fn add(add: Add) -> anyhow::Result<()> {

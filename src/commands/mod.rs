@@ -4,11 +4,13 @@ pub mod api_key;
 pub mod audit;
 pub mod corp;
 pub mod demo;
+pub mod doctor;
 pub mod metrics;
 pub mod migrate;
 pub mod operator;
 pub mod sandbox;
 pub mod serve;
+pub mod stores;
 pub mod sync;
 
 use std::io::Read as _;

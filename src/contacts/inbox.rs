@@ -12,7 +12,25 @@ use crate::queue::{self, Lane, NewJob};
 use crate::seal::fingerprint;
 use crate::time::Timestamp;
 
-pub use super::store::callbacks::{body, mark, sweep};
+pub use super::store::callbacks::{body, last_arrived, last_refused, mark, note_refused, sweep};
+
+/// Why a callback for a corp of ours was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The signature is by another token than ours.
+    Signature,
+    /// Signed with our token, but our key does not open it, or it names another corp.
+    Body,
+}
+
+impl Refused {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Body => "body",
+        }
+    }
+}
 
 /// A callback to keep.
 pub struct Arrived {

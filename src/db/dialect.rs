@@ -23,6 +23,14 @@ impl Backend {
         }
     }
 
+    /// Asks for the database's own version.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Sqlite => "select sqlite_version()",
+            Self::Postgres => "select current_setting('server_version')",
+        }
+    }
+
     /// Ends a select inside a claim: workers step over rows that another is claiming. SQLite has one writer.
     pub fn skip_locked(self) -> &'static str {
         match self {

@@ -29,6 +29,11 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0008_approval",
         include_str!("../../migrations/0008_approval.sql"),
     ),
+    ("0010_doctor", include_str!("../../migrations/0010_doctor.sql")),
+    (
+        "0011_store_rule",
+        include_str!("../../migrations/0011_store_rule.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.
@@ -76,6 +81,21 @@ pub async fn missing(db: &Db) -> Result<Vec<&'static str>> {
         .map(|(name, _)| *name)
         .filter(|name| !known.iter().any(|have| have == name))
         .collect())
+}
+
+/// Names of migrations in the database that this program does not know: a newer one was here.
+///
+/// # Errors
+/// Also when the database has never been migrated.
+pub async fn unknown(db: &Db) -> Result<Vec<String>> {
+    let known: Vec<String> = scalars(db, "select name from migration order by name", args![]).await?;
+    let is_ours = |name: &String| MIGRATIONS.iter().any(|(ours, _)| ours == name);
+    Ok(known.into_iter().filter(|name| !is_ours(name)).collect())
+}
+
+/// How many migrations this program knows.
+pub fn known() -> usize {
+    MIGRATIONS.len()
 }
 
 /// Two instances may both find the table missing; whoever comes second may go on.

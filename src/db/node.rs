@@ -66,3 +66,12 @@ pub async fn release(db: &Db, node: &Node, now: Timestamp) -> Result<()> {
     .await?;
     tx.commit().await
 }
+
+/// How many instances hold a number now.
+pub async fn leased(db: &Db) -> Result<i64> {
+    let sql = format!(
+        "select count(*) from node where lease_until > {}",
+        db.backend().now_ms()
+    );
+    super::count(db, &sql, args![]).await
+}

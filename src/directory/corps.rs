@@ -2,8 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::NewCorp;
 use super::store::corps::{self as store, SealedSecrets};
+use super::{Corp, NewCorp, SecretChange};
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::{Error, Problem, Result};
@@ -33,6 +33,49 @@ pub async fn add_corp(tx: &Tx, act: &Act<'_>, sealer: &Sealer, new: NewCorp) -> 
     let taken = format!("`{}` is connected already", new.corpid);
     added.map_err(|error| error.on_conflict("/corpid", taken))?;
     Ok(id)
+}
+
+/// Replaces secrets of a corp. Programs that run use the new ones within a minute.
+///
+/// # Errors
+/// `Invalid` for one that cannot be right.
+pub async fn change_secrets(tx: &Tx, sealer: &Sealer, corp: &Corp, change: &SecretChange) -> Result<()> {
+    let given = [
+        ("secret_sealed", &change.secret),
+        ("callback_token_sealed", &change.callback_token),
+        ("callback_key_sealed", &change.callback_aes_key),
+    ];
+    let problems = problems_of(change, &corp.corpid);
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    for (column, secret) in given {
+        if let Some(secret) = secret {
+            let sealed = sealer.seal(&place(corp.id, column), secret.expose_secret());
+            store::set_secret(tx, corp.id, column, sealed).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with secrets; absent ones are not.
+fn problems_of(change: &SecretChange, corpid: &str) -> Vec<Problem> {
+    let text = |secret: &Option<SecretString>, otherwise: &str| {
+        let secret = secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        secret.unwrap_or_else(|| otherwise.to_owned())
+    };
+    let new = NewCorp {
+        corpid: corpid.to_owned(),
+        name: "x".into(),
+        zone: chrono_tz::Asia::Shanghai,
+        agent_id: 1,
+        secret: text(&change.secret, "x").into(),
+        callback_token: text(&change.callback_token, "x").into(),
+        callback_aes_key: text(&change.callback_aes_key, &"A".repeat(43)).into(),
+        link_hosts: Vec::new(),
+        mini_store: None,
+    };
+    problems(&new)
 }
 
 fn problems(new: &NewCorp) -> Vec<Problem> {

@@ -124,3 +124,27 @@ pub struct NewStore {
     pub region_id: RegionId,
     pub zone: String,
 }
+
+/// A department, and the store it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepartmentLine {
+    pub id: i64,
+    pub parent_id: i64,
+    pub name: String,
+    pub store_id: Option<StoreId>,
+    pub code: Option<String>,
+    pub store_name: Option<String>,
+    pub region_name: Option<String>,
+    /// An administrator said that it is one.
+    pub is_marked: bool,
+    /// Present associates of its store.
+    pub people: i64,
+}
+
+/// Secrets of a corp to replace; what is absent stays.
+#[derive(Default)]
+pub struct SecretChange {
+    pub secret: Option<SecretString>,
+    pub callback_token: Option<SecretString>,
+    pub callback_aes_key: Option<SecretString>,
+}

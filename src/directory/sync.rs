@@ -1,12 +1,14 @@
 //! Mirrors departments and members: stores and regions by the default rule, memberships dated.
 //!
-//! A department that directly holds members is a store, its parent the region. What an operator renamed or gave
+//! Where stores are marked, `rule.rs` says who belongs to which. Else a department that directly holds members is a
+//! store, its parent the region. What an operator renamed or gave
 //! another code keeps that: the mirror follows a name only while it is still the department's.
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::rule::{Place, Rule};
 use super::store::mirror;
-use super::{Associate, Corp, associate_by_userid, associates_by_userid, find_corp, platform};
+use super::{Associate, Corp, associate_by_userid, associates_by_userid, find_corp, memberships, platform};
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -51,7 +53,7 @@ pub async fn mirror_directory(
     let act = app.act(Actor::Platform);
     let tx = app.db.begin().await?;
     keep_departments(&tx, &act, corp.id, departments).await?;
-    let homes = keep_homes(&tx, &act, &corp, members).await?;
+    let homes = Homes::keep(&tx, &act, &corp, members).await?;
     tx.commit().await?;
     for chunk in members.chunks(CHUNK) {
         let tx = app.db.begin().await?;
@@ -88,10 +90,10 @@ pub async fn refresh_member(app: &App, corp: CorpId, userid: &UserId) -> Result<
     };
     let member = [member];
     let tx = app.db.begin().await?;
-    let homes = keep_homes(&tx, &act, &corp, &member).await?;
+    let homes = Homes::keep(&tx, &act, &corp, &member).await?;
     keep_members(&tx, &act, corp.id, &member, &homes).await?;
     tx.commit().await?;
-    Ok(member[0].status != LEFT && home(&member[0]).is_none_or(|department| homes.contains_key(&department)))
+    Ok(member[0].status != LEFT && homes.knows(&member[0]))
 }
 
 /// Marks a member as left. `None`: we never knew them, or knew it already.
@@ -156,23 +158,43 @@ async fn follow_department(
     Ok(())
 }
 
-/// The stores of the members' departments, made where they are missing.
-async fn keep_homes(
-    tx: &Tx,
-    act: &Act<'_>,
-    corp: &Corp,
-    members: &[Member],
-) -> Result<HashMap<i64, StoreId>> {
-    let wanted: BTreeSet<i64> = members.iter().filter_map(home).collect();
-    let mut homes = mirror::homes(tx, corp.id).await?;
-    for department in wanted {
-        if !homes.contains_key(&department)
-            && let Some(store) = make_store(tx, act, corp, department).await?
-        {
-            homes.insert(department, store);
+/// Where members belong: by the rule, and where it says nothing by their department.
+struct Homes {
+    rule: Rule,
+    by_department: HashMap<i64, StoreId>,
+}
+
+impl Homes {
+    /// The stores of the members' departments, made where they are missing; none is made where stores are marked.
+    async fn keep(tx: &Tx, act: &Act<'_>, corp: &Corp, members: &[Member]) -> Result<Self> {
+        let rule = Rule::read(tx, corp.id).await?;
+        let mut by_department = mirror::homes(tx, corp.id).await?;
+        let unruled = members.iter().filter(|member| rule.place(member).is_none());
+        let wanted: BTreeSet<i64> = unruled.filter_map(home).collect();
+        for department in wanted {
+            if !by_department.contains_key(&department)
+                && let Some(store) = make_store(tx, act, corp, department).await?
+            {
+                by_department.insert(department, store);
+            }
+        }
+        Ok(Self { rule, by_department })
+    }
+
+    fn of(&self, member: &Member) -> Place {
+        self.rule.place(member).unwrap_or_else(|| {
+            let store = home(member).and_then(|department| self.by_department.get(&department));
+            store.map_or(Place::Unknown, |store| Place::Store(*store))
+        })
+    }
+
+    /// Whether the mirror knows enough to place a member.
+    fn knows(&self, member: &Member) -> bool {
+        match self.rule.place(member) {
+            Some(_) => self.rule.knows(member),
+            None => home(member).is_none_or(|department| self.by_department.contains_key(&department)),
         }
     }
-    Ok(homes)
 }
 
 /// `None`: the department is not mirrored yet.
@@ -187,32 +209,24 @@ async fn make_store(tx: &Tx, act: &Act<'_>, corp: &Corp, department: i64) -> Res
     mirror::insert_store(tx, corp, id, &code, &name, region, department, act.now).await
 }
 
-async fn keep_members(
-    tx: &Tx,
-    act: &Act<'_>,
-    corp: CorpId,
-    members: &[Member],
-    homes: &HashMap<i64, StoreId>,
-) -> Result<()> {
+async fn keep_members(tx: &Tx, act: &Act<'_>, corp: CorpId, members: &[Member], homes: &Homes) -> Result<()> {
     let userids: Vec<UserId> = members.iter().map(|member| member.userid.folded()).collect();
     let kept = associates_by_userid(tx, corp, &userids).await?;
     for member in members {
-        let store = home(member).and_then(|department| homes.get(&department).copied());
+        let place = homes.of(member);
         match kept.get(&member.userid.folded()) {
-            None => add_associate(tx, act, corp, member, store).await?,
-            Some(old) => change_associate(tx, act, corp, old, member, store).await?,
+            None => add_associate(tx, act, corp, member, place).await?,
+            Some(old) => change_associate(tx, act, corp, old, member, place).await?,
         }
     }
     mirror::seen(tx, corp, kept.values().map(|associate| associate.id), act.now).await
 }
 
-async fn add_associate(
-    tx: &Tx,
-    act: &Act<'_>,
-    corp: CorpId,
-    member: &Member,
-    store: Option<StoreId>,
-) -> Result<()> {
+async fn add_associate(tx: &Tx, act: &Act<'_>, corp: CorpId, member: &Member, place: Place) -> Result<()> {
+    let store = match place {
+        Place::Store(store) => Some(store),
+        Place::Nowhere | Place::Unknown => None,
+    };
     let id = AssociateId::new(act.ids, act.now);
     let left_at = (member.status == LEFT).then_some(act.now);
     let new = mirror::NewAssociate {
@@ -245,10 +259,14 @@ async fn change_associate(
     corp: CorpId,
     old: &Associate,
     member: &Member,
-    store: Option<StoreId>,
+    place: Place,
 ) -> Result<()> {
-    // A leaver's departments are gone; the store they left stays theirs.
-    let store = store.or(old.store_id);
+    let store = match place {
+        Place::Store(store) => Some(store),
+        Place::Nowhere if member.status != LEFT => None,
+        // A leaver's departments are gone; the store they left stays theirs.
+        Place::Nowhere | Place::Unknown => old.store_id,
+    };
     let status = status(member);
     let name = if member.name.is_empty() {
         old.name.clone()
@@ -260,18 +278,17 @@ async fn change_associate(
     }
     let left_at = (status == "left").then(|| old.left_at.unwrap_or(act.now));
     mirror::change_associate(tx, corp, old.id, name, status, store, left_at).await?;
-    match store.filter(|store| Some(*store) != old.store_id) {
+    match store {
+        None => mirror::end_membership(tx, corp, old.id, act.now).await,
+        same if same == old.store_id => Ok(()),
         Some(store) => move_to(tx, act, corp, old, store).await,
-        None => Ok(()),
     }
 }
 
 async fn move_to(tx: &Tx, act: &Act<'_>, corp: CorpId, old: &Associate, store: StoreId) -> Result<()> {
     mirror::end_membership(tx, corp, old.id, act.now).await?;
-    let from = if old.store_id.is_some() {
-        act.now
-    } else {
-        Timestamp(0)
-    };
+    // Only a first store reaches back: whoever was in one before, and then in none, comes to this one now.
+    let is_first = memberships(tx, corp, &[old.id]).await?.is_empty();
+    let from = if is_first { Timestamp(0) } else { act.now };
     mirror::join(tx, corp, old.id, store, from).await
 }

@@ -12,4 +12,4 @@ mod store;
 
 pub use model::*;
 pub use run::{Outcome, carry_on, start, stop};
-pub use store::{find, latest, list, sweep};
+pub use store::{Unread, count_unread, find, latest, list, sweep, unread};

@@ -372,3 +372,36 @@ async fn with_steps(conn: &impl Conn, corp: CorpId, row: RunRow) -> Result<Run> 
         steps,
     })
 }
+
+/// Members of a run who could not be read, and what the platform said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub members: Vec<UserId>,
+    pub problem: String,
+}
+
+/// Parts of a run that could not be read, in the order they were planned.
+pub async fn unread(conn: &impl Conn, scope: &Scope, id: SyncRunId, limit: i64) -> Result<Vec<Unread>> {
+    whole(scope)?;
+    let rows = db::rows(
+        conn,
+        "select members, coalesce(problem, '') from sync_part
+         where corp_id = $1 and run_id = $2 and state = 'failed' order by part limit $3",
+        args![scope.corp, id, limit],
+    )
+    .await?;
+    let read = |row| {
+        Ok(Unread {
+            members: serde_json::from_str(&db::column::<String>(row, 0)?)?,
+            problem: db::column(row, 1)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// How many parts of a run could not be read.
+pub async fn count_unread(conn: &impl Conn, scope: &Scope, id: SyncRunId) -> Result<i64> {
+    whole(scope)?;
+    let sql = "select count(*) from sync_part where corp_id = $1 and run_id = $2 and state = 'failed'";
+    db::count(conn, sql, args![scope.corp, id]).await
+}

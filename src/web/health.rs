@@ -1,6 +1,6 @@
 //! Whether the process lives, and whether it can serve.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -12,11 +12,25 @@ use crate::routes::Routes;
 pub fn routes() -> Routes<App> {
     Routes::new(session::guard)
         .get("/healthz", Policy::Public, alive)
+        .get("/healthz/{code}", Policy::Public, ours)
         .get("/readyz", Policy::Public, ready)
 }
 
 async fn alive() -> &'static str {
     "ok\n"
+}
+
+/// Longest question answered.
+const MAX_QUESTION: usize = 64;
+
+/// Shows whoever knows the master key that this address is ours: a look at the installation asks it.
+async fn ours(app: State<App>, Path(question): Path<String>) -> Response {
+    let is_question = (8..=MAX_QUESTION).contains(&question.len())
+        && question.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_question {
+        return (StatusCode::NOT_FOUND, "no question\n").into_response();
+    }
+    format!("{}\n", app.sealer.proof(&question)).into_response()
 }
 
 /// Names what does not answer; why is in the log.

@@ -6,6 +6,7 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 use super::format;
+use crate::doctor::{Line, Sentence};
 pub use crate::error::Arg;
 use crate::error::Said;
 use crate::metrics::Lang;
@@ -59,6 +60,38 @@ pub fn said(lang: Lang, said: &Said) -> String {
         Some(key) => text(lang, key, said.args()),
         None => said.to_string(),
     }
+}
+
+/// A sentence of the doctor's.
+fn sentence(lang: Lang, sentence: &Sentence) -> String {
+    let args = sentence.args.iter();
+    let args: Vec<(&str, Arg)> = args.map(|(name, value)| (name.as_str(), value.clone())).collect();
+    text(lang, &sentence.key, &args)
+}
+
+/// What a check of the doctor's is called.
+pub fn check(lang: Lang, check: &str) -> String {
+    text(
+        lang,
+        &format!("doctor-check-{}", check.replace(['.', '_'], "-")),
+        &[],
+    )
+}
+
+/// What a check found, or which other has to be well first.
+pub fn finding(lang: Lang, line: &Line) -> String {
+    match (&line.finding, &line.because) {
+        (Some(finding), _) => sentence(lang, finding),
+        (None, because) => {
+            let because = self::check(lang, because.as_deref().unwrap_or("settings"));
+            text(lang, "doctor-because", &[("check", because.into())])
+        }
+    }
+}
+
+/// What to open and change.
+pub fn way_out(lang: Lang, line: &Line) -> Option<String> {
+    line.way_out.as_ref().map(|way| sentence(lang, way))
 }
 
 /// `zh` or `en` as the cookie and the address write them.

@@ -31,6 +31,8 @@ pub mod report;
 pub mod overview;
 pub mod segments;
 pub mod campaigns;
+pub mod platform;
+pub mod stores;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
@@ -87,6 +89,8 @@ fn pages() -> Routes<App> {
         .merge(overview::routes())
         .merge(segments::routes())
         .merge(campaigns::routes())
+        .merge(platform::routes())
+        .merge(stores::routes())
 }
 
 /// Answers for machines and strangers: no session is looked up.

@@ -31,6 +31,8 @@ const SEGMENTS: Line = ("/segments", "segments", "segments", Permission::Segment
 const CAMPAIGNS: Line = ("/campaigns", "send", "campaigns", Permission::CampaignsRead);
 const MOMENTS: Line = ("/moments", "moments", "moments", Permission::MomentsRead);
 const LINKS: Line = ("/links", "link", "links", Permission::LinksRead);
+const PLATFORM: Line = ("/admin/platform", "settings", "platform", Permission::Administer);
+const STORES: Line = ("/admin/stores", "store", "stores", Permission::Administer);
 const ME: Line = ("/me", "person", "me", Permission::OwnResults);
 
 type Groups = &'static [(&'static str, &'static [Line])];
@@ -46,9 +48,15 @@ fn groups(role: Role) -> Groups {
             ("look", &[OVERVIEW, CONTACTS, CAMPAIGNS, MOMENTS, LINKS]),
             ("mine", &[ME]),
         ],
-        Role::Admin | Role::Marketer => &[
+        Role::Marketer => &[
             ("look", &[OVERVIEW]),
             ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("mine", &[ME]),
+        ],
+        Role::Admin => &[
+            ("look", &[OVERVIEW]),
+            ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("run", &[PLATFORM, STORES]),
             ("mine", &[ME]),
         ],
     }
@@ -59,7 +67,8 @@ fn tabs(role: Role) -> &'static [Line] {
         Role::Associate => &[TODAY, CONTACTS, MOMENTS, LINKS, ME],
         Role::Manager => &[REPORT, CONTACTS, CAMPAIGNS, MOMENTS, ME],
         Role::Regional => &[OVERVIEW, CONTACTS, CAMPAIGNS, MOMENTS, ME],
-        Role::Admin | Role::Marketer => &[OVERVIEW, CAMPAIGNS, SEGMENTS, MOMENTS, ME],
+        Role::Marketer => &[OVERVIEW, CAMPAIGNS, SEGMENTS, MOMENTS, ME],
+        Role::Admin => &[OVERVIEW, CAMPAIGNS, SEGMENTS, PLATFORM, ME],
     }
 }
 

@@ -111,6 +111,17 @@ impl Platform {
         self
     }
 
+    /// A question without a token, past every limit: the platform refuses it, and so shows that it is there.
+    pub(super) async fn knock(&self, path: &str) -> Result<reqwest::Response, String> {
+        let http = self.http.as_ref().map_err(Clone::clone)?;
+        let url = format!("{}/cgi-bin/{path}", self.base_url);
+        http.fresh
+            .get(url)
+            .send()
+            .await
+            .map_err(|error| described(&error))
+    }
+
     pub fn client(&self, credentials: Credentials) -> Client {
         Client {
             platform: self.clone(),

@@ -257,6 +257,26 @@ impl Client {
         Ok(answer)
     }
 
+    /// Asks for a token whatever is kept, and throws it away: whether the platform takes this secret now. Within its
+    /// life the platform gives the same one again, so others go on.
+    ///
+    /// # Errors
+    /// What the platform has against corpid or secret, or that it does not answer.
+    pub async fn prove_secret(&self) -> Result<()> {
+        let asked = self.try_for_token().await;
+        asked.map(drop).map_err(|failure| failure.into_error(GETTOKEN))
+    }
+
+    async fn try_for_token(&self) -> Result<Answer, Failure> {
+        let Credentials { corpid, secret, .. } = self.credentials();
+        let ask = Ask::Get(vec![
+            ("corpid", corpid.clone()),
+            ("corpsecret", secret.expose_secret().to_owned()),
+        ]);
+        let by = Instant::now() + FETCH_WITHIN;
+        self.try_through(GETTOKEN, &ask, None, by).await
+    }
+
     /// A refused secret is remembered, so that it fails once and not once a call.
     async fn ask_for_token(&self) -> Result<Answer> {
         if let Some(refusal) = self.kept::<Refusal>("refused").await {
@@ -266,13 +286,7 @@ impl Client {
                 advice: Advice::TellAdmin,
             }));
         }
-        let Credentials { corpid, secret, .. } = self.credentials();
-        let ask = Ask::Get(vec![
-            ("corpid", corpid.clone()),
-            ("corpsecret", secret.expose_secret().to_owned()),
-        ]);
-        let by = Instant::now() + FETCH_WITHIN;
-        let error = match self.try_through(GETTOKEN, &ask, None, by).await {
+        let error = match self.try_for_token().await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure.into_error(GETTOKEN),
         };

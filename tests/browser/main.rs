@@ -82,7 +82,13 @@ fn places(role: &str) -> Vec<Place> {
             by_link("store-report", "/", "/stores/", "/report"),
             at("orders", "/orders"),
         ],
-        _ => vec![at("admin-home", "/"), at("admin-me", "/me")],
+        _ => vec![
+            at("admin-home", "/"),
+            at("admin-me", "/me"),
+            at("platform", "/admin/platform"),
+            at("platform-sync", "/admin/platform/sync"),
+            at("stores", "/admin/stores"),
+        ],
     }
 }
 

@@ -467,6 +467,14 @@ async fn fingerprint(shop: &World) -> String {
             "operators",
             "select cast(count(*) as text) from operator where corp_id = 1",
         ),
+        (
+            "syncs",
+            "select cast(count(*) as text) from sync_run where corp_id = 1",
+        ),
+        (
+            "marks",
+            "select cast(count(*) as text) from store_mark where corp_id = 1",
+        ),
     ] {
         let value: Option<String> = dianyu::db::scalar(&shop.app.db, sql, vec![]).await.unwrap();
         parts.push(format!("{what}={}", value.unwrap_or_default()));

@@ -2,7 +2,7 @@
 
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
-use dianyu::web::{Shell, campaigns, lang, overview, report, samples, segments};
+use dianyu::web::{Shell, campaigns, lang, overview, platform, report, samples, segments, stores};
 
 use super::pages::{Rendered, check, texts};
 
@@ -51,6 +51,15 @@ const PAGES: &[(&str, Role, &str, Render)] = &[
     }),
     ("result", Role::Marketer, "/campaigns/1", |shell| {
         texts(campaigns::ResultPage::samples(shell))
+    }),
+    ("platform", Role::Admin, "/admin/platform", |shell| {
+        texts(platform::ChecksPage::samples(shell))
+    }),
+    ("sync", Role::Admin, "/admin/platform/sync", |shell| {
+        texts(platform::SyncPage::samples(shell))
+    }),
+    ("stores", Role::Admin, "/admin/stores", |shell| {
+        texts(stores::StoresPage::samples(shell))
     }),
     ("deliveries", Role::Marketer, "/campaigns/1/deliveries", |shell| {
         texts(campaigns::DeliveriesPage::samples(shell))

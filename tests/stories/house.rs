@@ -36,6 +36,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("moments", 51),
     ("orders", 52),
     ("metrics", 53),
+    ("doctor", 54),
     ("routes", 60),
     ("seed", 61),
     ("jobs", 62),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::args;
-use crate::contacts::inbox::Arrived;
+use crate::contacts::inbox::{Arrived, Refused};
 use crate::db::{self, Conn, Tx};
 use crate::error::Result;
 use crate::ids::CorpId;
@@ -55,4 +55,36 @@ pub async fn mark(tx: &Tx, corp: CorpId, body_hash: &str, state: &str) -> Result
 pub async fn sweep(tx: &Tx, corp: CorpId, until: Timestamp) -> Result<u64> {
     let sql = "delete from inbox where corp_id = $1 and state <> 'new' and received_at < $2";
     db::run(tx, sql, args![corp, until]).await
+}
+
+/// When the last callback came; `None`: none within the time they are kept.
+pub async fn last_arrived(conn: &impl Conn, corp: CorpId) -> Result<Option<Timestamp>> {
+    let sql = "select max(received_at) from inbox where corp_id = $1";
+    Ok(db::scalar::<Option<Timestamp>>(conn, sql, args![corp])
+        .await?
+        .flatten())
+}
+
+/// Remembers the last callback that was refused.
+pub async fn note_refused(tx: &Tx, corp: CorpId, why: Refused, now: Timestamp) -> Result<()> {
+    db::run(
+        tx,
+        "insert into callback_refusal (corp_id, refused_at, reason) values ($1, $2, $3)
+         on conflict (corp_id) do update set refused_at = excluded.refused_at, reason = excluded.reason",
+        args![corp, now, why.as_str()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// When the last callback was refused, and why.
+pub async fn last_refused(conn: &impl Conn, corp: CorpId) -> Result<Option<(Timestamp, Refused)>> {
+    let sql = "select refused_at, reason from callback_refusal where corp_id = $1";
+    let rows = db::rows(conn, sql, args![corp]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let why = match db::column::<String>(row, 1)?.as_str() {
+        "signature" => Refused::Signature,
+        _ => Refused::Body,
+    };
+    Ok(Some((db::column(row, 0)?, why)))
 }

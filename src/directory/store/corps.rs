@@ -50,6 +50,13 @@ pub async fn insert_corp(
     Ok(())
 }
 
+/// Replaces a sealed secret; `column` is one of the three.
+pub async fn set_secret(tx: &Tx, corp: CorpId, column: &str, sealed: String) -> Result<()> {
+    let sql = format!("update corp set {column} = $2 where id = $1");
+    db::run(tx, &sql, args![corp, sealed]).await?;
+    Ok(())
+}
+
 /// Sets over how many people a campaign wants a second person; `None`: never. Answers whether the corp is served.
 pub async fn set_approval_over(tx: &Tx, corp: CorpId, most: Option<i64>) -> Result<bool> {
     let sql = "update corp set approval_over = cast($2 as bigint) where id = $1 and status = 'active'";

@@ -2,8 +2,10 @@
 
 pub(super) mod corps;
 pub(super) mod mirror;
+pub(super) mod rule;
 
 pub use corps::{corps, find_corp, find_corp_by_corpid, set_approval_over};
+pub use rule::{departments_with_stores, members_named};
 
 use std::collections::HashMap;
 
@@ -93,7 +95,7 @@ fn found(changed: u64) -> Result<()> {
     }
 }
 
-fn checked_name(name: &str) -> Result<String> {
+pub(super) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     match name.chars().count() {
         1..=60 => Ok(name.to_owned()),

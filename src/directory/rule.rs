@@ -1,0 +1,262 @@
+//! Which store a member belongs to: by name, else by the nearest marked department above them; with nothing marked,
+//! by the department they are in.
+
+use std::collections::HashMap;
+
+use super::store::{mirror, rule as store};
+use super::{Corp, find_store_by_code};
+use crate::db::Tx;
+use crate::error::{Error, Result, said};
+use crate::ids::{CorpId, StoreId, UserId};
+use crate::scope::Act;
+use crate::wecom::directory::Member;
+
+/// Deeper than any chain of command; a ring ends here too.
+const DEEPEST: usize = 32;
+
+/// The rule as it stands.
+pub struct Rule {
+    marks: HashMap<i64, StoreId>,
+    parents: HashMap<i64, i64>,
+    members: HashMap<UserId, StoreId>,
+}
+
+/// What the rule says of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Store(StoreId),
+    /// In none: headquarters, where stores are marked.
+    Nowhere,
+    /// Not told: the store they had stays theirs.
+    Unknown,
+}
+
+impl Rule {
+    pub async fn read(tx: &Tx, corp: CorpId) -> Result<Self> {
+        let marks = store::marks(tx, corp).await?;
+        // Who is above whom matters only where something is marked.
+        let parents = match marks.is_empty() {
+            true => HashMap::new(),
+            false => mirror::departments(tx, corp)
+                .await?
+                .into_values()
+                .map(|kept| (kept.id, kept.parent_id))
+                .collect(),
+        };
+        Ok(Self {
+            marks,
+            parents,
+            members: store::members(tx, corp).await?,
+        })
+    }
+
+    /// Whether stores are marked, so that no department becomes one by itself.
+    pub fn is_marked(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// Where a member belongs; `None`: no rule is about them, their department decides.
+    pub fn place(&self, member: &Member) -> Option<Place> {
+        if let Some(store) = self.members.get(&member.userid.folded()) {
+            return Some(Place::Store(*store));
+        }
+        if !self.is_marked() {
+            return None;
+        }
+        let main = member.main_department.filter(|department| *department > 0);
+        let mut departments = main.into_iter().chain(member.department.iter().copied());
+        // A leaver's departments are gone.
+        if member.department.is_empty() && main.is_none() {
+            return Some(Place::Unknown);
+        }
+        Some(
+            departments
+                .find_map(|department| self.above(department))
+                .map_or(Place::Nowhere, Place::Store),
+        )
+    }
+
+    /// Whether our mirror knows every department of a member.
+    pub fn knows(&self, member: &Member) -> bool {
+        let mut departments = member.department.iter();
+        !self.is_marked() || departments.all(|department| self.parents.contains_key(department))
+    }
+
+    fn above(&self, mut department: i64) -> Option<StoreId> {
+        for _ in 0..DEEPEST {
+            if let Some(store) = self.marks.get(&department) {
+                return Some(*store);
+            }
+            department = *self.parents.get(&department)?;
+        }
+        None
+    }
+}
+
+/// A department to mark, and what its store is called; what is absent stays or follows the department.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    pub department: i64,
+    pub code: Option<String>,
+    pub name: Option<String>,
+    pub region: Option<String>,
+}
+
+/// Makes a department a store; its members and those of the departments below belong to it from the next sync of
+/// people on. Marking it again changes code, name and region.
+///
+/// # Errors
+/// `Invalid` for an unknown department, a code that cannot be one or is another department's store.
+pub async fn mark_store(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark) -> Result<StoreId> {
+    let department = mark.department;
+    let Some(department_name) = mirror::department_name(tx, corp.id, department).await? else {
+        return Err(Error::invalid(
+            "/department",
+            said!(
+                "refused-department-unknown",
+                "there is no department `{department}`",
+                department = department.to_string()
+            ),
+        ));
+    };
+    let region = match mark
+        .region
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        Some(name) => Some(store::region_named(tx, act, corp.id, &super::store::checked_name(name)?).await?),
+        None => None,
+    };
+    let held = mirror::homes(tx, corp.id).await?.get(&department).copied();
+    let id = match held {
+        Some(id) => id,
+        None => adopt_or_make(tx, act, corp, mark, department_name).await?,
+    };
+    let code = mark
+        .code
+        .as_deref()
+        .map(str::trim)
+        .filter(|code| !code.is_empty());
+    let name = mark
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    // Looked at first so that a table can be told all of its wrong rows: a violation would end its transaction.
+    if let Some(code) = code
+        && let Ok(other) = find_store_by_code(tx, corp.id, code).await
+        && other.id != id
+    {
+        return Err(taken(code));
+    }
+    let change = super::StoreChange {
+        code: code.map(str::to_owned),
+        name: name.map(str::to_owned),
+        region_id: region,
+        ..super::StoreChange::default()
+    };
+    super::change_store(tx, &crate::scope::Scope::whole(corp.id), id, change).await?;
+    store::mark(tx, corp.id, department, id).await?;
+    Ok(id)
+}
+
+fn taken(code: &str) -> Error {
+    Error::invalid(
+        "/code",
+        said!(
+            "refused-store-code-taken",
+            "store code `{code}` is another department's; choose another",
+            code = code
+        ),
+    )
+}
+
+/// A store of this code that no department is yet, or a new one.
+async fn adopt_or_make(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark, name: String) -> Result<StoreId> {
+    let department = mark.department;
+    if let Some(code) = &mark.code
+        && let Ok(store) = find_store_by_code(tx, corp.id, code.trim()).await
+    {
+        if store::adopt(tx, corp.id, store.id, department).await? {
+            return Ok(store.id);
+        }
+        return Err(taken(code));
+    }
+    let code = format!("D{department}");
+    let name = if name.is_empty() { code.clone() } else { name };
+    let region = mirror::keep_region(tx, act, corp.id, department).await?;
+    let id = StoreId::new(act.ids, act.now);
+    let made = mirror::insert_store(tx, corp, id, &code, &name, region, department, act.now).await?;
+    made.ok_or_else(|| Error::internal("a store was neither made nor found"))
+}
+
+/// Marks the departments that are stores with people now: nobody moves, and from here marks are added and taken back.
+pub async fn mark_todays_stores(tx: &Tx, corp: CorpId) -> Result<u64> {
+    store::mark_held(tx, corp).await
+}
+
+/// Takes a mark back; the store stays, with everything that happened in it. With the last one gone, every department
+/// that holds members is a store again.
+///
+/// # Errors
+/// `NotFound` when it is not marked.
+pub async fn unmark_store(tx: &Tx, corp: CorpId, department: i64) -> Result<()> {
+    if store::unmark(tx, corp, department).await? {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(userid: &str, main: Option<i64>, departments: &[i64]) -> Member {
+        Member {
+            userid: UserId(userid.into()),
+            name: userid.into(),
+            department: departments.to_vec(),
+            main_department: main,
+            status: 1,
+            is_leader_in_dept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_nearest_mark_above_decides_and_a_name_decides_before_it() {
+        // 1 总部 > 2 华东 > 21 静安店 (marked) > 211 女装组; 2 > 22 湖滨店 (marked); 1 > 3 财务; a ring 8 > 9 > 8.
+        let rule = Rule {
+            marks: HashMap::from([(21, StoreId(21)), (22, StoreId(22))]),
+            parents: HashMap::from([
+                (1, 0),
+                (2, 1),
+                (21, 2),
+                (22, 2),
+                (211, 21),
+                (3, 1),
+                (8, 9),
+                (9, 8),
+            ]),
+            members: HashMap::from([(UserId("guest".into()), StoreId(22))]),
+        };
+        for (member, expected) in [
+            (member("a", Some(21), &[21]), Place::Store(StoreId(21))),
+            (member("b", Some(211), &[211]), Place::Store(StoreId(21))),
+            (member("c", Some(3), &[3]), Place::Nowhere),
+            (member("d", Some(3), &[3, 22]), Place::Store(StoreId(22))),
+            (member("e", None, &[]), Place::Unknown),
+            (member("f", Some(8), &[8]), Place::Nowhere),
+            (member("Guest", Some(21), &[21]), Place::Store(StoreId(22))),
+        ] {
+            assert_eq!(rule.place(&member), Some(expected), "{}", member.userid);
+        }
+        assert!(!rule.knows(&member("n", Some(99), &[99])));
+        let unmarked = Rule {
+            marks: HashMap::new(),
+            ..rule
+        };
+        assert_eq!(unmarked.place(&member("a", Some(21), &[21])), None);
+    }
+}

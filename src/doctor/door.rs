@@ -1,0 +1,220 @@
+//! The way in: whether the public address leads here, and whether callbacks can come in by it.
+
+use std::time::{Duration, Instant};
+
+use super::model::Line;
+use super::patient::question;
+use crate::app::App;
+use crate::config::{Config, is_loopback};
+use crate::contacts::inbox::{self, Refused};
+use crate::directory::{self, Corp};
+use crate::error::{Result, Said, said};
+use crate::seal::Sealer;
+use crate::time::Timestamp;
+
+const PATIENCE: Duration = Duration::from_millis(4_500);
+/// Of an answer no more is looked at.
+const MAX_ANSWER: usize = 4_096;
+
+/// What came back from our own address.
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Answer, String> {
+    let mut builder = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none());
+    if url.starts_with("http://") {
+        // As for the sandbox: nothing in between, and no certificates needed.
+        builder = builder.no_proxy().tls_certs_only([]);
+    }
+    let client = builder.build().map_err(why)?;
+    let answer = client.get(url).query(query).send().await.map_err(why)?;
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.map_err(why)?;
+    let body = &body[..body.len().min(MAX_ANSWER)];
+    Ok(Answer {
+        status,
+        body: String::from_utf8_lossy(body).trim().to_owned(),
+    })
+}
+
+/// The innermost cause, without the address: of a callback it holds a signature.
+fn why(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Asks the public address what only we can answer.
+pub async fn public_address(config: &Config) -> Line {
+    let url = config.public_url.as_str();
+    let question = question();
+    let started = Instant::now();
+    let answer = fetch(&format!("{url}/healthz/{question}"), &[]).await;
+    let ms = started.elapsed().as_millis() as i64;
+    let expected = Sealer::new(&config.master_key).proof(&question);
+    match answer {
+        Err(why) => Line::failed(
+            "public_address",
+            said!(
+                "doctor-public-away",
+                "`{url}` cannot be reached from here: {why}",
+                url = url,
+                why = why
+            ),
+            said!(
+                "doctor-public-away-way",
+                "start `dianyu serve`; see that name, proxy and certificate of `DIANYU_PUBLIC_URL` lead to it"
+            ),
+        ),
+        Ok(answer) if answer.body != expected => Line::failed(
+            "public_address",
+            said!(
+                "doctor-public-elsewhere",
+                "`{url}` leads to something that is not this installation (HTTP {status})",
+                url = url,
+                status = answer.status.to_string()
+            ),
+            said!(
+                "doctor-public-elsewhere-way",
+                "correct `DIANYU_PUBLIC_URL`, or where the proxy sends it; every instance has the same `DIANYU_MASTER_KEY`"
+            ),
+        ),
+        Ok(_) => reached(config, ms),
+    }
+}
+
+/// It is us; whether everybody else can come in safely is another question.
+fn reached(config: &Config, ms: i64) -> Line {
+    let url = config.public_url.as_str();
+    let is_trial = is_loopback(url) && is_loopback(&config.wecom_base_url);
+    if config.is_https() || is_trial {
+        return Line::ok(
+            "public_address",
+            said!(
+                "doctor-public-ok",
+                "`{url}` leads here, in {ms} ms",
+                url = url,
+                ms = ms
+            ),
+        );
+    }
+    let (finding, way) = if is_loopback(url) {
+        (
+            said!(
+                "doctor-public-local",
+                "`{url}` leads here, but from this machine only",
+                url = url
+            ),
+            said!(
+                "doctor-public-local-way",
+                "set `DIANYU_PUBLIC_URL` to the `https://` address that people and the platform can reach"
+            ),
+        )
+    } else {
+        (
+            said!(
+                "doctor-public-plain",
+                "`{url}` leads here without TLS: passwords and sessions can be read on the way",
+                url = url
+            ),
+            said!(
+                "doctor-public-plain-way",
+                "put a proxy with a certificate in front and set `DIANYU_PUBLIC_URL` to its `https://` address"
+            ),
+        )
+    };
+    Line::warning("public_address", finding, way)
+}
+
+/// Asks as the platform asks when the address is saved in its console; then looks whether it was refused lately.
+pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
+    let url = format!("{}/wecom/{}/callback", app.config.public_url, corp.corpid);
+    let (_, crypto) = directory::callback_crypto(app, &corp.corpid).await?;
+    let plain = question();
+    let encrypted = crypto.encrypt(rand::random(), &plain);
+    let (timestamp, nonce) = (app.now().seconds().to_string(), question());
+    let query = [
+        ("msg_signature", crypto.signature(&timestamp, &nonce, &encrypted)),
+        ("timestamp", timestamp),
+        ("nonce", nonce),
+        ("echostr", encrypted),
+    ];
+    let failed = |finding: Said| {
+        let way = said!(
+            "doctor-callback-way",
+            "let the proxy pass `/wecom/…` with its query unchanged to `dianyu serve`"
+        );
+        Line::failed("callback_address", finding, way)
+    };
+    match fetch(&url, &query).await {
+        Err(why) => Ok(failed(said!(
+            "doctor-callback-away",
+            "`{url}` cannot be reached: {why}",
+            url = url.as_str(),
+            why = why
+        ))),
+        Ok(answer) if answer.status != 200 || answer.body != plain => Ok(failed(said!(
+            "doctor-callback-wrong",
+            "`{url}` does not answer the platform's question (HTTP {status})",
+            url = url.as_str(),
+            status = answer.status.to_string()
+        ))),
+        Ok(_) => refused_lately(app, corp, &url).await,
+    }
+}
+
+async fn refused_lately(app: &App, corp: &Corp, url: &str) -> Result<Line> {
+    let arrived = inbox::last_arrived(&app.db, corp.id).await?;
+    let refused = inbox::last_refused(&app.db, corp.id).await?;
+    let refused = refused.filter(|(at, _)| *at >= arrived.unwrap_or(Timestamp(0)));
+    let Some((at, why)) = refused else {
+        return Ok(Line::ok(
+            "callback_address",
+            said!(
+                "doctor-callback-ok",
+                "`{url}` answers the platform's question",
+                url = url
+            ),
+        ));
+    };
+    let at = super::run::clock_time(at, corp.zone);
+    let corpid = corp.corpid.as_str();
+    Ok(match why {
+        Refused::Signature => Line::failed(
+            "callback_address",
+            said!(
+                "doctor-callback-token",
+                "the last callback, at {at}, was signed with another Token than ours and refused",
+                at = at
+            ),
+            said!(
+                "doctor-callback-token-way",
+                "console › the app › 接收消息 (receive messages): copy the Token, then `dianyu corp set --corpid {corpid} --callback-token …`",
+                corpid = corpid
+            ),
+        ),
+        Refused::Body => Line::failed(
+            "callback_address",
+            said!(
+                "doctor-callback-key",
+                "the last callback, at {at}, could not be opened with our EncodingAESKey and was refused",
+                at = at
+            ),
+            said!(
+                "doctor-callback-key-way",
+                "console › the app › 接收消息 (receive messages): copy the EncodingAESKey, then `dianyu corp set --corpid {corpid} --callback-aes-key …`",
+                corpid = corpid
+            ),
+        ),
+    })
+}

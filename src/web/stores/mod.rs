@@ -1,0 +1,295 @@
+//! Which departments are stores: every department as the platform has it, marks, and a table to import.
+
+mod samples;
+
+use std::collections::{HashMap, HashSet};
+
+use askama::Template;
+use askama::filters::Safe;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::auth::{Operator, Permission, Policy, audit};
+use crate::contacts::jobs::SyncPeople;
+use crate::db::Tx;
+use crate::directory::{self, DepartmentLine, Imported, Mark};
+use crate::error::Error;
+use crate::job;
+use crate::routes::Routes;
+use crate::web::shell::{FieldProblem, problems};
+use crate::web::{Form, Query, Result, Shell, Show, session};
+
+/// Departments on a page.
+const ROWS: usize = 30;
+const HERE: &str = "/admin/stores";
+
+pub fn routes() -> Routes<App> {
+    let administer = Policy::Can(Permission::Administer);
+    Routes::new(session::guard)
+        .get("/admin/stores", administer, show)
+        .post("/admin/stores/rule", administer, begin_marking)
+        .post("/admin/stores/marks", administer, mark)
+        .post("/admin/stores/marks/end", administer, unmark)
+        .post("/admin/stores/import", administer, import)
+}
+
+/// A department in its place below the others.
+pub struct Row {
+    pub id: i64,
+    pub name: String,
+    /// Names of the departments above, from the top.
+    pub above: String,
+    pub store: Option<String>,
+    pub region: String,
+    pub people: String,
+    pub is_marked: bool,
+}
+
+#[derive(Template)]
+#[template(path = "stores/show.html")]
+pub struct StoresPage {
+    pub shell: Shell,
+    pub marked: i64,
+    pub named: i64,
+    pub rows: Vec<Row>,
+    /// Pages before and after this one, by number from 0.
+    pub previous: Option<usize>,
+    pub next: Option<usize>,
+    pub csv: String,
+    pub problems: Vec<FieldProblem>,
+}
+
+impl StoresPage {
+    pub fn new(shell: Shell, departments: &[DepartmentLine], named: i64, page: usize) -> Self {
+        let ordered = in_order(departments);
+        let marked = departments.iter().filter(|one| one.is_marked).count() as i64;
+        let last = ordered.len().saturating_sub(1) / ROWS;
+        let page = page.min(last);
+        let shown = ordered.iter().skip(page * ROWS).take(ROWS);
+        Self {
+            marked,
+            named,
+            rows: shown.map(|(above, one)| row(above, one, &shell)).collect(),
+            previous: page.checked_sub(1),
+            next: (page < last).then_some(page + 1),
+            csv: String::new(),
+            problems: Vec::new(),
+            shell,
+        }
+    }
+
+    fn answer(&self) -> Safe<String> {
+        match self.marked {
+            0 => self.shell.rich("stores-rule-default", &[]),
+            count => self.shell.rich("stores-rule-marked", &[("count", count.into())]),
+        }
+    }
+}
+
+/// Parents before children; each with the names above it. A department whose parent is out of sight stands at the top.
+fn in_order(departments: &[DepartmentLine]) -> Vec<(String, &DepartmentLine)> {
+    let known: HashSet<i64> = departments.iter().map(|one| one.id).collect();
+    let mut children: HashMap<i64, Vec<&DepartmentLine>> = HashMap::new();
+    for one in departments.iter().rev() {
+        children.entry(one.parent_id).or_default().push(one);
+    }
+    let mut waiting: Vec<(String, &DepartmentLine)> = departments
+        .iter()
+        .filter(|one| !known.contains(&one.parent_id) || one.parent_id == one.id)
+        .map(|one| (String::new(), one))
+        .rev()
+        .collect();
+    let mut ordered = Vec::with_capacity(departments.len());
+    while let Some((above, one)) = waiting.pop() {
+        if ordered.len() == departments.len() {
+            break;
+        }
+        let below = if above.is_empty() {
+            one.name.clone()
+        } else {
+            format!("{above} / {}", one.name)
+        };
+        let next = children.remove(&one.id).unwrap_or_default();
+        let next = next.into_iter().filter(|child| child.id != one.id);
+        waiting.extend(next.map(|child| (below.clone(), child)));
+        ordered.push((above, one));
+    }
+    ordered
+}
+
+fn row(above: &str, one: &DepartmentLine, shell: &Shell) -> Row {
+    let store = one.code.as_ref().zip(one.store_name.as_ref());
+    Row {
+        id: one.id,
+        name: if one.name.is_empty() {
+            format!("D{}", one.id)
+        } else {
+            one.name.clone()
+        },
+        above: above.to_owned(),
+        people: store.map(|_| shell.count(&one.people)).unwrap_or_default(),
+        store: store.map(|(code, name)| format!("{code} {name}")),
+        region: one.region_name.clone().unwrap_or_default(),
+        is_marked: one.is_marked,
+    }
+}
+
+#[derive(Deserialize)]
+struct At {
+    #[serde(default)]
+    page: usize,
+}
+
+async fn show(app: State<App>, shell: Shell, me: Operator, Query(at): Query<At>) -> Result<Show<StoresPage>> {
+    Ok(Show(page(&app, shell, &me, at.page).await?))
+}
+
+async fn page(app: &App, shell: Shell, me: &Operator, page: usize) -> Result<StoresPage> {
+    let departments = directory::departments_with_stores(&app.db, me.corp).await?;
+    let named = directory::members_named(&app.db, me.corp).await?;
+    Ok(StoresPage::new(shell, &departments, named, page))
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// The first mark takes the others their stores, so marking begins with the stores of today.
+async fn begin_marking(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Response> {
+    let tx = app.db.begin().await?;
+    let marked = directory::mark_todays_stores(&tx, me.corp).await? as i64;
+    follow(&app, &tx, &me, "stores.begin_marking", marked).await?;
+    tx.commit().await?;
+    app.cache.ring().await;
+    Ok(shell.go_saying(HERE, "toast-stores-begun", &[("count", marked.into())]))
+}
+
+#[derive(Deserialize)]
+struct Which {
+    department: i64,
+}
+
+async fn mark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
+    let corp = directory::find_corp(&app.db, me.corp).await?;
+    let mark = Mark {
+        department: which.department,
+        ..Mark::default()
+    };
+    let tx = app.db.begin().await?;
+    let marked = directory::mark_store(&tx, &app.act(me.actor()), &corp, &mark).await;
+    if let Err(error) = marked {
+        tx.rollback().await?;
+        return again(&app, shell, &me, error, String::new()).await;
+    }
+    follow(&app, &tx, &me, "stores.mark", which.department).await?;
+    tx.commit().await?;
+    app.cache.ring().await;
+    Ok(shell.go_saying(HERE, "toast-store-marked", &[]))
+}
+
+async fn unmark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
+    let tx = app.db.begin().await?;
+    directory::unmark_store(&tx, me.corp, which.department).await?;
+    follow(&app, &tx, &me, "stores.unmark", which.department).await?;
+    tx.commit().await?;
+    app.cache.ring().await;
+    Ok(shell.go_saying(HERE, "toast-store-unmarked", &[]))
+}
+
+#[derive(Deserialize)]
+struct Table {
+    csv: String,
+}
+
+async fn import(app: State<App>, shell: Shell, me: Operator, Form(table): Form<Table>) -> Result<Response> {
+    let corp = directory::find_corp(&app.db, me.corp).await?;
+    let tx = app.db.begin().await?;
+    let imported = directory::import_rule(&tx, &app.act(me.actor()), &corp, &table.csv).await;
+    let rows = match imported {
+        Ok(Imported::Stores(rows) | Imported::Members(rows)) => rows,
+        Err(error) => {
+            tx.rollback().await?;
+            return again(&app, shell, &me, error, table.csv).await;
+        }
+    };
+    follow(&app, &tx, &me, "stores.import", rows as i64).await?;
+    tx.commit().await?;
+    app.cache.ring().await;
+    Ok(shell.go_saying(HERE, "toast-stores-imported", &[("count", (rows as i64).into())]))
+}
+
+/// The page with what was wrong; a row's problem names row and column and leads to the table.
+async fn again(app: &App, shell: Shell, me: &Operator, error: Error, csv: String) -> Result<Response> {
+    let problems = problems(&shell, error)?;
+    let to_table = problems.into_iter().map(|problem| FieldProblem {
+        field: if csv.is_empty() { "" } else { "csv" }.to_owned(),
+        ..problem
+    });
+    let problems = to_table.collect();
+    let page = page(app, shell.clone(), me, 0).await?;
+    Ok(shell
+        .refused(Show(StoresPage {
+            csv,
+            problems,
+            ..page
+        }))
+        .into_response())
+}
+
+/// Written down, and the job that lets people follow.
+async fn follow(app: &App, tx: &Tx, me: &Operator, action: &str, what: i64) -> Result<(), Error> {
+    let act = app.act(me.actor());
+    let detail = serde_json::json!({ "of": what });
+    let subject = format!("corp:{}", me.corp);
+    audit::append(tx, &act, me.corp, action, &subject, &detail).await?;
+    job::enqueue(tx, &app.ids, act.now, me.corp, &SyncPeople {}, act.now).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn departments_stand_below_their_parents_and_a_ring_ends() {
+        let line = |id: i64, parent_id: i64, name: &str| DepartmentLine {
+            id,
+            parent_id,
+            name: name.into(),
+            store_id: None,
+            code: None,
+            store_name: None,
+            region_name: None,
+            is_marked: false,
+            people: 0,
+        };
+        let departments = [
+            line(21, 2, "一店"),
+            line(1, 0, "总部"),
+            line(2, 1, "华东"),
+            line(3, 1, "华北"),
+            line(8, 9, "甲"),
+            line(9, 8, "乙"),
+        ];
+        let ordered = in_order(&departments);
+        let names: Vec<(&str, &str)> = ordered
+            .iter()
+            .map(|(above, one)| (above.as_str(), one.name.as_str()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("", "总部"),
+                ("总部", "华东"),
+                ("总部 / 华东", "一店"),
+                ("总部", "华北")
+            ]
+        );
+    }
+}

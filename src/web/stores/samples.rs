@@ -1,0 +1,57 @@
+//! Invented departments for the page of stores.
+
+use super::{Shell, StoresPage};
+use crate::directory::DepartmentLine;
+use crate::ids::StoreId;
+use crate::web::shell::FieldProblem;
+
+fn line(id: i64, parent_id: i64, name: &str, store: Option<&str>, is_marked: bool) -> DepartmentLine {
+    DepartmentLine {
+        id,
+        parent_id,
+        name: name.into(),
+        store_id: store.map(|_| StoreId(id)),
+        code: store.map(str::to_owned),
+        store_name: store.map(|_| name.to_owned()),
+        region_name: store.map(|_| "华东".to_owned()),
+        is_marked,
+        people: if store.is_some() { 12 } else { 0 },
+    }
+}
+
+fn departments(is_marked: bool) -> Vec<DepartmentLine> {
+    let mut all = vec![
+        line(1, 0, "禾与总部", None, false),
+        line(2, 1, "华东", None, false),
+        line(21, 2, "静安嘉里店", Some("SH-021"), is_marked),
+        line(22, 2, "杭州湖滨店", Some("HZ-022"), is_marked),
+        line(211, 21, "女装组", None, false),
+    ];
+    all.extend((300..350).map(|id| line(id, 2, &format!("第 {id} 店"), Some(&format!("D{id}")), false)));
+    all
+}
+
+impl StoresPage {
+    pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
+        let mut wrong = Self::new(shell.clone(), &departments(true)[..5], 3, 0);
+        wrong.csv = "userid,store_code\nlin,S9".into();
+        wrong.problems = vec![FieldProblem {
+            field: "csv".into(),
+            message: shell.tell(
+                "refused-csv-unknown",
+                &[
+                    ("row", 2i64.into()),
+                    ("column", "store_code".into()),
+                    ("value", "S9".into()),
+                ],
+            ),
+        }];
+        vec![
+            ("typical", Self::new(shell.clone(), &departments(true)[..5], 3, 0)),
+            ("crowded", Self::new(shell.clone(), &departments(false), 0, 0)),
+            ("last", Self::new(shell.clone(), &departments(false), 0, 9)),
+            ("empty", Self::new(shell.clone(), &[], 0, 0)),
+            ("wrong", wrong),
+        ]
+    }
+}

@@ -1,0 +1,260 @@
+//! The store rule: departments marked as stores, members named one by one, and what a wrong table changes.
+
+use dianyu::auth::Role;
+use dianyu::directory::{self, Imported, Mark};
+use dianyu::error::Error;
+use dianyu::jobs;
+use dianyu::wecom::directory::{Department, Member};
+
+use crate::visitor::Visitor;
+use crate::world::World;
+
+fn departments() -> Vec<Department> {
+    [
+        (1, 0, "禾与"),
+        (11, 1, "华东"),
+        (12, 1, "华北"),
+        (21, 11, "静安嘉里店"),
+        (22, 11, "杭州湖滨店"),
+        (23, 12, "北京三里屯店"),
+        (211, 21, "女装组"),
+    ]
+    .map(|(id, parentid, name)| Department {
+        id,
+        name: name.into(),
+        parentid,
+        order: 0,
+    })
+    .to_vec()
+}
+
+fn members() -> Vec<Member> {
+    [("li", 211), ("wu", 21), ("zhao", 22), ("qian", 12), ("sun", 23)]
+        .map(|(userid, department)| Member {
+            userid: userid.into(),
+            name: userid.into(),
+            department: vec![department],
+            main_department: Some(department),
+            status: 1,
+            is_leader_in_dept: vec![],
+        })
+        .to_vec()
+}
+
+impl World {
+    async fn people_are_read(&self) {
+        directory::mirror_directory(&self.app, self.corp, &departments(), &members())
+            .await
+            .unwrap();
+    }
+
+    async fn marks(&self, mark: Mark) -> Result<(), Error> {
+        let corp = directory::find_corp(&self.app.db, self.corp).await?;
+        let tx = self.begin().await;
+        directory::mark_store(&tx, &self.act(), &corp, &mark).await?;
+        tx.commit().await
+    }
+
+    async fn imports(&self, text: &str) -> Result<Imported, Error> {
+        let corp = directory::find_corp(&self.app.db, self.corp).await?;
+        let tx = self.begin().await;
+        let imported = directory::import_rule(&tx, &self.act(), &corp, text).await?;
+        tx.commit().await?;
+        Ok(imported)
+    }
+
+    /// The code of an associate's store; empty: none.
+    async fn store_of(&self, userid: &str) -> String {
+        let sql = format!(
+            "select coalesce((select s.code from store s where s.corp_id = a.corp_id and s.id = a.store_id), '')
+             from associate a where a.userid = '{userid}'"
+        );
+        dianyu::db::scalar::<String>(&self.app.db, &sql, vec![])
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    async fn fingerprint_of_rule(&self) -> (i64, i64, i64, i64) {
+        (
+            self.number("select count(*) from store").await,
+            self.number("select count(*) from region").await,
+            self.number("select count(*) from store_mark").await,
+            self.number("select count(*) from store_member").await,
+        )
+    }
+}
+
+fn problems(refused: Result<Imported, Error>) -> Vec<(String, String)> {
+    match refused {
+        Err(Error::Invalid(problems)) => problems
+            .into_iter()
+            .map(|problem| (problem.pointer, problem.message.to_string()))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn with_nothing_marked_every_department_with_members_is_a_store() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    assert_eq!(shop.store_of("li").await, "D211");
+    assert_eq!(shop.store_of("qian").await, "D12");
+}
+
+#[tokio::test]
+async fn a_marked_department_is_the_store_of_all_below_it_and_headquarters_is_in_none() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    for (department, code, region) in [(21, Some("SH-021"), Some("上海")), (22, None, None)] {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let mark = Mark {
+            department,
+            code: owned(code),
+            name: None,
+            region: owned(region),
+        };
+        shop.marks(mark).await.unwrap();
+    }
+    shop.people_are_read().await;
+    let stores = [
+        shop.store_of("li").await,
+        shop.store_of("wu").await,
+        shop.store_of("zhao").await,
+        shop.store_of("qian").await,
+    ];
+    assert_eq!(stores, ["SH-021", "SH-021", "S2", ""]);
+    let shanghai =
+        "select count(*) from store s join region r on r.corp_id = s.corp_id and r.id = s.region_id
+                    where s.code = 'SH-021' and r.name = '上海' and s.id = 21";
+    assert_eq!(
+        shop.number(shanghai).await,
+        1,
+        "the store it was, under its new code"
+    );
+    let open = "select count(*) from store_membership where associate_id = 34 and until_at is null";
+    assert_eq!(
+        shop.number(open).await,
+        0,
+        "the one at headquarters left the store"
+    );
+    assert_eq!(
+        shop.number("select count(*) from store_membership where associate_id = 34")
+            .await,
+        2,
+        "and what was before stays"
+    );
+    // With the marks gone the departments decide again.
+    let tx = shop.begin().await;
+    for department in [21, 22] {
+        directory::unmark_store(&tx, shop.corp, department).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    shop.people_are_read().await;
+    assert_eq!(shop.store_of("li").await, "D211");
+    assert_eq!(shop.store_of("qian").await, "D12");
+}
+
+#[tokio::test]
+async fn a_table_marks_stores_by_id_or_path_and_names_members() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    let table = "department,code,name,region\n禾与/华东/静安嘉里店,SH-021,静安店,上海\n23,BJ-023,,\n";
+    assert_eq!(shop.imports(table).await.unwrap(), Imported::Stores(2));
+    let members = "userid,store_code\nZhao,BJ-023\n";
+    assert_eq!(shop.imports(members).await.unwrap(), Imported::Members(1));
+    shop.people_are_read().await;
+    assert_eq!(shop.store_of("li").await, "SH-021");
+    assert_eq!(
+        shop.store_of("zhao").await,
+        "BJ-023",
+        "by name, before any department"
+    );
+    let freed = "userid,store_code\nzhao,\n";
+    shop.imports(freed).await.unwrap();
+    shop.people_are_read().await;
+    assert_eq!(shop.store_of("zhao").await, "");
+}
+
+#[tokio::test]
+async fn a_wrong_table_names_row_and_column_and_changes_nothing() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    let before = shop.fingerprint_of_rule().await;
+    let table = "department,code,name,region\n21,SH 021,,上海\n99,,,\n22,,,\n22,,,\n,X,,\n23,D211,,\n";
+    let told = problems(shop.imports(table).await);
+    let places: Vec<&str> = told.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(
+        places,
+        [
+            "/rows/2/code",
+            "/rows/3/department",
+            "/rows/5/department",
+            "/rows/6/department",
+            "/rows/7/code"
+        ]
+    );
+    assert!(
+        told[1].1.contains("row 3, column `department`: there is no `99`"),
+        "{told:?}"
+    );
+    let members = "userid,store_code\nli,S1\nnobody,S1\nwu,S9\n";
+    let told = problems(shop.imports(members).await);
+    let places: Vec<&str> = told.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(places, ["/rows/3/userid", "/rows/4/store_code"]);
+    for (text, place) in [
+        ("name,colour\n1,2\n", "/rows/1"),
+        ("department,code\n21\n", "/rows/2"),
+    ] {
+        assert_eq!(problems(shop.imports(text).await)[0].0, place);
+    }
+    assert_eq!(shop.fingerprint_of_rule().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_marks_a_store_on_the_page() {
+    let street = crate::street::Street::open().await;
+    let shop = &street.shop;
+    jobs::settle(&shop.app).await;
+    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
+    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
+    let page = admin.get("/admin/stores").await;
+    assert!(
+        page.text.contains("有成员的部门") && page.text.contains("静安嘉里店"),
+        "{}",
+        page.text
+    );
+    assert!(
+        !page.text.contains("name=\"department\""),
+        "a first mark would take the others their stores"
+    );
+    admin.post("/admin/stores/rule", &[]).await;
+    assert_eq!(shop.number("select count(*) from store_mark").await, 3);
+    street.settle().await;
+    assert_eq!(shop.store_of("li").await, "S1", "nobody moves by that");
+    let marked = admin.post("/admin/stores/marks", &[("department", "11")]).await;
+    assert_eq!(marked.location, "/admin/stores");
+    for department in ["21", "22"] {
+        admin
+            .post("/admin/stores/marks/end", &[("department", department)])
+            .await;
+    }
+    street.settle().await;
+    assert_eq!(shop.store_of("li").await, "D11");
+    assert_eq!(shop.store_of("sun").await, "S3");
+    let moved = "select count(*) from follow where associate_id = 31 and state = 'active'
+                 and store_id = (select id from store where code = 'D11')";
+    assert_eq!(shop.number(moved).await, 4, "her customers come along");
+    let refused = admin
+        .post("/admin/stores/import", &[("csv", "userid,store_code\nli,S9\n")])
+        .await;
+    assert_eq!(refused.status.as_u16(), 422);
+    assert!(refused.text.contains("第 2 行 store_code 列"), "{}", refused.text);
+    let ended = admin
+        .post("/admin/stores/marks/end", &[("department", "11")])
+        .await;
+    assert_eq!(ended.location, "/admin/stores");
+    street.settle().await;
+    assert_eq!(shop.store_of("li").await, "", "below no mark any more");
+}
