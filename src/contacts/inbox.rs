@@ -9,9 +9,12 @@ use crate::error::Result;
 use crate::ids::{CorpId, Ids};
 use crate::queue::{self, Lane, NewJob};
 use crate::seal::fingerprint;
-use crate::time::Timestamp;
+use crate::time::{MINUTE_MS, Timestamp};
 
 pub use super::store::callbacks::{body, mark, sweep};
+
+/// The platform's reads may be stale: what an event told of is looked at again after these pauses.
+pub const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
 /// A callback to keep.
 pub struct Arrived {

@@ -5,17 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::reactions;
 use crate::app::App;
-use crate::contacts::inbox::{self, ReadEvent};
+use crate::contacts::inbox::{self, LOOKS_AGAIN, ReadEvent};
 use crate::contacts::{self, EndCause, Ending};
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, PlatformFault, Result};
+use crate::groups::{self, Told};
 use crate::ids::{CorpId, ExternalUserId};
 use crate::job::{self, Job};
 use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
-use crate::wecom::callback::{self, Event, Received};
+use crate::wecom::callback::{self, Event, GroupChange, Received};
 use crate::welcomes;
 
 impl Job for ReadEvent {
@@ -105,14 +106,41 @@ async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Res
             let now_called = new_userid.as_ref().unwrap_or(userid);
             return reactions::member_changed(tx, app, corp, now_called).await;
         }
-        Event::TransferFailed { .. }
-        | Event::GroupCreated { .. }
-        | Event::GroupChanged { .. }
-        | Event::GroupDismissed { .. }
-        | Event::Other { .. } => return Ok(()),
+        Event::GroupCreated { chat_id } => return look_at_group(app, tx, corp, chat_id, None).await,
+        Event::GroupChanged { chat_id, change } => {
+            return look_at_group(app, tx, corp, chat_id, left(change, at)).await;
+        }
+        Event::GroupDismissed { chat_id } => {
+            return look_at_group(app, tx, corp, chat_id, Some(Told::Dismissed { at })).await;
+        }
+        Event::TransferFailed { .. } | Event::Other { .. } => return Ok(()),
     };
     job::enqueue(tx, &app.ids, app.now(), corp, &job, app.now()).await?;
     Ok(())
+}
+
+async fn look_at_group(app: &App, tx: &Tx, corp: CorpId, chat_id: &str, told: Option<Told>) -> Result<()> {
+    let look = groups::jobs::Fetch {
+        chat_id: chat_id.to_owned(),
+        told,
+        look: 0,
+    };
+    let now = app.now();
+    let run_at = now.plus_ms(groups::jobs::FIRST_LOOK_MS);
+    job::enqueue(tx, &app.ids, now, corp, &look, run_at).await?;
+    Ok(())
+}
+
+/// Who left a group; older servers name nobody.
+fn left(change: &GroupChange, at: Timestamp) -> Option<Told> {
+    match change {
+        GroupChange::Left { members, is_removed } if !members.ids.is_empty() => Some(Told::Left {
+            ids: members.ids.clone(),
+            is_removed: *is_removed,
+            at,
+        }),
+        _ => None,
+    }
 }
 
 /// Sends the welcome, if the event brought a code for one.
@@ -147,8 +175,6 @@ async fn welcome(app: &App, corp: CorpId, received: &Received) -> Result<()> {
 
 /// How long the platform may not yet show somebody it told us of.
 const LAG_MS: i64 = MINUTE_MS;
-/// The platform's reads may be stale: what an event told of is looked at again after these pauses.
-const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
 /// Fetches one contact.
 #[derive(Serialize, Deserialize)]

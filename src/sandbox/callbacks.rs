@@ -205,6 +205,11 @@ impl Postman {
         self.desk.locked().iter().cloned().collect()
     }
 
+    /// The same, which are remembered no longer.
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        self.desk.locked().drain(..).collect()
+    }
+
     /// Asks the address to prove that it holds the secrets: it must answer the echo, and nothing else, within a second.
     pub async fn verify(&self, corpid: &str, callback: &Callback, at: Timestamp) -> anyhow::Result<()> {
         let crypto = CallbackCrypto::new(&callback.token, &callback.aes_key, corpid)?;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::jobs::CarryOn;
 use super::model::{Kind, Step};
-use super::{pairs, store};
+use super::{groups, pairs, store};
 use crate::app::App;
 use crate::contacts;
 use crate::db::Tx;
@@ -143,6 +143,7 @@ impl Work<'_> {
             Step::People => contacts::sync_people(self.app, self.corp).await?,
             Step::Tags => tags::sync_tags(self.app, self.corp).await?.tags,
             Step::Contacts => return pairs::read_all(self).await,
+            Step::Groups => return groups::read_all(self).await,
         } as i64;
         let tx = self.app.db.begin().await?;
         let by = store::Progress {
