@@ -76,7 +76,11 @@ async fn show(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
 
 fn sentence(app: &App, step: &StepState) -> String {
     let mut said = format!("{}: {} read", step.step, step.seen);
-    let what = if step.step == "groups" { "groups" } else { "members" };
+    let what = if step.step == "groups" {
+        "groups"
+    } else {
+        "members"
+    };
     if step.total > 0 {
         said += &format!(", {} of {} {what}", step.done, step.total);
     }

@@ -233,7 +233,10 @@ impl People<'_> {
         let new = shown.keys().filter(|member| !present.contains_key(*member));
         let mut wanted: Vec<String> = new.cloned().collect();
         if let Some(Told::Left { ids, .. }) = self.told {
-            wanted.extend(ids.iter().flat_map(|id| [id.clone(), UserId(id.clone()).folded().0]));
+            wanted.extend(
+                ids.iter()
+                    .flat_map(|id| [id.clone(), UserId(id.clone()).folded().0]),
+            );
         }
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         store::former(tx, self.reading.corp, self.group, &wanted).await

@@ -57,7 +57,8 @@ pub async fn add(tx: &Tx, act: &Act<'_>, corp: CorpId, chat_id: &str) -> Result<
     Ok(())
 }
 
-const STUB: &str = "insert into customer_group (corp_id, id, chat_id, name, notice, owner_userid, status, created_at,
+const STUB: &str =
+    "insert into customer_group (corp_id, id, chat_id, name, notice, owner_userid, status, created_at,
    seen_at, listed_at)";
 
 fn stub(
@@ -237,11 +238,7 @@ pub async fn leave(tx: &Tx, corp: CorpId, stretch: i64, end: Option<(Timestamp, 
 ///
 /// # Errors
 /// `NotFound` for a contact out of scope.
-pub async fn of_contact(
-    conn: &impl Conn,
-    scope: &Scope,
-    contact: ContactId,
-) -> Result<Vec<GroupOfContact>> {
+pub async fn of_contact(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<Vec<GroupOfContact>> {
     let mut filter = Filter::new("c.corp_id", scope.corp);
     filter.and("c.id = {}", contact);
     scope.narrow_contacts(&mut filter, conn.backend(), "c.id");

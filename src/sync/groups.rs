@@ -194,10 +194,7 @@ impl Reader<'_> {
 
     async fn look(&self, chat_id: String) -> Look {
         let read_at = self.work.app.now();
-        let shown = self
-            .work
-            .patiently(|| groups::ask(&self.client, &chat_id))
-            .await;
+        let shown = self.work.patiently(|| groups::ask(&self.client, &chat_id)).await;
         Look {
             read_at,
             shown,

@@ -19,6 +19,9 @@ use crate::tags;
 /// A third of the lease: two renewals may fail before it is lost.
 const RENEW: Duration = Duration::from_secs(20);
 
+/// Rows a run has to have seen before the planner is shown the tables anew: among fewer any index will do.
+const WORTH_A_LOOK: i64 = 1_000;
+
 /// What became of a run, as far as this caller worked on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -133,7 +136,9 @@ impl Work<'_> {
         if !is_done {
             return Ok(Outcome::LetGo);
         }
-        self.app.db.look_at_tables().await?;
+        if store::seen(&self.app.db, self.corp, self.run).await? >= WORTH_A_LOOK {
+            self.app.db.look_at_tables().await?;
+        }
         Ok(Outcome::Done)
     }
 

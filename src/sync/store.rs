@@ -186,6 +186,13 @@ pub async fn advance(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, by: Progr
     Ok(())
 }
 
+/// Rows that a run has seen, in all its steps.
+pub async fn seen(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<i64> {
+    let sql =
+        "select cast(coalesce(sum(seen), 0) as bigint) from sync_step where corp_id = $1 and run_id = $2";
+    db::count(conn, sql, args![corp, id]).await
+}
+
 /// A few members (none: all of them), and where their reading stands.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -218,7 +225,9 @@ pub async fn set_left(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, left: i6
 pub async fn step_began(conn: &impl Conn, corp: CorpId, id: SyncRunId, step: Step) -> Result<Timestamp> {
     let sql = "select started_at from sync_step where corp_id = $1 and run_id = $2 and step = $3";
     let began: Option<Option<Timestamp>> = db::scalar(conn, sql, args![corp, id, step.as_str()]).await?;
-    began.flatten().ok_or_else(|| Error::internal("a step that has not begun"))
+    began
+        .flatten()
+        .ok_or_else(|| Error::internal("a step that has not begun"))
 }
 
 /// Adds parts of a step.

@@ -110,9 +110,16 @@ async fn a_group_is_known_with_everybody_in_it_and_those_who_went_with_when_and_
     street.plays(json!({"act": "remove_from_group", "chat_id": id, "person": "WU"}));
     street.look().await;
     assert_eq!(shop.groups().await, ["新品先看 li -"]);
-    let stretches = ["li - -", "wmNobody1 - -", "wmSim101 left 63", "wmSim102 - -", "wu removed 63"];
+    let stretches = [
+        "li - -",
+        "wmNobody1 - -",
+        "wmSim101 left 63",
+        "wmSim102 - -",
+        "wu removed 63",
+    ];
     assert_eq!(shop.stretches().await, stretches);
-    let by_code = "select count(*) from group_member where member = 'wmNobody1' and join_scene = 3 and kind = 2";
+    let by_code =
+        "select count(*) from group_member where member = 'wmNobody1' and join_scene = 3 and kind = 2";
     assert_eq!(shop.number(by_code).await, 1);
     let invited = "select count(*) from group_member where invitor = 'li' and join_scene = 1";
     assert_eq!(shop.number(invited).await, 3);
@@ -121,7 +128,12 @@ async fn a_group_is_known_with_everybody_in_it_and_those_who_went_with_when_and_
     street.after(HOUR_MS);
     street.plays(json!({"act": "join_group", "chat_id": id, "person": "wmSim101", "invitor": "li"}));
     street.look().await;
-    let theirs: Vec<String> = shop.stretches().await.into_iter().filter(|one| one.starts_with("wmSim101")).collect();
+    let theirs: Vec<String> = shop
+        .stretches()
+        .await
+        .into_iter()
+        .filter(|one| one.starts_with("wmSim101"))
+        .collect();
     assert_eq!(theirs, ["wmSim101 left 63", "wmSim101 - -"]);
 }
 
@@ -134,16 +146,27 @@ async fn a_name_a_notice_and_an_owner_follow_the_platform() {
     street.plays(json!({"act": "change_group_owner", "chat_id": id, "member": "WU"}));
     street.look().await;
     assert_eq!(street.shop.groups().await, ["二群 wu -"]);
-    assert_eq!(street.calls_of("externalcontact/groupchat/get"), 1, "four events are one look");
     assert_eq!(
-        street.shop.number("select count(*) from customer_group where notice = '周六上新'").await,
+        street.calls_of("externalcontact/groupchat/get"),
+        1,
+        "four events are one look"
+    );
+    assert_eq!(
+        street
+            .shop
+            .number("select count(*) from customer_group where notice = '周六上新'")
+            .await,
         1
     );
     street.after(HOUR_MS);
     street.settle().await;
     street.after(HOUR_MS);
     street.settle().await;
-    assert_eq!(street.calls_of("externalcontact/groupchat/get"), 4, "and three later ones");
+    assert_eq!(
+        street.calls_of("externalcontact/groupchat/get"),
+        4,
+        "and three later ones"
+    );
 }
 
 #[tokio::test]
@@ -153,22 +176,36 @@ async fn a_dismissed_group_is_over_with_everybodys_stretch_and_is_not_shown() {
     let id = street.group("一群", &["wmSim101"]);
     let other = street.group("二群", &["wmSim101", "wmSim102"]);
     street.look().await;
-    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(101)).await.unwrap();
-    assert_eq!(shown.iter().map(|group| group.members).collect::<Vec<_>>(), [3, 2]);
+    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(101))
+        .await
+        .unwrap();
+    assert_eq!(
+        shown.iter().map(|group| group.members).collect::<Vec<_>>(),
+        [3, 2]
+    );
     assert_eq!(shown[0].owner_name.as_deref(), Some("李晓雯"));
     street.after(MINUTE_MS);
     street.plays(json!({"act": "dismiss_group", "chat_id": id}));
     street.plays(json!({"act": "leave_group", "chat_id": other, "person": "wmSim102"}));
     street.look().await;
-    let ended = "select count(*) from group_member where left_cause = 'ended' and left_at - joined_at = 63000";
+    let ended =
+        "select count(*) from group_member where left_cause = 'ended' and left_at - joined_at = 63000";
     assert_eq!(shop.number(ended).await, 2);
     assert_eq!(
-        shop.number("select count(*) from customer_group where ended_cause = 'dismissed'").await,
+        shop.number("select count(*) from customer_group where ended_cause = 'dismissed'")
+            .await,
         1
     );
-    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(101)).await.unwrap();
-    assert_eq!(shown.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["二群"]);
-    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(102)).await.unwrap();
+    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(101))
+        .await
+        .unwrap();
+    assert_eq!(
+        shown.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(),
+        ["二群"]
+    );
+    let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(102))
+        .await
+        .unwrap();
     assert_eq!(shown, []);
 }
 
@@ -197,7 +234,12 @@ async fn events_that_come_late_twice_and_out_of_order_end_the_same() {
         ends.push(street.shop.stretches().await);
     }
     assert!(ends.windows(2).all(|two| two[0] == two[1]), "{ends:#?}");
-    let last = ["li - -", "wmSim101 left 3600", "wmSim101 - -", "wmSim102 removed 3602"];
+    let last = [
+        "li - -",
+        "wmSim101 left 3600",
+        "wmSim101 - -",
+        "wmSim102 removed 3602",
+    ];
     assert_eq!(ends[0], last);
 }
 
@@ -225,7 +267,10 @@ async fn a_look_begun_earlier_changes_nothing_and_a_young_stretch_is_not_ended_b
     assert!(shop.reads_group(now, Some(&full), None).await.is_changed);
     let earlier = now.plus_ms(-1);
     let bare = one(&shop, &[]);
-    assert_eq!(shop.reads_group(earlier, Some(&bare), None).await, Looked::default());
+    assert_eq!(
+        shop.reads_group(earlier, Some(&bare), None).await,
+        Looked::default()
+    );
     assert_eq!(shop.reads_group(earlier, None, None).await, Looked::default());
     assert_eq!(shop.stretches().await, ["wmA - -", "wmB - -"]);
     // B came this moment: reads may not show it yet.
@@ -243,14 +288,19 @@ async fn an_end_that_was_told_takes_the_place_of_one_that_was_noticed() {
     let shop = World::open().await;
     let (now, hour_ago) = (shop.now(), shop.now().plus_ms(-HOUR_MS));
     let full = one(&shop, &[("wmA", hour_ago.seconds())]);
-    shop.reads_group(now.plus_ms(-30 * MINUTE_MS), Some(&full), None).await;
+    shop.reads_group(now.plus_ms(-30 * MINUTE_MS), Some(&full), None)
+        .await;
     let left = Told::Left {
         ids: vec!["wmA".into()],
         is_removed: false,
         at: hour_ago.plus_ms(40 * MINUTE_MS),
     };
     // The platform still shows A: what was told is told again after another look.
-    assert!(shop.reads_group(now.plus_ms(-2), Some(&full), Some(&left)).await.is_early);
+    assert!(
+        shop.reads_group(now.plus_ms(-2), Some(&full), Some(&left))
+            .await
+            .is_early
+    );
     assert_eq!(shop.stretches().await, ["wmA - -"]);
     let bare = one(&shop, &[]);
     shop.reads_group(now.plus_ms(-1), Some(&bare), None).await;
@@ -276,7 +326,10 @@ async fn an_end_that_was_told_takes_the_place_of_one_that_was_noticed() {
 async fn what_no_event_told_is_found_by_the_sync_and_counted() {
     let street = Street::open().await;
     let shop = &street.shop;
-    let (kept, gone) = (street.group("留", &["wmSim101"]), street.group("散", &["wmSim102"]));
+    let (kept, gone) = (
+        street.group("留", &["wmSim101"]),
+        street.group("散", &["wmSim102"]),
+    );
     street.look().await;
     street.is_deaf();
     street.after(2 * MINUTE_MS);
@@ -293,6 +346,7 @@ async fn what_no_event_told_is_found_by_the_sync_and_counted() {
     assert_eq!(groups, ["散 li unseen", "新 li -", "留下 li -"]);
     assert!(shop.stretches().await.contains(&"wmSim101 unseen 123".to_owned()));
 
+    street.after(MINUTE_MS);
     let told = street.sync().await;
     assert_eq!((told.steps[3].total, told.corrections()), (2, 0));
 }
@@ -322,7 +376,11 @@ async fn a_corp_too_large_for_one_list_is_listed_by_its_owners() {
     });
     let told = street.sync().await;
     assert_eq!((told.steps[3].done, told.steps[3].failed), (1, 0));
-    let asked = street.sandbox.ledger().into_iter().filter(|entry| entry.api.ends_with("groupchat/list"));
+    let asked = street
+        .sandbox
+        .ledger()
+        .into_iter()
+        .filter(|entry| entry.api.ends_with("groupchat/list"));
     let owners = asked.last().unwrap().request["owner_filter"]["userid_list"].clone();
     assert_eq!(owners.as_array().map(Vec::len), Some(5));
 }
@@ -361,7 +419,11 @@ async fn a_sync_that_was_broken_off_looks_only_at_the_groups_that_are_left() {
     assert_eq!((told.steps[3].done, told.steps[3].total), (100, 100));
     let left = 100 - before.steps[3].done as usize;
     assert_eq!(street.calls_of("externalcontact/groupchat/get"), left);
-    assert_eq!(shop.number("select count(*) from group_member where left_at is null").await, 200);
+    assert_eq!(
+        shop.number("select count(*) from group_member where left_at is null")
+            .await,
+        200
+    );
 }
 
 #[tokio::test]

@@ -37,7 +37,12 @@ impl World {
 
     /// The same, on a clock that somebody else reads too.
     pub async fn at_with(wecom_base_url: &str, clock: Clock) -> Self {
-        Self::kept_in(tempfile::tempdir().expect("a temporary folder"), wecom_base_url, clock).await
+        Self::kept_in(
+            tempfile::tempdir().expect("a temporary folder"),
+            wecom_base_url,
+            clock,
+        )
+        .await
     }
 
     /// The same, with SQLite's file in this folder.

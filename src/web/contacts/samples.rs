@@ -4,8 +4,8 @@ use super::card::{ContactPage, Remark, Typed};
 use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
 use crate::groups::GroupOfContact;
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId, TagId,
-    TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
+    TagId, TimelineId,
 };
 use crate::money::Fen;
 use crate::page::Page;

@@ -72,14 +72,20 @@ impl History {
             }
             Deed::Call(verb) => {
                 let done = self.through_another(town, &verb).await;
-                (format!("another app: {verb:?}"), done.map_err(|error| error.to_string()))
+                (
+                    format!("another app: {verb:?}"),
+                    done.map_err(|error| error.to_string()),
+                )
             }
             Deed::Sweep => {
                 let tx = town.shop.begin().await;
                 let act = town.app().act(Actor::System);
                 let started = sync::start(&tx, &act, self.corp, Kind::Asked).await;
                 tx.commit().await.unwrap();
-                ("a sync".to_owned(), started.map(drop).map_err(|error| error.to_string()))
+                (
+                    "a sync".to_owned(),
+                    started.map(drop).map_err(|error| error.to_string()),
+                )
             }
         };
         let outcome = done.err().map(|error| format!(" -> {error}")).unwrap_or_default();
@@ -101,7 +107,9 @@ impl History {
             Verb::Mark { pair, add, take } => {
                 let contact = self.contact(town, &pair.1).await?;
                 let (add, take) = (self.tags(town, add).await?, self.tags(town, take).await?);
-                tags::mark(app, &act, &whole, &[contact], &add, &take).await.map(drop)
+                tags::mark(app, &act, &whole, &[contact], &add, &take)
+                    .await
+                    .map(drop)
             }
             Verb::Remark { pair, remark } => {
                 let contact = self.contact(town, &pair.1).await?;
@@ -145,11 +153,14 @@ impl History {
             }
             Verb::Remark { pair, remark } => {
                 let (userid, customer) = (pair.0.as_str().into(), pair.1.as_str().into());
-                client.remark(&userid, &customer, Some(remark.as_str()), None).await
+                client
+                    .remark(&userid, &customer, Some(remark.as_str()), None)
+                    .await
             }
-            Verb::CreateTag { group, name } => {
-                client.add_tags(&Group::Named(group.clone()), &[name.as_str()]).await.map(drop)
-            }
+            Verb::CreateTag { group, name } => client
+                .add_tags(&Group::Named(group.clone()), &[name.as_str()])
+                .await
+                .map(drop),
             Verb::RenameTag { tag, name } => client.rename_tag(tag, name).await,
             Verb::DeleteTag { tag } => client.delete_tags(&[tag.as_str()], &[]).await,
         }
@@ -158,7 +169,9 @@ impl History {
     async fn contact(&self, town: &Town, customer: &str) -> Result<ContactId> {
         let sql = "select id from contact where corp_id = $1 and external_userid = $2";
         let args = vec![self.corp.into(), customer.into()];
-        db::scalar(&town.app().db, sql, args).await?.ok_or(Error::NotFound)
+        db::scalar(&town.app().db, sql, args)
+            .await?
+            .ok_or(Error::NotFound)
     }
 
     async fn tags(&self, town: &Town, platform_ids: &[String]) -> Result<Vec<TagId>> {
@@ -181,7 +194,11 @@ fn choose(chance: &mut StdRng, world: &Picture) -> Option<Deed> {
     let is_present = |pair: &&Relation| present.iter().any(|member| member.userid == pair.userid);
     let pairs: Vec<&Relation> = world.relations.iter().filter(is_present).collect();
     let of = |wanted: fn(Standing) -> bool| -> Vec<&Relation> {
-        pairs.iter().copied().filter(|pair| wanted(pair.standing)).collect()
+        pairs
+            .iter()
+            .copied()
+            .filter(|pair| wanted(pair.standing))
+            .collect()
     };
     let scan = |needs_acceptance, is_half| Act::Scan {
         customer: customer.clone(),
@@ -198,7 +215,11 @@ fn choose(chance: &mut StdRng, world: &Picture) -> Option<Deed> {
         18..21 => scan(true, false),
         21..24 => scan(false, true),
         24..28 => {
-            let pair = one(chance, &of(|standing| matches!(standing, Standing::Pending | Standing::Half))).copied()?;
+            let pair = one(
+                chance,
+                &of(|standing| matches!(standing, Standing::Pending | Standing::Half)),
+            )
+            .copied()?;
             Act::Accept {
                 member: pair.userid.clone(),
                 customer: pair.external_userid.clone(),
@@ -347,7 +368,11 @@ fn marking(chance: &mut StdRng, world: &Picture, pairs: &[&Relation]) -> Option<
     let pair = one(chance, pairs)?;
     let tag = tag(chance, world)?;
     let holds = pair.tag_ids.iter().any(|held| *held == *tag);
-    let (add, take) = if holds { (vec![], vec![tag]) } else { (vec![tag], vec![]) };
+    let (add, take) = if holds {
+        (vec![], vec![tag])
+    } else {
+        (vec![tag], vec![])
+    };
     Some(((pair.userid.clone(), pair.external_userid.clone()), add, take))
 }
 

@@ -6,7 +6,9 @@ use dianyu::app::App;
 use dianyu::contacts::inbox::{self, Arrived};
 use dianyu::ids::CorpId;
 use dianyu::jobs;
-use dianyu::sandbox::{CorpSeed, Customer, Delivery, Department, Knobs, Member, Sandbox, SandboxOptions, Tag, TagGroup};
+use dianyu::sandbox::{
+    CorpSeed, Customer, Delivery, Department, Knobs, Member, Sandbox, SandboxOptions, Tag, TagGroup,
+};
 use dianyu::scope::Actor;
 use dianyu::sync::{self, Kind};
 use dianyu::time::{Clock, DAY_MS, Timestamp};
@@ -38,7 +40,7 @@ pub struct History {
     /// Callbacks on their way: the step in which they arrive.
     underway: BTreeMap<(usize, usize), String>,
     sent: usize,
-    /// Pairs whose customer deleted the member, and we were told.
+    /// Pairs (member, customer) whose customer deleted the member, and we were told.
     pub known_lost: BTreeSet<(String, String)>,
     problems: Vec<String>,
 }
@@ -87,15 +89,13 @@ impl Town {
 
     /// Founds a corp a seed, there and here alike: two stores, three associates, four customers whom nobody knows yet.
     pub async fn found(&self, seeds: &[u64]) -> Vec<History> {
-        let mut histories = Vec::with_capacity(seeds.len());
-        for seed in seeds {
-            let history = History::new(*seed);
+        let histories: Vec<History> = seeds.iter().map(|seed| History::new(*seed)).collect();
+        let mut rows = Vec::new();
+        for history in &histories {
             self.sandbox.add_corp(seed_of(&history.corpid));
-            for sql in rows_of(&history, self.app()) {
-                self.shop.run(&sql).await;
-            }
-            histories.push(history);
+            rows.extend(rows_of(history, self.app()));
         }
+        self.shop.run(&rows.join(";\n")).await;
         histories
     }
 
@@ -109,7 +109,11 @@ impl Town {
             for callback in news.iter().filter(of_this).collect::<Vec<_>>() {
                 history.send(&callback.xml, step);
             }
-            let due: Vec<_> = history.underway.range(..=(step, usize::MAX)).map(|(key, _)| *key).collect();
+            let due: Vec<_> = history
+                .underway
+                .range(..=(step, usize::MAX))
+                .map(|(key, _)| *key)
+                .collect();
             for key in due {
                 let body = history.underway.remove(&key).unwrap();
                 arrived.push(Arrived {
@@ -138,8 +142,8 @@ impl Town {
         tx.commit().await.unwrap();
     }
 
-    /// Later looks of the batch are not waited for.
-    pub async fn end(&self) {
+    /// Looks that wait do not come: what follows must do without them.
+    pub async fn forget_looks(&self) {
         self.shop.run("delete from job").await;
     }
 }
@@ -187,9 +191,16 @@ impl History {
 
     /// A callback is lost, comes twice, comes late, or comes.
     fn send(&mut self, xml: &str, step: usize) {
-        let (is_lost, is_doubled, is_late) =
-            (self.is_chosen(LOST), self.is_chosen(DOUBLED), self.is_chosen(LATE));
-        let late = if is_late { self.chance.random_range(1..5) } else { 0 };
+        let (is_lost, is_doubled, is_late) = (
+            self.is_chosen(LOST),
+            self.is_chosen(DOUBLED),
+            self.is_chosen(LATE),
+        );
+        let late = if is_late {
+            self.chance.random_range(1..5)
+        } else {
+            0
+        };
         let again = self.chance.random_range(0..4);
         let event = read_event(xml).expect("an event that can be read").event;
         let fate = match (is_lost, is_late, is_doubled) {
@@ -255,7 +266,7 @@ fn seed_of(corpid: &str) -> CorpSeed {
         name: corpid.into(),
         secret: "sandbox-secret".into(),
         agent_id: 1_000_002,
-        departments: [(1, 0, "禾与"), (11, 1, "华东"), (21, 11, "一店"), (22, 11, "二店")]
+        departments: [(1, 0, "禾与"), (21, 1, "一店"), (22, 1, "二店")]
             .map(department)
             .to_vec(),
         members: MEMBERS.map(member).to_vec(),
@@ -273,10 +284,13 @@ fn seed_of(corpid: &str) -> CorpSeed {
 /// The same as the mirror has it: a corp that was synced long ago.
 fn rows_of(history: &History, app: &App) -> Vec<String> {
     let (corp, corpid) = (history.corp, &history.corpid);
-    let sealed = |column: &str, secret: &str| app.sealer.seal(&format!("{corp}|corp|{column}|{corp}"), secret);
+    let sealed =
+        |column: &str, secret: &str| app.sealer.seal(&format!("{corp}|corp|{column}|{corp}"), secret);
     let members: Vec<String> = (31..)
         .zip(MEMBERS)
-        .map(|(id, (userid, name, store))| format!("({corp}, {id}, '{userid}', '{name}', {store}, 'active', 0, null, 0)"))
+        .map(|(id, (userid, name, store))| {
+            format!("({corp}, {id}, '{userid}', '{name}', {store}, 'active', 0, null, 0)")
+        })
         .collect();
     let places: Vec<String> = (31..)
         .zip(MEMBERS)
@@ -294,9 +308,9 @@ fn rows_of(history: &History, app: &App) -> Vec<String> {
         ),
         format!(
             "insert into department (corp_id, id, parent_id, name, sort, seen_at) values ({corp}, 1, 0, '禾与', 0, 0),
-             ({corp}, 11, 1, '华东', 0, 0), ({corp}, 21, 11, '一店', 0, 0), ({corp}, 22, 11, '二店', 0, 0)"
+             ({corp}, 21, 1, '一店', 0, 0), ({corp}, 22, 1, '二店', 0, 0)"
         ),
-        format!("insert into region (corp_id, id, name, department_id) values ({corp}, 11, '华东', 11)"),
+        format!("insert into region (corp_id, id, name, department_id) values ({corp}, 11, '禾与', 1)"),
         format!(
             "insert into store (corp_id, id, code, name, region_id, zone, status, department_id, created_at) values
              ({corp}, 21, 'D21', '一店', 11, 'Asia/Shanghai', 'open', 21, 0),
