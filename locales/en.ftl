@@ -243,6 +243,13 @@ contact-followed-by = Followed by
 contact-way = Came by
 contact-description = Description
 contact-no-follow = Nobody follows this contact now.
+contact-groups = Groups they are in
+contact-group-nameless = Unnamed group
+contact-group-owner = owned by { $name }
+contact-group-people = { $count ->
+    [one] 1 person
+   *[other] { $count } people
+}
 contact-edit = Edit remark
 contact-remark = Remark
 contact-edit-hint = Goes to WeCom, too.

@@ -25,6 +25,7 @@ pub mod auth;
 pub mod timeline;
 pub mod contacts;
 pub mod tags;
+pub mod groups;
 pub mod sync;
 pub mod segments;
 pub mod links;

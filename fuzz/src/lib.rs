@@ -199,11 +199,18 @@ pub fn dispatch(data: &[u8]) {
             Asked::Member { userid: who, .. } => assert!(!left && who == userid),
             other => panic!("{other:?}"),
         },
-        Event::TransferFailed { .. }
-        | Event::GroupCreated { .. }
-        | Event::GroupChanged { .. }
-        | Event::GroupDismissed { .. }
-        | Event::Other { .. } => {}
+        Event::GroupCreated { chat_id }
+        | Event::GroupChanged { chat_id, .. }
+        | Event::GroupDismissed { chat_id } => {
+            let Asked::Group(job) = &asked else {
+                panic!("{asked:?}");
+            };
+            assert!(job.chat_id == *chat_id && job.look == 0);
+            let stored = serde_json::to_string(job).expect("a job is JSON");
+            assert_eq!(serde_json::from_str(&stored).ok().as_ref(), Some(job));
+            assert!(job.key().is_some_and(|key| key.len() < 1_000));
+        }
+        Event::TransferFailed { .. } | Event::Other { .. } => assert_eq!(asked, Asked::Nothing),
     }
 }
 
@@ -296,17 +303,18 @@ fn written(received: &Received) -> String {
             put("Event", "change_external_chat");
             put("ChangeType", "update");
             put("ChatId", chat_id);
-            let mut people = |members: &Members| {
+            let people = |put: &mut dyn FnMut(&'static str, &str), members: &Members| {
                 put("LastMemVer", &members.last);
                 put("CurMemVer", &members.current);
             };
             let detail = match change {
                 GroupChange::Joined(members) => {
-                    people(members);
+                    people(&mut put, members);
                     "add_member"
                 }
-                GroupChange::Left(members) => {
-                    people(members);
+                GroupChange::Left { members, is_removed } => {
+                    people(&mut put, members);
+                    put("QuitScene", if *is_removed { "1" } else { "0" });
                     "del_member"
                 }
                 GroupChange::Owner => "change_owner",
@@ -315,7 +323,7 @@ fn written(received: &Received) -> String {
                 GroupChange::Unknown(detail) => detail,
             };
             put("UpdateDetail", detail);
-            if let GroupChange::Joined(members) | GroupChange::Left(members) = change {
+            if let GroupChange::Joined(members) | GroupChange::Left { members, .. } = change {
                 items = &members.ids;
             }
         }

@@ -19,6 +19,7 @@ use crate::auth::Permission::{ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
 use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, TagName};
 use crate::error::Error;
+use crate::groups::{self, GroupOfContact};
 use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::page::PageOf;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Routes<App> {
         .post("/contacts/tags", Can(ContactsWrite), mark_many)
         .get("/contacts/{id}", Can(ContactsRead), show)
         .get("/contacts/{id}/timeline", Can(ContactsRead), timeline)
+        .get("/contacts/{id}/groups", Can(ContactsRead), groups_of)
         .get("/contacts/{id}/tags", Can(ContactsRead), tags_of)
         .post("/contacts/{id}/tags", Can(ContactsWrite), mark)
 }
@@ -222,6 +224,18 @@ pub(super) async fn timeline(
 ) -> Result<Json<List<TimelineEntry>>> {
     let entries = timeline::of_contact(&app.db, &me.scope, id, &query.page()?).await?;
     Ok(Json(entries.map(TimelineEntry).into()))
+}
+
+/// Customer groups that a contact is in now, the last joined first.
+#[utoipa::path(get, path = "/contacts/{id}/groups", params(("id" = ContactId, Path)),
+    responses((status = 200, body = List<GroupOfContact>)))]
+pub(super) async fn groups_of(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+) -> Result<Json<List<GroupOfContact>>> {
+    let groups = groups::of_contact(&app.db, &me.scope, id).await?;
+    Ok(Json(List::whole(groups)))
 }
 
 /// Tags on a contact's live follows in scope, each once.

@@ -39,6 +39,7 @@ use crate::error::Error;
         contacts::mark_many,
         contacts::show,
         contacts::timeline,
+        contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
         tags::list_groups,

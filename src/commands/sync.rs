@@ -76,8 +76,13 @@ async fn show(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
 
 fn sentence(app: &App, step: &StepState) -> String {
     let mut said = format!("{}: {} read", step.step, step.seen);
+    let what = if step.step == "groups" {
+        "groups"
+    } else {
+        "members"
+    };
     if step.total > 0 {
-        said += &format!(", {} of {} members", step.done, step.total);
+        said += &format!(", {} of {} {what}", step.done, step.total);
     }
     if let Some(pace) = step.pace(app.now()) {
         said += &format!(", {pace:.0} a second");
@@ -89,7 +94,7 @@ fn sentence(app: &App, step: &StepState) -> String {
         said += &format!(", {} changed, {} ended", step.changed, step.closed);
     }
     if step.failed > 0 {
-        said += &format!(", {} members could not be read", step.failed);
+        said += &format!(", {} {what} could not be read", step.failed);
     }
     if let Some(problem) = &step.problem {
         said += &format!(" ({problem})");

@@ -18,7 +18,7 @@ pub enum Heard {
     Ended,
     /// The event is old, or heard before.
     Nothing,
-    /// We do not know the pair. The platform's reads may not show it yet, and show it for good once they do: told
+    /// We do not know the pair, or not this stretch of it. The platform's reads may not show it yet, and show it for good once they do: told
     /// again after a later reading, the end is not lost.
     TooEarly,
 }
@@ -42,7 +42,9 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
     let is_open = period.until_at.is_none() && kept.is_live();
     let is_guess = period.until_cause.as_deref() == Some("system");
     if !is_open && !is_guess {
-        return Ok(Heard::Nothing);
+        // Later than the end we know: it is of a stretch that no reading has shown yet, or of none.
+        let is_later = period.until_at.is_some_and(|until| ending.at > until);
+        return Ok(if is_later { Heard::TooEarly } else { Heard::Nothing });
     }
     let at = ending.at.max(period.from_at);
     let zone = zone_of(tx, corp, period.store_id).await?;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ids::{CorpId, Ids};
 use crate::queue::{self, Lane, NewJob};
 use crate::seal::fingerprint;
-use crate::time::Timestamp;
+use crate::time::{MINUTE_MS, Timestamp};
 
 pub use super::store::callbacks::{body, last_arrived, last_refused, mark, note_refused, sweep};
 
@@ -31,6 +31,9 @@ impl Refused {
         }
     }
 }
+
+/// The platform's reads may be stale: what an event told of is looked at again after these pauses.
+pub const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
 /// A callback to keep.
 pub struct Arrived {

@@ -29,6 +29,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0008_approval",
         include_str!("../../migrations/0008_approval.sql"),
     ),
+    ("0009_groups", include_str!("../../migrations/0009_groups.sql")),
     ("0010_doctor", include_str!("../../migrations/0010_doctor.sql")),
     (
         "0011_store_rule",

@@ -5,17 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::reactions;
 use crate::app::App;
-use crate::contacts::inbox::{self, ReadEvent};
+use crate::contacts::inbox::{self, LOOKS_AGAIN, ReadEvent};
 use crate::contacts::{self, EndCause, Ending};
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, PlatformFault, Result};
+use crate::groups::{self, Told};
 use crate::ids::{CorpId, ExternalUserId, UserId};
 use crate::job::{self, Job};
 use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
-use crate::wecom::callback::{self, Event, Received};
+use crate::wecom::callback::{self, Event, GroupChange, Received};
 use crate::welcomes;
 
 impl Job for ReadEvent {
@@ -51,6 +52,8 @@ impl Job for ReadEvent {
 pub enum Asked {
     /// A look at one person.
     Look(Fetch),
+    /// A look at one group.
+    Group(groups::jobs::Fetch),
     Tags,
     Departments,
     /// A member left.
@@ -112,11 +115,30 @@ pub fn asked_by(received: &Received) -> Asked {
             userid: userid.clone(),
             new_userid: new_userid.clone(),
         },
-        Event::TransferFailed { .. }
-        | Event::GroupCreated { .. }
-        | Event::GroupChanged { .. }
-        | Event::GroupDismissed { .. }
-        | Event::Other { .. } => Asked::Nothing,
+        Event::GroupCreated { chat_id } => group(chat_id, None),
+        Event::GroupChanged { chat_id, change } => group(chat_id, left(change, at)),
+        Event::GroupDismissed { chat_id } => group(chat_id, Some(Told::Dismissed { at })),
+        Event::TransferFailed { .. } | Event::Other { .. } => Asked::Nothing,
+    }
+}
+
+fn group(chat_id: &str, told: Option<Told>) -> Asked {
+    Asked::Group(groups::jobs::Fetch {
+        chat_id: chat_id.to_owned(),
+        told,
+        look: 0,
+    })
+}
+
+/// Who left a group; older servers name nobody.
+fn left(change: &GroupChange, at: Timestamp) -> Option<Told> {
+    match change {
+        GroupChange::Left { members, is_removed } if !members.ids.is_empty() => Some(Told::Left {
+            ids: members.ids.clone(),
+            is_removed: *is_removed,
+            at,
+        }),
+        _ => None,
     }
 }
 
@@ -125,6 +147,11 @@ async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Res
     match asked_by(received) {
         Asked::Look(job) => {
             job::enqueue(tx, &app.ids, app.now(), corp, &job, app.now()).await?;
+            Ok(())
+        }
+        Asked::Group(job) => {
+            let run_at = app.now().plus_ms(groups::jobs::FIRST_LOOK_MS);
+            job::enqueue(tx, &app.ids, app.now(), corp, &job, run_at).await?;
             Ok(())
         }
         Asked::Tags => reactions::tags_changed(tx, app, corp).await,
@@ -202,8 +229,6 @@ async fn welcome(app: &App, corp: CorpId, received: &Received) -> Result<()> {
 
 /// How long the platform may not yet show somebody it told us of.
 const LAG_MS: i64 = MINUTE_MS;
-/// The platform's reads may be stale: what an event told of is looked at again after these pauses.
-const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
 /// Fetches one contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

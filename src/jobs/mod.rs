@@ -9,4 +9,4 @@ pub mod registry;
 pub mod runner;
 pub mod schedule;
 
-pub use runner::{run, settle};
+pub use runner::{run, settle, settle_corps};

@@ -6,7 +6,7 @@ use crate::contacts::inbox::ReadEvent;
 use crate::error::{Error, Result};
 use crate::job::Job as _;
 use crate::queue::Job;
-use crate::{campaigns, contacts, moments, sync, tags, welcomes};
+use crate::{campaigns, contacts, groups, moments, sync, tags, welcomes};
 
 macro_rules! registry {
     ($($job:ty),* $(,)?) => {
@@ -34,6 +34,7 @@ registry![
     contacts::jobs::RefreshMember,
     contacts::jobs::SyncPeople,
     tags::jobs::SyncTags,
+    groups::jobs::Fetch,
     sync::jobs::Nightly,
     sync::jobs::CarryOn,
     welcomes::jobs::NameContact,

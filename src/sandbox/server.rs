@@ -256,6 +256,11 @@ impl Sandbox {
         self.inner.postman.deliveries()
     }
 
+    /// The same, of what happened since the last time.
+    pub fn take_callbacks(&self) -> Vec<Delivery> {
+        self.inner.postman.take_deliveries()
+    }
+
     /// Every call that reached the platform, oldest first.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         locked(&self.inner.ledger).iter().cloned().collect()

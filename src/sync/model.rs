@@ -23,22 +23,24 @@ impl Kind {
     }
 }
 
-/// What is read, in this order: a pair needs its member and its tags.
+/// What is read, in this order: a pair needs its member and its tags, a group its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     People,
     Tags,
     Contacts,
+    Groups,
 }
 
 impl Step {
-    pub const ALL: [Self; 3] = [Self::People, Self::Tags, Self::Contacts];
+    pub const ALL: [Self; 4] = [Self::People, Self::Tags, Self::Contacts, Self::Groups];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::People => "people",
             Self::Tags => "tags",
             Self::Contacts => "contacts",
+            Self::Groups => "groups",
         }
     }
 }
@@ -73,16 +75,16 @@ pub struct StepState {
     pub step: String,
     /// waiting, running, done, failed
     pub state: String,
-    /// Members read, of `total`; 0 of 0 while that is not known.
+    /// Members (of the last step, groups) read, of `total`; 0 of 0 while that is not known.
     pub done: i64,
     pub total: i64,
-    /// Members, tags or pairs that were shown.
+    /// Members, tags, pairs or groups that were shown.
     pub seen: i64,
     /// Of these, how many began or came out different from what we held.
     pub changed: i64,
     /// Rows of ours that the platform no longer shows.
     pub closed: i64,
-    /// Members who could not be read.
+    /// Members, or groups, that could not be read.
     pub failed: i64,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

@@ -3,16 +3,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::model::Step;
+use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
 use crate::contacts::{Mirrored, Reading, Shown};
 use crate::directory::{self, Corp};
-use crate::error::{Advice, Error, PlatformFault, Result};
+use crate::error::{Error, Result};
 use crate::ids::{AssociateId, UserId};
 use crate::queue::Lane;
 use crate::scope::Actor;
@@ -31,15 +31,6 @@ const TOGETHER: usize = 20;
 const MAX_PAGES: u64 = MEMBERS as u64 * 200 * 4;
 /// Tries of a page that a callback's write got in the way of.
 const MAX_LOOKS: usize = 5;
-/// Tries of a call that may work later; rate limits are waited for without counting.
-const MAX_TRIES: u32 = 6;
-
-/// The member is gone, not visible, or not configured for customer contact.
-const ABOUT_A_MEMBER: [i64; 6] = [40003, 46004, 60011, 60021, 60111, 84074];
-/// The cursor has aged.
-const ABOUT_A_CURSOR: [i64; 3] = [40035, 40058, 50100];
-/// Calls are counted: waiting is no failure.
-const RATE_LIMIT: i64 = 45009;
 
 /// A page that was read.
 struct Piece {
@@ -73,7 +64,7 @@ pub async fn read_all(work: &Work<'_>) -> Result<Option<String>> {
         problem: None,
     };
     loop {
-        let parts = store::open_parts(&work.app.db, work.corp, work.run).await?;
+        let parts = store::open_parts(&work.app.db, work.corp, work.run, Step::Contacts).await?;
         if parts.is_empty() {
             return Ok(writer.problem);
         }
@@ -93,12 +84,15 @@ pub async fn read_all(work: &Work<'_>) -> Result<Option<String>> {
 }
 
 async fn plan(work: &Work<'_>, client: &Client) -> Result<()> {
-    if store::is_planned(&work.app.db, work.corp, work.run).await? {
+    let (corp, run) = (work.corp, work.run);
+    if store::is_planned(&work.app.db, corp, run, Step::Contacts).await? {
         return Ok(());
     }
     let members = client.follow_users().await?;
+    let parts: Vec<Vec<UserId>> = members.chunks(MEMBERS).map(<[UserId]>::to_vec).collect();
     let tx = work.app.db.begin().await?;
-    store::plan(&tx, work.corp, work.run, &members, MEMBERS).await?;
+    store::add_parts(&tx, corp, run, Step::Contacts, &parts).await?;
+    store::set_left(&tx, corp, run, Step::Contacts, members.len() as i64).await?;
     tx.commit().await
 }
 
@@ -169,40 +163,11 @@ impl Reader<'_> {
         }
     }
 
-    /// One page; waits as long as the platform's limits ask, and a little for what may pass.
     async fn page(&self, members: &[UserId], cursor: Option<&str>) -> Result<Page<ContactOfMember>> {
-        let mut tries = 0;
-        loop {
-            let answer = self.client.contacts_of(members, cursor).await;
-            let Err(Error::Platform(PlatformFault {
-                code,
-                advice: Advice::Retry { after_ms },
-                ..
-            })) = &answer
-            else {
-                return answer;
-            };
-            let is_wait = *code == Some(RATE_LIMIT);
-            tries += u32::from(!is_wait);
-            let is_about_cursor = code.is_some_and(|code| ABOUT_A_CURSOR.contains(&code));
-            if tries > MAX_TRIES || is_about_cursor {
-                return answer;
-            }
-            self.pause(*after_ms).await?;
-        }
+        self.work
+            .patiently(|| self.client.contacts_of(members, cursor))
+            .await
     }
-
-    async fn pause(&self, ms: i64) -> Result<()> {
-        let pause = Duration::from_millis(u64::try_from(ms).unwrap_or(1_000).clamp(10, 60_000));
-        tokio::select! {
-            () = self.work.over.cancelled() => Err(Error::internal("the sync was let go of")),
-            () = tokio::time::sleep(pause) => Ok(()),
-        }
-    }
-}
-
-fn is_one_of(error: &Error, codes: &[i64]) -> bool {
-    matches!(error, Error::Platform(fault) if fault.code.is_some_and(|code| codes.contains(&code)))
 }
 
 struct Writer<'a> {
@@ -255,7 +220,11 @@ impl Writer<'_> {
                         by.closed += self.close(&tx, piece).await?;
                     }
                 }
-                Told::Split(part) => store::split(&tx, work.corp, work.run, part).await?,
+                Told::Split(part) => {
+                    let singles: Vec<_> = part.members.iter().map(|member| vec![member.clone()]).collect();
+                    store::add_parts(&tx, work.corp, work.run, Step::Contacts, &singles).await?;
+                    store::drop_part(&tx, work.corp, work.run, part.part).await?;
+                }
                 Told::Failed(part, why) => {
                     by.done += part.members.len() as i64;
                     by.failed += part.members.len() as i64;

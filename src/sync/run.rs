@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::jobs::CarryOn;
 use super::model::{Kind, Step};
-use super::{pairs, store};
+use super::{groups, pairs, store};
 use crate::app::App;
 use crate::contacts;
 use crate::db::Tx;
@@ -18,6 +18,9 @@ use crate::tags;
 
 /// A third of the lease: two renewals may fail before it is lost.
 const RENEW: Duration = Duration::from_secs(20);
+
+/// Rows a run has to have seen before the planner is shown the tables anew: among fewer any index will do.
+const WORTH_A_LOOK: i64 = 1_000;
 
 /// What became of a run, as far as this caller worked on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +136,9 @@ impl Work<'_> {
         if !is_done {
             return Ok(Outcome::LetGo);
         }
-        self.app.db.look_at_tables().await?;
+        if store::seen(&self.app.db, self.corp, self.run).await? >= WORTH_A_LOOK {
+            self.app.db.look_at_tables().await?;
+        }
         Ok(Outcome::Done)
     }
 
@@ -143,6 +148,7 @@ impl Work<'_> {
             Step::People => contacts::sync_people(self.app, self.corp).await?,
             Step::Tags => tags::sync_tags(self.app, self.corp).await?.tags,
             Step::Contacts => return pairs::read_all(self).await,
+            Step::Groups => return groups::read_all(self).await,
         } as i64;
         let tx = self.app.db.begin().await?;
         let by = store::Progress {

@@ -186,7 +186,14 @@ pub async fn advance(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, by: Progr
     Ok(())
 }
 
-/// A few members, and where their reading stands.
+/// Rows that a run has seen, in all its steps.
+pub async fn seen(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<i64> {
+    let sql =
+        "select cast(coalesce(sum(seen), 0) as bigint) from sync_step where corp_id = $1 and run_id = $2";
+    db::count(conn, sql, args![corp, id]).await
+}
+
+/// A few members (none: all of them), and where their reading stands.
 #[derive(Debug, Clone)]
 pub struct Part {
     pub part: i64,
@@ -203,60 +210,69 @@ struct PartRow {
     cursor: Option<String>,
 }
 
-/// Divides members into parts; once a run.
-pub async fn plan(tx: &Tx, corp: CorpId, id: SyncRunId, members: &[UserId], size: usize) -> Result<()> {
-    let chunks: Vec<&[UserId]> = members.chunks(size).collect();
-    add_parts(tx, corp, id, 0, &chunks).await?;
+/// Says how much of a step is left to do.
+pub async fn set_left(tx: &Tx, corp: CorpId, id: SyncRunId, step: Step, left: i64) -> Result<()> {
     db::run(
         tx,
-        "update sync_step set total = $4 where corp_id = $1 and run_id = $2 and step = $3",
-        args![corp, id, Step::Contacts.as_str(), members.len() as i64],
+        "update sync_step set total = done + $4 where corp_id = $1 and run_id = $2 and step = $3",
+        args![corp, id, step.as_str(), left],
     )
     .await?;
     Ok(())
 }
 
-/// Replaces a part by one for each of its members.
-pub async fn split(tx: &Tx, corp: CorpId, id: SyncRunId, part: &Part) -> Result<()> {
+/// When a step began: what was looked at since need not be again.
+pub async fn step_began(conn: &impl Conn, corp: CorpId, id: SyncRunId, step: Step) -> Result<Timestamp> {
+    let sql = "select started_at from sync_step where corp_id = $1 and run_id = $2 and step = $3";
+    let began: Option<Option<Timestamp>> = db::scalar(conn, sql, args![corp, id, step.as_str()]).await?;
+    began
+        .flatten()
+        .ok_or_else(|| Error::internal("a step that has not begun"))
+}
+
+/// Adds parts of a step.
+pub async fn add_parts(
+    tx: &Tx,
+    corp: CorpId,
+    id: SyncRunId,
+    step: Step,
+    parts: &[Vec<UserId>],
+) -> Result<()> {
     let next: i64 = db::count(
         tx,
-        "select coalesce(max(part), 0) + 1 from sync_part where corp_id = $1 and run_id = $2",
+        "select coalesce(max(part), -1) + 1 from sync_part where corp_id = $1 and run_id = $2",
         args![corp, id],
     )
     .await?;
-    let singles: Vec<&[UserId]> = part.members.chunks(1).collect();
-    add_parts(tx, corp, id, next, &singles).await?;
-    db::run(
-        tx,
-        "delete from sync_part where corp_id = $1 and run_id = $2 and part = $3",
-        args![corp, id, part.part],
-    )
-    .await?;
-    Ok(())
-}
-
-async fn add_parts(tx: &Tx, corp: CorpId, id: SyncRunId, first: i64, chunks: &[&[UserId]]) -> Result<()> {
-    let mut rows = Vec::with_capacity(chunks.len());
-    for (index, members) in chunks.iter().enumerate() {
+    let mut rows = Vec::with_capacity(parts.len());
+    for (part, members) in (next..).zip(parts) {
         let members = serde_json::to_string(members)?;
-        rows.push(args![corp, id, first + index as i64, members, "open"]);
+        rows.push(args![corp, id, part, step.as_str(), members, "open"]);
     }
-    let head = "insert into sync_part (corp_id, run_id, part, members, state)";
+    let head = "insert into sync_part (corp_id, run_id, part, step, members, state)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
 
-pub async fn is_planned(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<bool> {
-    let sql = "select count(*) from (select 1 from sync_part where corp_id = $1 and run_id = $2 limit 1) p";
-    Ok(db::count(conn, sql, args![corp, id]).await? > 0)
+/// Takes away a part that others stand in for.
+pub async fn drop_part(tx: &Tx, corp: CorpId, id: SyncRunId, part: i64) -> Result<()> {
+    let sql = "delete from sync_part where corp_id = $1 and run_id = $2 and part = $3";
+    db::run(tx, sql, args![corp, id, part]).await?;
+    Ok(())
 }
 
-pub async fn open_parts(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<Vec<Part>> {
+pub async fn is_planned(conn: &impl Conn, corp: CorpId, id: SyncRunId, step: Step) -> Result<bool> {
+    let sql = "select count(*) from
+                 (select 1 from sync_part where corp_id = $1 and run_id = $2 and step = $3 limit 1) p";
+    Ok(db::count(conn, sql, args![corp, id, step.as_str()]).await? > 0)
+}
+
+pub async fn open_parts(conn: &impl Conn, corp: CorpId, id: SyncRunId, step: Step) -> Result<Vec<Part>> {
     let rows: Vec<PartRow> = db::all(
         conn,
         "select part, members, began_at, cursor from sync_part
-         where corp_id = $1 and run_id = $2 and state = 'open' order by part",
-        args![corp, id],
+         where corp_id = $1 and run_id = $2 and step = $3 and state = 'open' order by part",
+        args![corp, id, step.as_str()],
     )
     .await?;
     let read = |row: PartRow| {

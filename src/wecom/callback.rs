@@ -89,7 +89,11 @@ pub enum Event {
 pub enum GroupChange {
     /// Who came. Without ids (older servers sent none) or with a `last` that is not what we know: read the group.
     Joined(Members),
-    Left(Members),
+    /// Who went, and whether the owner or an administrator of the group took them out.
+    Left {
+        members: Members,
+        is_removed: bool,
+    },
     Owner,
     Name,
     Notice,
@@ -200,7 +204,10 @@ fn group_event(change: &str, fields: &mut Fields) -> Option<Event> {
             chat_id,
             change: match fields.take("UpdateDetail").unwrap_or_default().as_str() {
                 "add_member" => GroupChange::Joined(members(fields)),
-                "del_member" => GroupChange::Left(members(fields)),
+                "del_member" => GroupChange::Left {
+                    is_removed: fields.take("QuitScene").as_deref() == Some("1"),
+                    members: members(fields),
+                },
                 "change_owner" => GroupChange::Owner,
                 "change_name" => GroupChange::Name,
                 "change_notice" => GroupChange::Notice,

@@ -182,6 +182,38 @@ async fn a_customer_who_left_stays_lost_though_the_platform_still_shows_the_pair
 }
 
 #[tokio::test]
+async fn an_end_heard_before_its_beginning_is_shown_is_told_again() {
+    let shop = World::open().await;
+    let lost = |at| Ending {
+        userid: "li".into(),
+        cause: EndCause::Contact,
+        at,
+    };
+    let first = shop.now();
+    shop.read(NEW, vec![follow("li", first)], None).await;
+    shop.app.clock.advance(HOUR_MS);
+    let end = lost(shop.now());
+    let heard = shop.read(NEW, vec![follow("li", first)], Some(&end)).await;
+    assert!(!heard.is_end_early);
+    // They came back and left again; the platform's reads are behind.
+    shop.app.clock.advance(DAY_MS);
+    let (again, end) = (shop.now(), lost(shop.now().plus_ms(5_000)));
+    shop.app.clock.advance(6_000);
+    let heard = shop.read(NEW, vec![follow("li", first)], Some(&end)).await;
+    assert!(heard.is_end_early, "it is of a stretch that is not shown yet");
+    shop.app.clock.advance(MINUTE_MS);
+    let heard = shop.read(NEW, vec![follow("li", again)], Some(&end)).await;
+    assert!(!heard.is_end_early);
+    let lost = "select count(*) from follow where state = 'lost'";
+    assert_eq!(shop.number(lost).await, 1);
+    assert_eq!(
+        shop.number("select count(*) from follow_period where until_cause = 'contact'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
 async fn any_order_and_any_number_of_tellings_end_the_same() {
     // The customer came, left, and the platform goes on showing the pair.
     let orders: [&[usize]; 5] = [

@@ -106,7 +106,8 @@ async fn a_run_reads_everything_and_says_what_it_changed() {
         [
             ("people", "done", 5),
             ("tags", "done", 2),
-            ("contacts", "done", 513)
+            ("contacts", "done", 513),
+            ("groups", "done", 0)
         ]
     );
     let contacts = &told.steps[2];

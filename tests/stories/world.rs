@@ -37,8 +37,17 @@ impl World {
 
     /// The same, on a clock that somebody else reads too.
     pub async fn at_with(wecom_base_url: &str, clock: Clock) -> Self {
+        Self::kept_in(
+            tempfile::tempdir().expect("a temporary folder"),
+            wecom_base_url,
+            clock,
+        )
+        .await
+    }
+
+    /// The same, with SQLite's file in this folder.
+    pub async fn kept_in(folder: tempfile::TempDir, wecom_base_url: &str, clock: Clock) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let db = database(&folder).await;
         migrate::up(&db, start()).await.expect("migrations apply");
         let config = config(wecom_base_url);

@@ -343,6 +343,12 @@ pub async fn present_userids(conn: &impl Conn, corp: CorpId) -> Result<Vec<UserI
     db::scalars(conn, sql, args![corp]).await
 }
 
+/// The same with those who left: they may still own groups.
+pub async fn every_userid(conn: &impl Conn, corp: CorpId) -> Result<Vec<UserId>> {
+    let sql = "select userid from associate where corp_id = $1 order by id";
+    db::scalars(conn, sql, args![corp]).await
+}
+
 /// Who left since an instant.
 pub async fn left_since(conn: &impl Conn, corp: CorpId, since: Timestamp) -> Result<Vec<AssociateId>> {
     let sql = "select id from associate where corp_id = $1 and status = 'left' and left_at >= $2 order by id";

@@ -75,7 +75,8 @@ async fn every_change_of_a_group_is_told_with_its_versions() {
         Event::GroupChanged { change, .. } => change.clone(),
         other => panic!("{other:?}"),
     };
-    let (GroupChange::Joined(joined), GroupChange::Left(left)) = (change(1), change(2)) else {
+    let (GroupChange::Joined(joined), GroupChange::Left { members: left, .. }) = (change(1), change(2))
+    else {
         panic!("{events:?}");
     };
     assert_eq!((joined.ids, joined.last), (vec!["wm2".to_owned()], first));

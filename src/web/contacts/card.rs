@@ -13,6 +13,7 @@ use crate::auth::{Operator, Permission};
 use crate::contacts::{self, ContactCard, FollowRow, TagName};
 use crate::directory::{self, Store};
 use crate::error::Error;
+use crate::groups::{self, GroupOfContact};
 use crate::ids::{ContactId, TagId};
 use crate::money::Fen;
 use crate::page::{Page, PageOf};
@@ -28,6 +29,8 @@ const ENTRIES: i64 = 20;
 pub struct ContactPage {
     pub shell: Shell,
     pub card: ContactCard,
+    /// Customer groups they are in now.
+    pub groups: Vec<GroupOfContact>,
     pub timeline: Page<Recorded>,
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
@@ -73,11 +76,13 @@ async fn page(
     let card = contacts::find(&app.db, &me.scope, id).await?;
     let page = PageOf::new(Some(ENTRIES), after)?;
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
+    let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
         shell,
         card,
+        groups,
         timeline,
         is_older,
         tag_groups,
@@ -161,6 +166,14 @@ impl ContactPage {
         match self.card.orders_365 {
             0 => format::NONE.into(),
             orders => figures::yuan(Fen(self.card.spent_365_fen.0 / orders)),
+        }
+    }
+
+    /// Many groups are never named; people see the members' names then.
+    fn called(&self, group: &GroupOfContact) -> String {
+        match group.name.as_str() {
+            "" => self.shell.t("contact-group-nameless"),
+            name => name.to_owned(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::card::{ContactPage, Remark, Typed};
 use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
+use crate::groups::GroupOfContact;
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FollowId, LinkId, OrderId, StoreId, TagGroupId, TagId,
-    TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
+    TagId, TimelineId,
 };
 use crate::money::Fen;
 use crate::page::Page;
@@ -117,6 +118,22 @@ pub fn card() -> ContactCard {
     }
 }
 
+fn groups() -> Vec<GroupOfContact> {
+    let group = |id: i64, name: &str, owner: Option<&str>, members: i64| GroupOfContact {
+        id: GroupId(id),
+        name: name.into(),
+        owner_userid: "lin".into(),
+        owner_name: owner.map(str::to_owned),
+        members,
+        joined_at: NOW.plus_ms(-id * DAY_MS),
+        join_scene: 3,
+    };
+    vec![
+        group(21, "嘉里店 · 新品<先看>", Some("林晓雯"), 186),
+        group(240, "", None, 3),
+    ]
+}
+
 pub fn timeline() -> Vec<Recorded> {
     let recorded = |hours: i64, by: Option<&str>, entry: Entry| Recorded {
         id: TimelineId(hours),
@@ -186,6 +203,7 @@ impl ContactPage {
                 ..shell.clone()
             },
             card,
+            groups: groups(),
             timeline: Page {
                 items,
                 next: next.map(str::to_owned),

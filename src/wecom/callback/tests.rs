@@ -51,7 +51,13 @@ fn every_group_event_is_told_apart() {
         current: "bb22".into(),
     };
     assert_eq!(change("add_member", list), GroupChange::Joined(members.clone()));
-    assert_eq!(change("del_member", list), GroupChange::Left(members));
+    let left = |is_removed| GroupChange::Left {
+        members: members.clone(),
+        is_removed,
+    };
+    assert_eq!(change("del_member", list), left(false));
+    let by_owner = format!("{list}<QuitScene>1</QuitScene>");
+    assert_eq!(change("del_member", &by_owner), left(true));
     assert_eq!(change("add_member", ""), GroupChange::Joined(Members::default()));
     assert_eq!(change("change_owner", ""), GroupChange::Owner);
     assert_eq!(change("change_name", ""), GroupChange::Name);
