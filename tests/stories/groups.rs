@@ -376,12 +376,12 @@ async fn a_corp_too_large_for_one_list_is_listed_by_its_owners() {
     });
     let told = street.sync().await;
     assert_eq!((told.steps[3].done, told.steps[3].failed), (1, 0));
-    let asked = street
+    let mut asked = street
         .sandbox
         .ledger()
         .into_iter()
         .filter(|entry| entry.api.ends_with("groupchat/list"));
-    let owners = asked.last().unwrap().request["owner_filter"]["userid_list"].clone();
+    let owners = asked.next_back().unwrap().request["owner_filter"]["userid_list"].clone();
     assert_eq!(owners.as_array().map(Vec::len), Some(5));
 }
 
