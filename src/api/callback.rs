@@ -31,6 +31,8 @@ use crate::wecom::crypto::CryptoError;
 const OLD_MS: i64 = 10 * MINUTE_MS;
 /// The platform itself gives up after so long.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Within this every callback is answered.
+const ANSWER: Duration = Duration::from_millis(4_500);
 /// Storing that takes longer is answered as not done, while the platform still listens. Done later, it is no harm:
 /// the repeat is dropped.
 const STORING: Duration = Duration::from_secs(4);
@@ -108,7 +110,22 @@ async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
     plain.into_response()
 }
 
+/// One deadline for body, secrets and storing together.
 async fn receive(State(state): State<CallbackState>, call: Call, request: Request) -> Response {
+    let corpid = call.corpid.clone();
+    match tokio::time::timeout(ANSWER, take(state, call, request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::error!(
+                corpid,
+                "a callback took too long; the platform will send it again"
+            );
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+async fn take(state: CallbackState, call: Call, request: Request) -> Response {
     let Some(body) = read(request.into_body(), PATIENCE).await else {
         return refuse(&call.corpid, "the body is too large, too slow or broke off");
     };

@@ -176,6 +176,13 @@ impl Db {
 
     /// `schema` is searched first, and made if it is not there: the tests give each world its own.
     pub async fn connect_postgres(url: &str, schema: Option<&str>) -> Result<Self> {
+        // What the driver says of an address it cannot read holds the password.
+        if url.parse::<sea_orm::sqlx::postgres::PgConnectOptions>().is_err() {
+            return Err(Error::internal(
+                "`DIANYU_DATABASE_URL` cannot be read as an address; special characters of user and password must be \
+                 percent-encoded (`#` is `%23`)",
+            ));
+        }
         let options = |connections: u32, statement: Duration| {
             let mut options = ConnectOptions::new(url);
             options

@@ -136,7 +136,7 @@ pub async fn end_step(
 ) -> Result<()> {
     db::run(
         tx,
-        "update sync_step set state = $4, ended_at = $5, problem = coalesce(cast($6 as text), problem)
+        "update sync_step set state = $4, ended_at = $5, problem = cast($6 as text)
          where corp_id = $1 and run_id = $2 and step = $3",
         args![corp, id, step.as_str(), state, now, problem.map(str::to_owned)],
     )

@@ -56,7 +56,25 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     if !matches!(head.errmsg.as_str(), "" | "ok") {
         tracing::warn!(warning = %super::fault::clean(&head.errmsg), "the platform accepted a call with a warning");
     }
-    serde_json::from_slice(body).map_err(|error| Failure::Misshapen(place(&error)))
+    let misshapen = |error: serde_json::Error| Failure::Misshapen(place(&error));
+    if !std::str::from_utf8(body).is_ok_and(|text| text.contains(NUL)) {
+        return serde_json::from_slice(body).map_err(misshapen);
+    }
+    let mut answer: serde_json::Value = serde_json::from_slice(body).map_err(misshapen)?;
+    without_nul(&mut answer);
+    T::deserialize(answer).map_err(misshapen)
+}
+
+/// What people type may hold one, and no text of PostgreSQL can: one remark would stop a whole sync.
+const NUL: &str = "\\u0000";
+
+fn without_nul(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => text.retain(|char| char != '\0'),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(without_nul),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(without_nul),
+        _ => {}
+    }
 }
 
 /// Where reading stopped, without quoting what was there: it may be a customer's.
@@ -182,5 +200,16 @@ mod tests {
         }
         let misshapen = answer(r#"{"errcode":0,"list":{"a":1}}"#);
         assert!(matches!(misshapen, Err(Failure::Misshapen(_))));
+    }
+
+    #[test]
+    fn a_nul_in_a_text_is_left_out_and_one_that_is_only_written_is_kept() {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let read = |body: &str| read::<Named>(body.as_bytes()).ok().unwrap().name;
+        assert_eq!(read(r#"{"errcode":0,"name":"a\u0000b"}"#), "ab");
+        assert_eq!(read(r#"{"errcode":0,"name":"a\\u0000b"}"#), r"a\u0000b");
     }
 }
