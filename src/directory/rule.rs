@@ -128,8 +128,7 @@ pub async fn mark_store(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark) -> Res
         Some(name) => Some(store::region_named(tx, act, corp.id, &super::store::checked_name(name)?).await?),
         None => None,
     };
-    let held = mirror::homes(tx, corp.id).await?.get(&department).copied();
-    let id = match held {
+    let id = match store::home(tx, corp.id, department).await? {
         Some(id) => id,
         None => adopt_or_make(tx, act, corp, mark, department_name).await?,
     };

@@ -61,6 +61,12 @@ pub async fn unmark(tx: &Tx, corp: CorpId, department: i64) -> Result<bool> {
     Ok(db::run(tx, sql, args![corp, department]).await? == 1)
 }
 
+/// The store that a department is.
+pub async fn home(tx: &Tx, corp: CorpId, department: i64) -> Result<Option<StoreId>> {
+    let sql = "select id from store where corp_id = $1 and department_id = $2";
+    db::scalar(tx, sql, args![corp, department]).await
+}
+
 /// Makes a store that no department is yet this department's; `false`: it is another's.
 pub async fn adopt(tx: &Tx, corp: CorpId, store: StoreId, department: i64) -> Result<bool> {
     let sql = "update store set department_id = $3 where corp_id = $1 and id = $2 and department_id is null";
