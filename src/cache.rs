@@ -262,9 +262,12 @@ impl Cache {
         }
     }
 
-    /// Waits for a ring, or for `at_most`.
-    pub async fn wait(&self, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, self.wake.notified()).await;
+    /// Waits for a ring after this call, or for `at_most` from when it is awaited.
+    pub fn wait(&self, at_most: Duration) -> impl Future<Output = ()> {
+        let rung = self.wake.notified();
+        async move {
+            let _ = tokio::time::timeout(at_most, rung).await;
+        }
     }
 
     fn local(&self) -> &Arc<Mutex<Memory>> {

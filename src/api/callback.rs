@@ -43,7 +43,7 @@ pub struct CallbackState {
 
 /// The callback's own router, and its lines in the table of routes.
 pub fn router(app: App) -> (axum::Router, Vec<Entry>) {
-    let inbox = inbox::writer(app.db.clone(), app.ids.clone(), app.cache.clone());
+    let inbox = inbox::writer(app.db.clone(), app.cache.clone());
     let (router, table) = routes().into_parts();
     (router.with_state(CallbackState { app, inbox }), table)
 }

@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::store::callbacks::{self, Key};
+use super::store::callbacks;
 use crate::cache::Cache;
+use crate::db::Db;
 use crate::db::group::Group;
-use crate::db::{Db, Tx};
 use crate::error::Result;
-use crate::ids::{CorpId, Ids};
-use crate::queue::{self, Lane, NewJob};
+use crate::ids::CorpId;
 use crate::seal::fingerprint;
 use crate::time::{MINUTE_MS, Timestamp};
 
-pub use super::store::callbacks::{body, last_arrived, last_refused, mark, note_refused, sweep};
+pub use super::store::callbacks::{
+    Unread, body, has_new, last_arrived, last_refused, mark, note_refused, sweep, take_new,
+};
 
 /// Why a callback for a corp of ours was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,27 @@ impl Refused {
     }
 }
 
+/// What became of a callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// What it asks for is written.
+    Read,
+    /// It is no event.
+    Unreadable,
+    /// It is a job of its own, [`ReadEvent`].
+    Queued,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Unreadable => "unreadable",
+            Self::Queued => "queued",
+        }
+    }
+}
+
 /// The platform's reads may be stale: what an event told of is looked at again after these pauses.
 pub const LOOKS_AGAIN: [i64; 3] = [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 
@@ -43,7 +65,7 @@ pub struct Arrived {
     pub received_at: Timestamp,
 }
 
-/// The job that reads one callback; what it does with it is written where all domains are at hand.
+/// The job that reads one callback by itself; what it does with it is written where all domains are at hand.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadEvent {
     pub body_hash: String,
@@ -53,49 +75,52 @@ impl ReadEvent {
     pub const NAME: &'static str = "contacts.read_event";
 }
 
-/// The writer of the inbox: one commit for whatever waits. A repeat of a body is dropped; a new one brings its job,
-/// and workers are woken without anybody's answer waiting for it.
-pub fn writer(db: Db, ids: Ids, cache: Cache) -> Group<Arrived> {
-    let wake = move || {
-        let cache = cache.clone();
-        tokio::spawn(async move { cache.ring().await });
-    };
-    Group::start(
-        db,
-        move |tx, arrived| {
-            let ids = ids.clone();
-            Box::pin(async move { store(tx, &ids, arrived).await })
-        },
-        wake,
-    )
+/// The writer of the inbox: one commit for whatever waits. Workers are woken without anybody's answer waiting for it.
+pub fn writer(db: Db, cache: Cache) -> Group<Arrived> {
+    Group::start(move |arrived: Vec<Arrived>| {
+        let (db, cache) = (db.clone(), cache.clone());
+        async move {
+            keep(&db, &arrived).await?;
+            tokio::spawn(async move { cache.ring().await });
+            Ok(())
+        }
+    })
 }
 
-/// Stores a group of callbacks and the jobs that will read them.
-pub async fn store(tx: &Tx, ids: &Ids, arrived: Vec<Arrived>) -> Result<()> {
-    let Some(now) = arrived.last().map(|callback| callback.received_at) else {
-        return Ok(());
-    };
-    let key = |callback: &Arrived| (callback.corp, fingerprint(&callback.body));
-    let keyed: Vec<(Key, &Arrived)> = arrived.iter().map(|callback| (key(callback), callback)).collect();
-    let mut new = callbacks::insert_all(tx, &keyed).await?;
-    let new = keyed.into_iter().filter(|(key, _)| new.remove(key));
-    let jobs = new.map(|((corp, body_hash), callback)| NewJob {
-        corp,
-        kind: ReadEvent::NAME,
-        payload: queue::payload(&ReadEvent { body_hash }),
-        lane: lane(&callback.body),
-        run_at: callback.received_at,
-        unique_key: None,
-    });
-    queue::enqueue_all(tx, ids, now, jobs).await?;
-    Ok(())
+/// Stores callbacks, all or none; a repeat of a body is dropped.
+pub async fn keep(db: &Db, arrived: &[Arrived]) -> Result<()> {
+    let keyed = arrived.iter().map(|callback| (key(&callback.body), callback));
+    callbacks::insert_all(db, keyed.collect()).await
 }
 
-/// A welcome code dies in 20 seconds. A look for its name is enough here: nothing is read before it is stored.
-fn lane(body: &str) -> Lane {
-    if body.contains("<WelcomeCode>") {
-        Lane::Urgent
-    } else {
-        Lane::Callback
+/// What a body is known by: its hash, behind the event's own time. A repeat has the same, and what comes at one time
+/// lies together in the index instead of all over it.
+fn key(body: &str) -> String {
+    let told = body.split_once("<CreateTime>").map_or("", |(_, rest)| rest);
+    let digits: String = told.chars().take(10).take_while(char::is_ascii_digit).collect();
+    format!("{digits:0>10}-{}", &fingerprint(body)[..40])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_known_by_its_time_and_its_hash() {
+        let at = |time: &str| key(&format!("<xml><CreateTime>{time}</CreateTime></xml>"));
+        assert!(at("1719830401").starts_with("1719830401-"));
+        assert!(at("17").starts_with("0000000017-"));
+        assert!(at("99999999999").starts_with("9999999999-"));
+        assert!(at("\u{4e00}").starts_with("0000000000-"));
+        let keys = [
+            at("1719830401"),
+            at("17"),
+            at("99999999999"),
+            key(""),
+            key("<CreateTime>"),
+        ];
+        assert!(keys.iter().all(|key| key.len() == 51));
+        assert_eq!(at("1719830401"), at("1719830401"));
+        assert_ne!(key("<xml>a</xml>"), key("<xml>b</xml>"));
     }
 }

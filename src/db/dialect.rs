@@ -44,9 +44,8 @@ impl Backend {
     pub fn in_ids(self, column: &str, place: &str) -> String {
         match self {
             Self::Sqlite => format!("{column} in (select value from json_each({place}))"),
-            Self::Postgres => format!(
-                "{column} in (select cast(value as bigint) from json_array_elements_text(cast({place} as json)))"
-            ),
+            // An array, for the planner knows how many those are.
+            Self::Postgres => format!("{column} = any(cast(translate({place}, '[]', '{{}}') as bigint[]))"),
         }
     }
 
@@ -60,14 +59,25 @@ impl Backend {
         }
     }
 
-    /// Names the tables the planner has to be shown. Without figures about them SQLite takes the wrong index as soon
-    /// as two would do; PostgreSQL looks by itself.
-    pub(super) fn tables_to_look_at(self) -> Option<&'static str> {
+    /// The members of the JSON list at `place` as rows, each in a column `value`: many rows as one argument of a
+    /// statement that never changes. `value ->> 0` takes the first part of a member.
+    pub fn each(self, place: &str) -> String {
         match self {
-            Self::Sqlite => Some(
-                "select name from sqlite_master where type = 'table' and name not like 'sqlite%' order by name",
-            ),
-            Self::Postgres => None,
+            Self::Sqlite => format!("json_each({place})"),
+            Self::Postgres => format!("json_array_elements(cast({place} as json))"),
+        }
+    }
+
+    /// Names the tables the planner has to be shown. Without figures about them SQLite takes the wrong index as soon
+    /// as two would do; PostgreSQL looks by itself, but only after a minute, and takes a table for empty until then.
+    pub(super) fn tables_to_look_at(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "select name from sqlite_master where type = 'table' and name not like 'sqlite%' order by name"
+            }
+            Self::Postgres => {
+                "select cast(tablename as text) from pg_tables where schemaname = current_schema() order by tablename"
+            }
         }
     }
 

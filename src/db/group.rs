@@ -1,12 +1,11 @@
-//! Group commit: many callers, one writer, one transaction for whatever waits. A caller is answered after the
-//! commit that holds its row, so an answer is a fact; nobody waits on a timer.
+//! Group commit: many callers, one writer, one commit for whatever waits. A caller is answered after the commit that
+//! holds its row, so an answer is a fact; nobody waits on a timer.
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Db, Tx};
 use crate::error::{Error, Result};
 
-/// Rows that one transaction may carry.
+/// Rows that one commit may carry.
 const MAX_GROUP: usize = 500;
 /// Rows that may wait; beyond that callers are told to come back.
 const MAX_WAITING: usize = 8_192;
@@ -27,26 +26,20 @@ impl<T> Clone for Group<T> {
 }
 
 impl<T: Send + 'static> Group<T> {
-    /// Starts the writer; `write` stores a group of rows in the transaction it is given, `committed` hears of it.
-    pub fn start<W>(db: Db, write: W, committed: impl Fn() + Send + Sync + 'static) -> Self
+    /// Starts the writer; `write` stores a group of rows, all or none.
+    pub fn start<W, F>(write: W) -> Self
     where
-        W: for<'a> Fn(&'a Tx, Vec<T>) -> futures_util::future::BoxFuture<'a, Result<()>>
-            + Send
-            + Sync
-            + 'static,
+        W: Fn(Vec<T>) -> F + Send + 'static,
+        F: Future<Output = Result<()>> + Send,
     {
         let (waiting, mut arrivals) = mpsc::channel::<(T, Done)>(MAX_WAITING);
         tokio::spawn(async move {
             let mut group = Vec::with_capacity(MAX_GROUP);
             while arrivals.recv_many(&mut group, MAX_GROUP).await > 0 {
                 let (rows, callers): (Vec<T>, Vec<Done>) = group.drain(..).unzip();
-                let outcome = commit(&db, &write, rows).await.map_err(|error| error.to_string());
-                let is_stored = outcome.is_ok();
+                let outcome = write(rows).await.map_err(|error| error.to_string());
                 for caller in callers {
                     let _ = caller.send(outcome.clone());
-                }
-                if is_stored {
-                    committed();
                 }
             }
         });
@@ -68,13 +61,4 @@ impl<T: Send + 'static> Group<T> {
             Err(_) => Err(Error::internal("the writer stopped")),
         }
     }
-}
-
-async fn commit<T, W>(db: &Db, write: &W, rows: Vec<T>) -> Result<()>
-where
-    W: for<'a> Fn(&'a Tx, Vec<T>) -> futures_util::future::BoxFuture<'a, Result<()>>,
-{
-    let tx = db.begin().await?;
-    write(&tx, rows).await?;
-    tx.commit().await
 }

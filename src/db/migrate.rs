@@ -35,6 +35,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0011_store_rule",
         include_str!("../../migrations/0011_store_rule.sql"),
     ),
+    ("0012_indexes", include_str!("../../migrations/0012_indexes.sql")),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

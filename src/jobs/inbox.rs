@@ -1,11 +1,15 @@
 //! Reads callbacks, and fetches what they hint at. An event only says that something changed; the fetch decides.
 //! Taken from the event itself is what no fetch can tell: the welcome code, and who ended a pair, when.
+//!
+//! Most events only ask for something to be done later, so many are read in one transaction. One that brings a welcome
+//! code, which dies in 20 seconds, is a job of its own; so is each of those that could not be read together.
 
 use serde::{Deserialize, Serialize};
 
 use super::reactions;
+use super::runner::in_a_task;
 use crate::app::App;
-use crate::contacts::inbox::{self, LOOKS_AGAIN, ReadEvent};
+use crate::contacts::inbox::{self, LOOKS_AGAIN, ReadEvent, State, Unread};
 use crate::contacts::{self, EndCause, Ending};
 use crate::db::Tx;
 use crate::directory;
@@ -13,15 +17,87 @@ use crate::error::{Advice, Error, PlatformFault, Result};
 use crate::groups::{self, Told};
 use crate::ids::{CorpId, ExternalUserId, UserId};
 use crate::job::{self, Job};
-use crate::queue::Lane;
+use crate::queue::{self, Lane, NewJob};
 use crate::scope::Actor;
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use crate::wecom::callback::{self, Event, GroupChange, Received};
 use crate::welcomes;
 
+/// Callbacks that are read together.
+pub const TOGETHER: usize = 100;
+
+/// Reads callbacks that came and are not read, at most [`TOGETHER`]; answers how many.
+pub async fn read_new(app: &App) -> Result<usize> {
+    if !inbox::has_new(&app.db).await? {
+        return Ok(0);
+    }
+    let together = app.clone();
+    let read = match in_a_task(async move { read_together(&together).await }).await {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::warn!(%error, "callbacks could not be read together; each is read by itself");
+            hand_over(app).await?
+        }
+    };
+    app.cache.ring().await;
+    Ok(read)
+}
+
+async fn read_together(app: &App) -> Result<usize> {
+    let tx = app.db.begin().await?;
+    let new = inbox::take_new(&tx, TOGETHER as i64).await?;
+    let mut became = Vec::with_capacity(new.len());
+    for callback in &new {
+        let state = match callback::read_event(&callback.body) {
+            None => State::Unreadable,
+            Some(received) if greeting(&received).is_some() => {
+                read_alone(app, &tx, callback, Lane::Urgent).await?;
+                State::Queued
+            }
+            Some(received) => {
+                follow_up(app, &tx, callback.corp_id, &received).await?;
+                State::Read
+            }
+        };
+        became.push((callback.corp_id, state, callback.body_hash.as_str()));
+    }
+    inbox::mark(&tx, &became).await?;
+    tx.commit().await?;
+    Ok(new.len())
+}
+
+/// Something stands in the way of one callback, and should not stand in the way of others: each has its own tries and
+/// pauses from here.
+async fn hand_over(app: &App) -> Result<usize> {
+    let tx = app.db.begin().await?;
+    let new = inbox::take_new(&tx, TOGETHER as i64).await?;
+    let mut became = Vec::with_capacity(new.len());
+    for callback in &new {
+        read_alone(app, &tx, callback, Lane::Callback).await?;
+        became.push((callback.corp_id, State::Queued, callback.body_hash.as_str()));
+    }
+    inbox::mark(&tx, &became).await?;
+    tx.commit().await?;
+    Ok(new.len())
+}
+
+async fn read_alone(app: &App, tx: &Tx, callback: &Unread, lane: Lane) -> Result<()> {
+    let job = NewJob {
+        corp: callback.corp_id,
+        kind: ReadEvent::NAME,
+        payload: queue::payload(&ReadEvent {
+            body_hash: callback.body_hash.clone(),
+        }),
+        lane,
+        run_at: app.now(),
+        unique_key: None,
+    };
+    queue::enqueue(tx, &app.ids, app.now(), job).await?;
+    Ok(())
+}
+
 impl Job for ReadEvent {
     const NAME: &'static str = ReadEvent::NAME;
-    /// The inbox itself puts news with a welcome code in [`Lane::Urgent`].
     const LANE: Lane = Lane::Callback;
 
     async fn run(self, app: &App, corp: CorpId, _attempt: i64) -> Result<()> {
@@ -33,11 +109,11 @@ impl Job for ReadEvent {
         let state = match &received {
             Some(received) => {
                 follow_up(app, &tx, corp, received).await?;
-                "read"
+                State::Read
             }
-            None => "unreadable",
+            None => State::Unreadable,
         };
-        inbox::mark(&tx, corp, &self.body_hash, state).await?;
+        inbox::mark(&tx, &[(corp, state, &self.body_hash)]).await?;
         tx.commit().await?;
         app.cache.ring().await;
         match received {

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{registry, schedule};
+use super::{inbox, registry, schedule};
 use crate::app::App;
 use crate::error::{Advice, Error, Result};
 use crate::ids::CorpId;
@@ -32,21 +32,46 @@ const MAX_PAUSE_S: i64 = 300;
 /// Waits that the platform asks for; they are no failed tries.
 const WAITS: [i64; 3] = [45009, 45033, 84061];
 
-/// Runs jobs until `stop` is cancelled, then lets those under way end.
+/// Reads callbacks and runs jobs until `stop` is cancelled, then lets those under way end.
 pub async fn run(app: App, stop: CancellationToken) {
+    tokio::join!(read_callbacks(&app, &stop), run_jobs(&app, &stop));
+}
+
+/// Beside the jobs, so that no long one is waited for: an associate who left is to be shut out now.
+async fn read_callbacks(app: &App, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        // A bell that rings while we look is not missed.
+        let rung = app.cache.wait(NAP);
+        let is_more = match inbox::read_new(app).await {
+            Ok(read) => read == inbox::TOGETHER,
+            Err(error) => {
+                tracing::error!(%error, "callbacks could not be read");
+                false
+            }
+        };
+        if !is_more {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = rung => {}
+            }
+        }
+    }
+}
+
+async fn run_jobs(app: &App, stop: &CancellationToken) {
     let mut working: JoinSet<()> = JoinSet::new();
     let sweeping = Arc::new(Semaphore::new(SWEEPS));
     let mut looked: Option<Instant> = None;
     while !stop.is_cancelled() {
         if looked.is_none_or(|at| at.elapsed() >= TICK) {
-            look_after(&app).await;
+            look_after(app).await;
             looked = Some(Instant::now());
         }
         // A claim is never broken off: what it took would lie until its lease runs out.
-        let wait = fill(&app, &mut working, &sweeping).await;
+        let wait = fill(app, &mut working, &sweeping).await;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = rest(&app, wait, &mut working) => {}
+            () = rest(app, wait, &mut working) => {}
         }
     }
     let drained = tokio::time::timeout(DRAIN, async { while working.join_next().await.is_some() {} }).await;
@@ -199,15 +224,21 @@ async fn work(app: &App, job: &Job) {
     }
 }
 
-/// In a task of its own, so that a panic is a failed try like any other; it ends with the caller.
 async fn attempt(app: &App, job: &Job) -> Result<()> {
     let (app, job) = (app.clone(), job.clone());
+    in_a_task(async move { registry::run(&app, &job).await }).await
+}
+
+/// In a task of its own, so that a panic is a failure like any other; it ends with the caller.
+pub(super) async fn in_a_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     let mut task = JoinSet::new();
-    task.spawn(async move { registry::run(&app, &job).await });
+    task.spawn(work);
     match task.join_next().await {
         Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(Error::internal(format!("the job broke off: {error}"))),
-        None => Err(Error::internal("the job was not started")),
+        Some(Err(error)) => Err(Error::internal(format!("the work broke off: {error}"))),
+        None => Err(Error::internal("the work was not started")),
     }
 }
 
@@ -270,12 +301,13 @@ fn jitter(pause_ms: i64) -> i64 {
     rand::random_range(0..=pause_ms / 5)
 }
 
-/// Runs everything that is due, one after another, until nothing is; answers how many. The clock stands meanwhile
-/// as far as it concerns what is due, so a job that asks to come back later stays.
+/// Reads what came and runs everything that is due, one after another, until nothing is; answers how many. The clock
+/// stands meanwhile as far as it concerns what is due, so a job that asks to come back later stays.
 pub async fn settle(app: &App) -> usize {
     let until: Timestamp = app.now();
     let mut done = 0;
     loop {
+        done += read_all(app).await;
         let claimed = match queue::claim(&app.db, until, 1).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -291,6 +323,21 @@ pub async fn settle(app: &App) -> usize {
     }
 }
 
+/// Reads callbacks until none is left.
+async fn read_all(app: &App) -> usize {
+    let mut read = 0;
+    loop {
+        match inbox::read_new(app).await {
+            Ok(0) => return read,
+            Ok(more) => read += more,
+            Err(error) => {
+                tracing::error!(%error, "callbacks could not be read");
+                return read;
+            }
+        }
+    }
+}
+
 /// Jobs that one round of [`settle_corps`] takes.
 const A_ROUND: i64 = 1_000;
 
@@ -299,6 +346,7 @@ pub async fn settle_corps(app: &App) -> usize {
     let until = app.now();
     let mut done = 0;
     loop {
+        done += read_all(app).await;
         let claimed = match queue::claim(&app.db, until, A_ROUND).await {
             Ok(claimed) => claimed,
             Err(error) => {

@@ -7,7 +7,7 @@ use super::store::clicks::{self, Named};
 use crate::db::group::Group;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::ids::{ClickId, ContactId, CorpId, Ids};
+use crate::ids::{ClickId, ContactId, CorpId};
 use crate::scope::Act;
 use crate::tally::{self, Code, Tally};
 use crate::time::{DAY_MS, SECOND_MS, Timestamp};
@@ -31,8 +31,15 @@ pub struct Visit {
 }
 
 /// The writer of clicks: one commit for whatever waits.
-pub fn writer(db: Db, _ids: Ids) -> Group<Visit> {
-    Group::start(db, |tx, visits| Box::pin(store(tx, visits)), || {})
+pub fn writer(db: Db) -> Group<Visit> {
+    Group::start(move |visits| {
+        let db = db.clone();
+        async move {
+            let tx = db.begin().await?;
+            store(&tx, visits).await?;
+            tx.commit().await
+        }
+    })
 }
 
 /// Whether a user agent or a prefetch header is a machine looking, not a person.

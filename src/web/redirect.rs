@@ -60,7 +60,7 @@ impl Redirects {
     }
 
     async fn store(&self, app: &App, visit: Visit) -> Result<()> {
-        let start = || async { click::writer(app.db.clone(), app.ids.clone()) };
+        let start = || async { click::writer(app.db.clone()) };
         self.0.clicks.get_or_init(start).await.store(visit).await
     }
 }

@@ -6,6 +6,7 @@ use dianyu::db;
 use dianyu::directory;
 use dianyu::error::Error;
 use dianyu::ids::{AssociateId, ContactId, ExternalUserId, StoreId, TagId};
+use dianyu::jobs;
 use dianyu::money::Fen;
 use dianyu::page::PageOf;
 use dianyu::scope::{Actor, Scope};
@@ -593,9 +594,9 @@ async fn out_of_scope_is_not_there_and_other_followers_stay_hidden() {
 }
 
 #[tokio::test]
-async fn a_callback_is_kept_once_and_brings_one_job() {
+async fn a_callback_is_kept_once_and_read_once() {
     let shop = World::open().await;
-    let writer = inbox::writer(shop.app.db.clone(), shop.app.ids.clone(), shop.app.cache.clone());
+    let writer = inbox::writer(shop.app.db.clone(), shop.app.cache.clone());
     let arrived = |body: &str| Arrived {
         corp: shop.corp,
         body: body.into(),
@@ -609,8 +610,18 @@ async fn a_callback_is_kept_once_and_brings_one_job() {
         .await
         .unwrap();
     assert_eq!(shop.number("select count(*) from inbox").await, 2);
-    assert_eq!(shop.number("select count(*) from job").await, 2);
-    assert_eq!(shop.number("select count(*) from job where lane = 0").await, 1);
+    assert_eq!(
+        shop.number("select count(*) from inbox where state = 'new'")
+            .await,
+        2
+    );
+    jobs::settle(&shop.app).await;
+    writer.store(arrived("<xml>one</xml>")).await.unwrap();
+    assert_eq!(
+        shop.number("select count(*) from inbox where state = 'unreadable'")
+            .await,
+        2
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn visit(shop: &World, link: &Resolved, visitor: &str, after_ms: i64, is_p
         at: shop.now().plus_ms(after_ms),
         is_preview,
     };
-    let writer = click::writer(shop.app.db.clone(), shop.app.ids.clone());
+    let writer = click::writer(shop.app.db.clone());
     writer.store(visit).await.unwrap();
     token
 }

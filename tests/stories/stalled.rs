@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use dianyu::db::{Backend, Conn as _};
 use dianyu::jobs;
 use dianyu::sandbox::{Fault, Plan};
+use dianyu::time::MINUTE_MS;
 use dianyu::wecom::crypto::CallbackCrypto;
 use sea_orm::ConnectionTrait;
 
@@ -60,8 +61,9 @@ async fn a_callback_the_database_does_not_take_is_not_acknowledged_and_its_repea
 
     assert_eq!(deliver(&street, "meanwhile").await, Some(StatusCode::OK));
     assert_eq!(street.shop.number("select count(*) from inbox").await, 2);
-    let reading = "select count(*) from job where kind = 'contacts.read_event'";
-    assert_eq!(street.shop.number(reading).await, 2);
+    street.settle().await;
+    let read = "select count(*) from inbox where state = 'read'";
+    assert_eq!(street.shop.number(read).await, 2);
 }
 
 #[tokio::test]
@@ -85,4 +87,35 @@ async fn a_callback_does_not_wait_for_the_platform() {
     assert_eq!(deliver(&street, "meanwhile").await, Some(StatusCode::OK));
     assert!(!fetching.is_finished(), "the platform answered before its time");
     fetching.abort();
+}
+
+#[tokio::test]
+async fn a_callback_that_cannot_be_read_does_not_hold_up_those_that_came_with_it() {
+    let street = Street::open().await;
+    // Only one fetch can be written, so the events of three people cannot be read together.
+    let only_one = "create unique index only_one on job (kind) where kind = 'contacts.fetch'";
+    street.shop.run(only_one).await;
+    for who in ["wmStuck1", "wmStuck2", "wmStuck3"] {
+        let customer = street.passer_by(who);
+        street.sandbox.scan(CORPID, customer.as_str(), "li", "").unwrap();
+    }
+    street.sandbox.callbacks_settled().await;
+    let of_state = async |state: &str| {
+        let sql = format!("select count(*) from inbox where state = '{state}'");
+        street.shop.number(&sql).await
+    };
+    assert_eq!(of_state("new").await, 3);
+    let pairs = street.shop.live_pairs().await;
+
+    assert_eq!(jobs::inbox::read_new(&street.shop.app).await.unwrap(), 3);
+    assert_eq!(of_state("queued").await, 3);
+    street.settle().await;
+    assert_eq!((of_state("read").await, of_state("queued").await), (1, 2));
+    assert_eq!(street.shop.live_pairs().await, pairs + 1);
+
+    street.shop.run("drop index only_one").await;
+    street.after(MINUTE_MS);
+    street.settle().await;
+    assert_eq!(of_state("read").await, 3);
+    assert_eq!(street.shop.live_pairs().await, pairs + 3);
 }

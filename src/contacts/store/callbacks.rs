@@ -1,41 +1,55 @@
 //! Statements on `inbox`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::contacts::inbox::{Arrived, Refused};
-use crate::db::{self, Conn, Tx};
+use crate::contacts::inbox::{Arrived, Refused, State};
+use crate::db::{self, Conn, Db, Tx, text_list};
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::time::Timestamp;
 
-/// Whose callback, and the hash of its body.
-pub type Key = (CorpId, String);
-
-/// Keeps callbacks; answers which are new.
-pub async fn insert_all(tx: &Tx, callbacks: &[(Key, &Arrived)]) -> Result<BTreeSet<Key>> {
+/// Keeps callbacks, each by its key; those that are kept already are left.
+pub async fn insert_all(db: &Db, mut callbacks: Vec<(String, &Arrived)>) -> Result<()> {
     // In one order everywhere: two instances that get the same events do not lock each other out.
-    let sorted: BTreeMap<&Key, &Arrived> = callbacks.iter().map(|(key, callback)| (key, *callback)).collect();
-    let rows = sorted.into_iter().map(|((corp, body_hash), callback)| {
-        args![
-            *corp,
-            body_hash.clone(),
-            callback.body.clone(),
-            callback.received_at,
-            "new"
-        ]
-    });
-    let inserted = db::insert_many_returning(
-        tx,
-        "insert into inbox (corp_id, body_hash, body, received_at, state)",
-        rows.collect(),
-        "on conflict (corp_id, body_hash) do nothing returning corp_id, body_hash",
-    )
-    .await?;
-    inserted
+    callbacks.sort_by(|(key, one), (other_key, other)| (one.corp, key).cmp(&(other.corp, other_key)));
+    let rows: Vec<_> = callbacks
         .iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect()
+        .map(|(key, callback)| (callback.corp.0, key, &callback.body, callback.received_at.0))
+        .collect();
+    let list = serde_json::to_string(&rows).expect("numbers and texts are JSON");
+    let sql = format!(
+        "insert into inbox (corp_id, body_hash, body, received_at, state)
+         select cast(value ->> 0 as bigint), value ->> 1, value ->> 2, cast(value ->> 3 as bigint), 'new' from {}
+         where true on conflict (corp_id, body_hash) do nothing",
+        db.backend().each("$1")
+    );
+    db::run_alone(db, &sql, args![list]).await?;
+    Ok(())
+}
+
+/// A callback nobody has read.
+#[derive(Debug, FromQueryResult)]
+pub struct Unread {
+    pub corp_id: CorpId,
+    pub body_hash: String,
+    pub body: String,
+}
+
+pub async fn has_new(conn: &impl Conn) -> Result<bool> {
+    let sql = "select 1 from inbox where state = 'new' limit 1";
+    Ok(!db::rows(conn, sql, args![]).await?.is_empty())
+}
+
+/// Callbacks nobody has read and nobody else is reading, those that came first.
+pub async fn take_new(tx: &Tx, at_most: i64) -> Result<Vec<Unread>> {
+    let sql = format!(
+        "select corp_id, body_hash, body from inbox where state = 'new' order by received_at limit $1{}",
+        tx.backend().skip_locked()
+    );
+    db::all(tx, &sql, args![at_most]).await
 }
 
 /// The body of a callback; `None`: swept since.
@@ -44,10 +58,19 @@ pub async fn body(conn: &impl Conn, corp: CorpId, body_hash: &str) -> Result<Opt
     db::scalar(conn, sql, args![corp, body_hash]).await
 }
 
-/// `read`, or `unreadable` when it is no event.
-pub async fn mark(tx: &Tx, corp: CorpId, body_hash: &str, state: &str) -> Result<()> {
-    let sql = "update inbox set state = $3 where corp_id = $1 and body_hash = $2";
-    db::run(tx, sql, args![corp, body_hash, state]).await?;
+/// What became of callbacks.
+pub async fn mark(tx: &Tx, became: &[(CorpId, State, &str)]) -> Result<()> {
+    let mut alike: BTreeMap<(CorpId, State), Vec<&str>> = BTreeMap::new();
+    for (corp, state, body_hash) in became {
+        alike.entry((*corp, *state)).or_default().push(body_hash);
+    }
+    for ((corp, state), hashes) in alike {
+        let sql = format!(
+            "update inbox set state = $3 where corp_id = $1 and {}",
+            tx.backend().in_texts("body_hash", "$2")
+        );
+        db::run(tx, &sql, args![corp, text_list(hashes), state.as_str()]).await?;
+    }
     Ok(())
 }
 

@@ -123,9 +123,7 @@ impl Town {
                 });
             }
         }
-        let tx = self.shop.begin().await;
-        inbox::store(&tx, &self.app().ids, arrived).await.unwrap();
-        tx.commit().await.unwrap();
+        inbox::keep(&self.app().db, &arrived).await.unwrap();
     }
 
     pub async fn settle(&self) {
