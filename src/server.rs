@@ -35,14 +35,15 @@ pub fn router(app: &App) -> (Router, Vec<Entry>) {
     let (callbacks, callback_table) = api::callback::router(app.clone());
     table.extend(json_table);
     table.extend(callback_table);
-    (dressed(app, pages.merge(json).merge(callbacks)), table)
+    // Nobody gains from a callback's empty answer packed.
+    let packed = pages.merge(json).layer(CompressionLayer::new());
+    (dressed(app, packed.merge(callbacks)), table)
 }
 
-/// What holds for every answer, whoever gives it: counted, compressed, with the headers that keep a browser safe,
-/// even when a handler panics.
+/// What holds for every answer, whoever gives it: counted, with the headers that keep a browser safe, even when a
+/// handler panics.
 fn dressed(app: &App, router: Router) -> Router {
     router
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(app.clone(), web::headers::secure))
         .layer(from_fn(observe))

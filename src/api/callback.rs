@@ -3,16 +3,16 @@
 //! Every refusal looks the same from outside; the reason is in our log. The platform tries again on anything but
 //! 200, so 200 is said only of what is stored.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::BoxFuture;
+use serde::Deserialize;
 
 use crate::app::App;
 use crate::auth::Policy;
@@ -29,8 +29,6 @@ use crate::wecom::crypto::CryptoError;
 
 /// An older timestamp is worth a line in the log: a late repeat, or somebody playing one back. The inbox drops both.
 const OLD_MS: i64 = 10 * MINUTE_MS;
-/// The platform itself gives up after so long.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Within this every callback is answered, while the platform still listens. What is stored later is no harm: the repeat
 /// is dropped.
 const ANSWER: Duration = Duration::from_millis(4_500);
@@ -68,7 +66,17 @@ fn by_signature(policy: Policy, request: Request, next: Next) -> BoxFuture<'stat
 /// Where a callback came in and what its address carries. Whatever cannot be read is refused like the rest.
 struct Call {
     corpid: String,
-    query: HashMap<String, String>,
+    signed: Signed,
+}
+
+/// What is missing is as wrong as what is there and does not fit.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Signed {
+    msg_signature: String,
+    timestamp: String,
+    nonce: String,
+    echostr: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Call {
@@ -76,17 +84,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let query = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let query = Query::<Signed>::from_request_parts(parts, state).await;
         match (path, query) {
-            (Ok(Path(corpid)), Ok(Query(query))) => Ok(Self { corpid, query }),
+            (Ok(Path(corpid)), Ok(Query(signed))) => Ok(Self { corpid, signed }),
             _ => Err(refuse("", "the address cannot be read")),
         }
-    }
-}
-
-impl Call {
-    fn part(&self, name: &str) -> &str {
-        self.query.get(name).map(String::as_str).unwrap_or_default()
     }
 }
 
@@ -95,7 +97,7 @@ impl Call {
 /// The signature of an event fits here as well. Whoever caught one must not have it read out, so an old question and
 /// an answer that is an event are refused.
 async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
-    let (_, plain) = match open(&state.app, &call, call.part("echostr")).await {
+    let (_, plain) = match open(&state.app, &call, &call.signed.echostr).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -124,8 +126,8 @@ async fn receive(State(state): State<CallbackState>, call: Call, request: Reques
 }
 
 async fn take(state: CallbackState, call: Call, request: Request) -> Response {
-    let Some(body) = read(request.into_body(), PATIENCE).await else {
-        return refuse(&call.corpid, "the body is too large, too slow or broke off");
+    let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
+        return refuse(&call.corpid, "the body is too large or broke off");
     };
     let encrypted = std::str::from_utf8(&body).ok().and_then(encrypted_part);
     let Some(encrypted) = encrypted else {
@@ -152,12 +154,6 @@ async fn take(state: CallbackState, call: Call, request: Request) -> Response {
     StatusCode::OK.into_response()
 }
 
-/// The body, if it is whole in time.
-async fn read(body: Body, patience: Duration) -> Option<Bytes> {
-    let read = tokio::time::timeout(patience, to_bytes(body, MAX_BODY)).await;
-    read.ok()?.ok()
-}
-
 /// Signature first, then decryption.
 async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String), Response> {
     let corpid = call.corpid.as_str();
@@ -169,13 +165,14 @@ async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String
             return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
         }
     };
-    let (signature, timestamp, nonce) = (
-        call.part("msg_signature"),
-        call.part("timestamp"),
-        call.part("nonce"),
-    );
+    let Signed {
+        msg_signature,
+        timestamp,
+        nonce,
+        ..
+    } = &call.signed;
     crypto
-        .open(signature, timestamp, nonce, encrypted)
+        .open(msg_signature, timestamp, nonce, encrypted)
         .map(|plain| (corp, plain))
         .map_err(|error| {
             note_refused(app, corp, error);
@@ -220,7 +217,7 @@ fn note_age(call: &Call, now: Timestamp) {
 
 /// How long ago a callback was sent by its own word; `None`: it does not say.
 fn age_ms(call: &Call, now: Timestamp) -> Option<i64> {
-    let sent = call.part("timestamp").parse::<i64>().ok()?;
+    let sent = call.signed.timestamp.parse::<i64>().ok()?;
     Some(now.0.saturating_sub(sent.saturating_mul(1_000)))
 }
 
@@ -232,19 +229,4 @@ fn refuse(corpid: &str, reason: &str) -> Response {
 
 fn refused() -> Response {
     (StatusCode::FORBIDDEN, "refused\n").into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_body_that_never_ends_is_not_waited_for() {
-        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
-        assert!(
-            read(Body::from_stream(never), Duration::from_millis(1))
-                .await
-                .is_none()
-        );
-    }
 }

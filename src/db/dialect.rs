@@ -44,8 +44,9 @@ impl Backend {
     pub fn in_ids(self, column: &str, place: &str) -> String {
         match self {
             Self::Sqlite => format!("{column} in (select value from json_each({place}))"),
-            // An array, for the planner knows how many those are.
-            Self::Postgres => format!("{column} = any(cast(translate({place}, '[]', '{{}}') as bigint[]))"),
+            Self::Postgres => format!(
+                "{column} in (select cast(value as bigint) from json_array_elements_text(cast({place} as json)))"
+            ),
         }
     }
 
@@ -64,7 +65,7 @@ impl Backend {
     pub fn each(self, place: &str) -> String {
         match self {
             Self::Sqlite => format!("json_each({place})"),
-            Self::Postgres => format!("json_array_elements(cast({place} as json))"),
+            Self::Postgres => format!("jsonb_array_elements(cast({place} as jsonb))"),
         }
     }
 

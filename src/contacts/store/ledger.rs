@@ -172,12 +172,15 @@ pub async fn unshown(
     read_at: Timestamp,
     settled: Timestamp,
 ) -> Result<Vec<Kept>> {
-    let ids = id_list(associates.iter().map(|associate| associate.0));
+    // One associate at a time: with a list of them PostgreSQL may go through the whole table instead.
     let sql = format!(
-        "{KEPT} where corp_id = $1 and {} and state = 'active' and seen_at < $3 and added_at <= $4",
-        conn.backend().in_ids("associate_id", "$2")
+        "{KEPT} where corp_id = $1 and associate_id = $2 and state = 'active' and seen_at < $3 and added_at <= $4"
     );
-    db::all(conn, &sql, args![corp, ids, read_at, settled]).await
+    let mut unshown = Vec::new();
+    for associate in associates {
+        unshown.extend(db::all::<Kept>(conn, &sql, args![corp, *associate, read_at, settled]).await?);
+    }
+    Ok(unshown)
 }
 
 /// New pairs, each with the day it began.
