@@ -63,23 +63,25 @@ impl Rule {
         if !self.is_marked() {
             return None;
         }
-        let main = member.main_department.filter(|department| *department > 0);
-        let mut departments = main.into_iter().chain(member.department.iter().copied());
         // A leaver's departments are gone.
-        if member.department.is_empty() && main.is_none() {
-            return Some(Place::Unknown);
+        let mut place = Place::Unknown;
+        for department in departments_of(member) {
+            if let Some(store) = self.above(department) {
+                return Some(Place::Store(store));
+            }
+            // One newer than our mirror may be below any mark: what comes after it decides nothing.
+            if !self.parents.contains_key(&department) {
+                return Some(Place::Unknown);
+            }
+            place = Place::Nowhere;
         }
-        Some(
-            departments
-                .find_map(|department| self.above(department))
-                .map_or(Place::Nowhere, Place::Store),
-        )
+        Some(place)
     }
 
     /// Whether our mirror knows every department of a member.
     pub fn knows(&self, member: &Member) -> bool {
-        let mut departments = member.department.iter();
-        !self.is_marked() || departments.all(|department| self.parents.contains_key(department))
+        let mut departments = departments_of(member);
+        !self.is_marked() || departments.all(|department| self.parents.contains_key(&department))
     }
 
     fn above(&self, mut department: i64) -> Option<StoreId> {
@@ -91,6 +93,12 @@ impl Rule {
         }
         None
     }
+}
+
+/// The main one first.
+fn departments_of(member: &Member) -> impl Iterator<Item = i64> {
+    let main = member.main_department.filter(|department| *department > 0);
+    main.into_iter().chain(member.department.iter().copied())
 }
 
 /// A department to mark, and what its store is called; what is absent stays or follows the department.
@@ -248,6 +256,10 @@ mod tests {
             (member("e", None, &[]), Place::Unknown),
             (member("f", Some(8), &[8]), Place::Nowhere),
             (member("Guest", Some(21), &[21]), Place::Store(StoreId(22))),
+            (member("n", Some(99), &[99]), Place::Unknown),
+            (member("o", Some(99), &[99, 21]), Place::Unknown),
+            (member("p", Some(3), &[3, 99]), Place::Unknown),
+            (member("q", Some(21), &[21, 99]), Place::Store(StoreId(21))),
         ] {
             assert_eq!(rule.place(&member), Some(expected), "{}", member.userid);
         }

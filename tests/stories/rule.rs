@@ -7,7 +7,7 @@ use dianyu::jobs;
 use dianyu::wecom::directory::{Department, Member};
 
 use crate::visitor::Visitor;
-use crate::world::World;
+use crate::world::{CORPID, World};
 
 fn departments() -> Vec<Department> {
     [
@@ -257,4 +257,37 @@ async fn an_administrator_marks_a_store_on_the_page() {
     assert_eq!(ended.location, "/admin/stores");
     street.settle().await;
     assert_eq!(shop.store_of("li").await, "", "below no mark any more");
+}
+
+#[tokio::test]
+async fn a_member_moved_below_a_department_we_do_not_know_yet_keeps_their_store_meanwhile() {
+    let street = crate::street::Street::open().await;
+    let shop = &street.shop;
+    let mut corp = crate::street::seed();
+    corp.departments.push(dianyu::sandbox::Department {
+        id: 213,
+        name: "童装组".into(),
+        parentid: 21,
+        order: 0,
+    });
+    street.sandbox.add_corp(corp);
+    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
+    let mark = Mark {
+        department: 21,
+        ..Mark::default()
+    };
+    shop.marks(mark).await.unwrap();
+    shop.run("delete from department where id = 213").await;
+    street.after(dianyu::time::DAY_MS);
+    street.sandbox.move_member(CORPID, "li", vec![213]).unwrap();
+    // The member, and then the departments.
+    street.settle().await;
+    assert_eq!(
+        shop.number("select count(*) from department where id = 213")
+            .await,
+        1
+    );
+    assert_eq!(shop.store_of("li").await, "S1");
+    let stretches = "select count(*) from store_membership where associate_id = 31";
+    assert_eq!(shop.number(stretches).await, 1, "she never left");
 }
