@@ -4,11 +4,9 @@
 use std::collections::HashMap;
 
 use super::store::{mirror, rule as store};
-use super::{Corp, find_store_by_code};
 use crate::db::Tx;
-use crate::error::{Error, Result, said};
+use crate::error::Result;
 use crate::ids::{CorpId, StoreId, UserId};
-use crate::scope::Act;
 use crate::wecom::directory::Member;
 
 /// Deeper than any chain of command; a ring ends here too.
@@ -84,7 +82,8 @@ impl Rule {
         !self.is_marked() || departments.all(|department| self.parents.contains_key(&department))
     }
 
-    fn above(&self, mut department: i64) -> Option<StoreId> {
+    /// The store of the nearest mark at or above a department.
+    pub fn above(&self, mut department: i64) -> Option<StoreId> {
         for _ in 0..DEEPEST {
             if let Some(store) = self.marks.get(&department) {
                 return Some(*store);
@@ -99,121 +98,6 @@ impl Rule {
 fn departments_of(member: &Member) -> impl Iterator<Item = i64> {
     let main = member.main_department.filter(|department| *department > 0);
     main.into_iter().chain(member.department.iter().copied())
-}
-
-/// A department to mark, and what its store is called; what is absent stays or follows the department.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mark {
-    pub department: i64,
-    pub code: Option<String>,
-    pub name: Option<String>,
-    pub region: Option<String>,
-}
-
-/// Makes a department a store; its members and those of the departments below belong to it from the next sync of
-/// people on. Marking it again changes code, name and region.
-///
-/// # Errors
-/// `Invalid` for an unknown department, a code that cannot be one or is another department's store.
-pub async fn mark_store(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark) -> Result<StoreId> {
-    let department = mark.department;
-    let Some(department_name) = mirror::department_name(tx, corp.id, department).await? else {
-        return Err(Error::invalid(
-            "/department",
-            said!(
-                "refused-department-unknown",
-                "there is no department `{department}`",
-                department = department.to_string()
-            ),
-        ));
-    };
-    let region = match mark
-        .region
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-    {
-        Some(name) => Some(store::region_named(tx, act, corp.id, &super::store::checked_name(name)?).await?),
-        None => None,
-    };
-    let id = match store::home(tx, corp.id, department).await? {
-        Some(id) => id,
-        None => adopt_or_make(tx, act, corp, mark, department_name).await?,
-    };
-    let code = mark
-        .code
-        .as_deref()
-        .map(str::trim)
-        .filter(|code| !code.is_empty());
-    let name = mark
-        .name
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    // Looked at first so that a table can be told all of its wrong rows: a violation would end its transaction.
-    if let Some(code) = code
-        && let Ok(other) = find_store_by_code(tx, corp.id, code).await
-        && other.id != id
-    {
-        return Err(taken(code));
-    }
-    let change = super::StoreChange {
-        code: code.map(str::to_owned),
-        name: name.map(str::to_owned),
-        region_id: region,
-        ..super::StoreChange::default()
-    };
-    super::change_store(tx, &crate::scope::Scope::whole(corp.id), id, change).await?;
-    store::mark(tx, corp.id, department, id).await?;
-    Ok(id)
-}
-
-fn taken(code: &str) -> Error {
-    Error::invalid(
-        "/code",
-        said!(
-            "refused-store-code-taken",
-            "store code `{code}` is another department's; choose another",
-            code = code
-        ),
-    )
-}
-
-/// A store of this code that no department is yet, or a new one.
-async fn adopt_or_make(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark, name: String) -> Result<StoreId> {
-    let department = mark.department;
-    if let Some(code) = &mark.code
-        && let Ok(store) = find_store_by_code(tx, corp.id, code.trim()).await
-    {
-        if store::adopt(tx, corp.id, store.id, department).await? {
-            return Ok(store.id);
-        }
-        return Err(taken(code));
-    }
-    let code = format!("D{department}");
-    let name = if name.is_empty() { code.clone() } else { name };
-    let region = mirror::keep_region(tx, act, corp.id, department).await?;
-    let id = StoreId::new(act.ids, act.now);
-    let made = mirror::insert_store(tx, corp, id, &code, &name, region, department, act.now).await?;
-    made.ok_or_else(|| Error::internal("a store was neither made nor found"))
-}
-
-/// Marks the departments that are stores with people now: nobody moves, and from here marks are added and taken back.
-pub async fn mark_todays_stores(tx: &Tx, corp: CorpId) -> Result<u64> {
-    store::mark_held(tx, corp).await
-}
-
-/// Takes a mark back; the store stays, with everything that happened in it. With the last one gone, every department
-/// that holds members is a store again.
-///
-/// # Errors
-/// `NotFound` when it is not marked.
-pub async fn unmark_store(tx: &Tx, corp: CorpId, department: i64) -> Result<()> {
-    if store::unmark(tx, corp, department).await? {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
 }
 
 #[cfg(test)]
