@@ -242,6 +242,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(vec![problem])
+    }
+}
+
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Internal(error.into())

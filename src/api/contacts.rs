@@ -19,7 +19,7 @@ use crate::auth::Permission::{ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
 use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, TagName};
 use crate::error::Error;
-use crate::groups::{self, GroupOfContact};
+use crate::groups::{self, GroupsOfContact};
 use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::page::PageOf;
@@ -226,16 +226,16 @@ pub(super) async fn timeline(
     Ok(Json(entries.map(TimelineEntry).into()))
 }
 
-/// Customer groups that a contact is in now, the last joined first.
+/// Customer groups that a contact is in now, the last joined first: those whose owner the caller may see; of the
+/// others only how many there are.
 #[utoipa::path(get, path = "/contacts/{id}/groups", params(("id" = ContactId, Path)),
-    responses((status = 200, body = List<GroupOfContact>)))]
+    responses((status = 200, body = GroupsOfContact)))]
 pub(super) async fn groups_of(
     State(app): State<App>,
     me: Caller,
     At(id): At<ContactId>,
-) -> Result<Json<List<GroupOfContact>>> {
-    let groups = groups::of_contact(&app.db, &me.scope, id).await?;
-    Ok(Json(List::whole(groups)))
+) -> Result<Json<GroupsOfContact>> {
+    Ok(Json(groups::of_contact(&app.db, &me.scope, id).await?))
 }
 
 /// Tags on a contact's live follows in scope, each once.

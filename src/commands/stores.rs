@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use dianyu::app::App;
-use dianyu::auth::audit;
-use dianyu::contacts::jobs::SyncPeople;
-use dianyu::db::Tx;
-use dianyu::directory::{self, Corp, Imported, Mark};
-use dianyu::job;
+use dianyu::contacts;
+use dianyu::directory::{self, Changed, Corp, Mark, RuleChange};
+use dianyu::error::Error;
 use dianyu::scope::Actor;
 
 #[derive(clap::Subcommand)]
@@ -46,6 +44,15 @@ pub struct MarkArgs {
     /// The region's name; made if there is none.
     #[arg(long)]
     region: Option<String>,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+#[derive(clap::Args)]
+struct Sure {
+    /// Do it though members lose their store.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(clap::Args)]
@@ -55,13 +62,18 @@ pub struct Unmark {
     /// The department's id on the platform.
     #[arg(long)]
     department: i64,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 #[derive(clap::Args)]
 pub struct Import {
     #[command(flatten)]
     of: Of,
+    /// UTF-8, UTF-16 or GB18030.
     file: PathBuf,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
@@ -98,52 +110,23 @@ async fn list(app: &App, of: &Of) -> anyhow::Result<String> {
 
 async fn mark(app: &App, args: MarkArgs) -> anyhow::Result<String> {
     let corp = super::corp_named(app, &args.of.corp).await?;
-    let mark = Mark {
-        department: args.department,
+    let department = args.department;
+    let change = RuleChange::Mark(Mark {
+        department,
         code: args.code,
         name: args.name,
         region: args.region,
-    };
-    let marked = async {
-        let tx = app.db.begin().await?;
-        directory::mark_store(&tx, &app.act(Actor::System), &corp, &mark).await?;
-        follow(
-            app,
-            &tx,
-            &corp,
-            "stores.mark",
-            &serde_json::json!({ "department": mark.department }),
-        )
-        .await?;
-        tx.commit().await
-    };
-    marked.await.map_err(super::sentence)?;
-    Ok(format!(
-        "department {} is a store; {}",
-        args.department,
-        next(&corp)
-    ))
+    });
+    change_rule(app, &corp, &change, &args.sure).await?;
+    Ok(format!("department {department} is a store; {}", next(&corp)))
 }
 
 async fn unmark(app: &App, args: Unmark) -> anyhow::Result<String> {
     let corp = super::corp_named(app, &args.of.corp).await?;
     let department = args.department;
-    let unmarked = async {
-        let tx = app.db.begin().await?;
-        directory::unmark_store(&tx, corp.id, department).await?;
-        follow(
-            app,
-            &tx,
-            &corp,
-            "stores.unmark",
-            &serde_json::json!({ "department": department }),
-        )
-        .await?;
-        tx.commit().await
-    };
-    unmarked
-        .await
-        .map_err(|error| anyhow::anyhow!("department {department} is not marked ({error})"))?;
+    let change = RuleChange::Unmark(department);
+    let unmarked = change_rule(app, &corp, &change, &args.sure).await;
+    unmarked.with_context(|| format!("department {department} stays as it is"))?;
     Ok(format!(
         "department {department} is not marked any more; {}",
         next(&corp)
@@ -153,37 +136,51 @@ async fn unmark(app: &App, args: Unmark) -> anyhow::Result<String> {
 async fn import(app: &App, args: Import) -> anyhow::Result<String> {
     let corp = super::corp_named(app, &args.of.corp).await?;
     let path = args.file.display().to_string();
-    let text = std::fs::read_to_string(&args.file).with_context(|| format!("reading `{path}`"))?;
-    let imported = async {
-        let tx = app.db.begin().await?;
-        let imported = directory::import_rule(&tx, &app.act(Actor::System), &corp, &text).await?;
-        let detail = serde_json::json!({ "rows": format!("{imported:?}") });
-        follow(app, &tx, &corp, "stores.import", &detail).await?;
-        tx.commit().await?;
-        Ok(imported)
-    };
-    let imported = imported
-        .await
-        .map_err(super::sentence)
-        .with_context(|| format!("`{path}`: nothing was changed"))?;
-    Ok(match imported {
-        Imported::Stores(count) => format!("{count} departments are stores; {}", next(&corp)),
-        Imported::Members(count) => format!("{count} members have their store; {}", next(&corp)),
-    })
+    let bytes = std::fs::read(&args.file).with_context(|| format!("reading `{path}`"))?;
+    let text = directory::text_of(&bytes).map_err(in_table);
+    let text = text.with_context(|| format!("`{path}`: nothing was changed"))?;
+    let imported = change_rule(app, &corp, &RuleChange::Import(text), &args.sure).await;
+    let imported = imported.with_context(|| format!("`{path}`: nothing was changed"))?;
+    Ok(format!("{} rows were taken in; {}", imported.count, next(&corp)))
 }
 
-/// Written down, and the job that lets people follow.
-async fn follow(
-    app: &App,
-    tx: &Tx,
-    corp: &Corp,
-    action: &str,
-    detail: &serde_json::Value,
-) -> dianyu::error::Result<()> {
-    let act = app.act(Actor::System);
-    audit::append(tx, &act, corp.id, action, &format!("corp:{}", corp.id), detail).await?;
-    job::enqueue(tx, &app.ids, act.now, corp.id, &SyncPeople {}, act.now).await?;
-    Ok(())
+/// Changes the rule and says what that does to people; that somebody loses their store has to be wanted.
+async fn change_rule(app: &App, corp: &Corp, change: &RuleChange, sure: &Sure) -> anyhow::Result<Changed> {
+    let tx = app.db.begin().await.map_err(super::sentence)?;
+    let changed = contacts::change_rule(&tx, &app.act(Actor::System), corp, change).await;
+    let changed = changed.map_err(in_table)?;
+    let effect = changed.effect;
+    if !effect.is_nothing() {
+        println!(
+            "members who lose their store: {}; who change it: {}",
+            effect.leaving, effect.moving
+        );
+    }
+    if effect.leaving > 0 && !sure.yes {
+        tx.rollback().await.map_err(super::sentence)?;
+        anyhow::bail!(
+            "{} members would belong to no store; mark theirs in the same file, begin with today's stores on \
+             /admin/stores, or say `--yes`",
+            effect.leaving
+        );
+    }
+    tx.commit().await.map_err(super::sentence)?;
+    Ok(changed)
+}
+
+/// Problems of a table with row and column, one a line.
+fn in_table(error: Error) -> anyhow::Error {
+    let Error::Invalid(problems) = &error else {
+        return super::sentence(error);
+    };
+    let lines = problems
+        .iter()
+        .map(|problem| match directory::row_and_column(&problem.pointer) {
+            None => problem.message.to_string(),
+            Some((row, None)) => format!("row {row}: {}", problem.message),
+            Some((row, Some(column))) => format!("row {row}, column `{column}`: {}", problem.message),
+        });
+    anyhow::anyhow!("{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn next(corp: &Corp) -> String {

@@ -94,7 +94,7 @@ fn sentence(app: &App, step: &StepState) -> String {
         said += &format!(", {} changed, {} ended", step.changed, step.closed);
     }
     if step.failed > 0 {
-        said += &format!(", {} {what} could not be read", step.failed);
+        said += &format!(", {} {what} could not be read or stored", step.failed);
     }
     if let Some(problem) = &step.problem {
         said += &format!(" ({problem})");

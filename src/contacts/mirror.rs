@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, UserId};
+use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, UserId};
 use crate::queue::Lane;
 use crate::scope::{Act, Actor};
 use crate::seal::Sealer;
@@ -147,6 +147,18 @@ impl Reading<'_> {
         let mut work = Work::on(self, &ground);
         work.take_in(tx, act, shown).await?;
         work.finish(tx, act).await
+    }
+
+    /// Notes that pairs were shown and changes nothing of them: of what is not stored no end is to be concluded.
+    pub async fn note_seen(&self, tx: &Tx, shown: &[Shown<'_>]) -> Result<()> {
+        let ground = Ground::of(tx, self.corp, shown).await?;
+        let held = shown.iter().filter_map(|pair| {
+            let person = ground.people.get(&pair.contact.external_userid)?;
+            let associate = ground.associates.get(&pair.follow.userid.folded())?;
+            ground.pairs.get(&(person.id, associate.id))
+        });
+        let ids: Vec<FollowId> = held.map(|kept| kept.id).collect();
+        ledger::seen(tx, self.corp.id, &ids, self.read_at).await
     }
 
     /// Closes live pairs of a contact that the reading should have shown.

@@ -12,6 +12,7 @@ mod ground;
 mod intake;
 mod ending;
 mod rehome;
+mod stores;
 mod change;
 
 pub use change::*;
@@ -20,3 +21,4 @@ pub use mirror::*;
 pub use model::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};
 pub use store::*;
+pub use stores::change_rule;

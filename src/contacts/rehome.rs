@@ -7,7 +7,7 @@ use super::store::ledger::{self, Kept, Opening};
 use crate::app::App;
 use crate::auth;
 use crate::db::{Filter, Tx};
-use crate::directory;
+use crate::directory::{self, PeopleRead};
 use crate::error::Result;
 use crate::ids::{AssociateId, ContactId, CorpId, StoreId, UserId};
 use crate::scope::{Act, Actor};
@@ -16,11 +16,11 @@ use crate::time::{DAY_MS, Timestamp};
 /// Leavers are looked at this long after they left: sessions that a lost event left open end then.
 const LEAVER_MS: i64 = 7 * DAY_MS;
 
-/// Reads departments and members anew, then lets what hangs on them follow. Answers how many members were seen.
-pub async fn sync_people(app: &App, corp: CorpId) -> Result<usize> {
-    let seen = directory::sync_directory(app, corp).await?;
+/// Reads departments and members anew, then lets what hangs on them follow.
+pub async fn sync_people(app: &App, corp: CorpId) -> Result<PeopleRead> {
+    let read = directory::sync_directory(app, corp).await?;
     settle_people(app, corp).await?;
-    Ok(seen)
+    Ok(read)
 }
 
 /// Lets pairs follow associates who changed store, and ends the sessions of those who left or are disabled. Safe to

@@ -1,6 +1,9 @@
 //! The only place that names a backend: each real difference is one function.
 
-use sea_orm::{AccessMode, DbBackend, IsolationLevel};
+use sea_orm::sqlx::error::{DatabaseError, ErrorKind};
+use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, RuntimeErr};
+
+use crate::error::Error;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -147,5 +150,33 @@ impl Backend {
             Self::Sqlite => None,
             Self::Postgres => Some("select pg_advisory_xact_lock(7310982345)"),
         }
+    }
+}
+
+/// Why the database does not take a row: against a rule of its table, too long, out of range. `None` for every other
+/// error: one that any row would have met.
+pub fn refusal(error: &Error) -> Option<String> {
+    let Error::Internal(inner) = error else {
+        return None;
+    };
+    let (DbErr::Exec(RuntimeErr::SqlxError(raw)) | DbErr::Query(RuntimeErr::SqlxError(raw))) =
+        inner.downcast_ref::<DbErr>()?
+    else {
+        return None;
+    };
+    let told = raw.as_database_error()?;
+    is_about_a_row(told).then(|| told.message().to_owned())
+}
+
+fn is_about_a_row(told: &dyn DatabaseError) -> bool {
+    if !matches!(told.kind(), ErrorKind::Other) {
+        return true;
+    }
+    let code = told.code().unwrap_or_default();
+    match code.parse::<i64>() {
+        // SQLite: too big, a rule of the table, a wrong type. Its codes are short, those of PostgreSQL have five places.
+        Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),
+        // PostgreSQL: data, rules of the table, too long for an index.
+        _ => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
     }
 }

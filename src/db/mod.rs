@@ -6,6 +6,7 @@
 
 pub mod dialect;
 pub mod group;
+mod halves;
 mod long;
 pub mod migrate;
 pub mod node;
@@ -20,7 +21,8 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
-pub use dialect::Backend;
+pub use dialect::{Backend, refusal};
+pub use halves::Halves;
 use long::{Deadline, Long, Seat};
 
 /// Statement arguments: `args![corp, name, now]`.

@@ -3,16 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::rule::{Mark, mark_store};
+use super::mark::{Mark, mark_stores};
 use super::store::rule as store;
-use super::{Corp, DepartmentLine, associates_by_userid, find_store_by_code};
+use super::table::{Row, read};
+use super::{Corp, DepartmentLine, every_userid};
 use crate::db::Tx;
-use crate::error::{Error, Problem, Result, Said, said};
+use crate::error::{Error, Problem, Result, said};
 use crate::ids::{StoreId, UserId};
 use crate::scope::Act;
 
-/// Rows of a file, and problems told of one.
-const MOST_ROWS: usize = 50_000;
+/// Problems told of one file.
 const MOST_PROBLEMS: usize = 20;
 
 /// What a file did.
@@ -20,44 +20,6 @@ const MOST_PROBLEMS: usize = 20;
 pub enum Imported {
     Stores(usize),
     Members(usize),
-}
-
-/// A row with its place in the file.
-struct Row {
-    line: u64,
-    fields: HashMap<String, String>,
-}
-
-impl Row {
-    fn field(&self, name: &str) -> Option<&str> {
-        let value = self.fields.get(name).map(|value| value.trim());
-        value.filter(|value| !value.is_empty())
-    }
-
-    fn problem(&self, column: &str, why: Said) -> Problem {
-        Problem::new(format!("/rows/{}/{column}", self.line), why)
-    }
-
-    fn missing(&self, column: &'static str) -> Problem {
-        let why = said!(
-            "refused-csv-empty",
-            "row {row}, column `{column}`: it is empty",
-            row = self.line as i64,
-            column = column
-        );
-        self.problem(column, why)
-    }
-
-    fn wrong(&self, column: &'static str, value: &str) -> Problem {
-        let why = said!(
-            "refused-csv-unknown",
-            "row {row}, column `{column}`: there is no `{value}`",
-            row = self.line as i64,
-            column = column,
-            value = value
-        );
-        self.problem(column, why)
-    }
 }
 
 /// Reads a file and does what it says, all of it or nothing.
@@ -77,78 +39,31 @@ pub async fn import_rule(tx: &Tx, act: &Act<'_>, corp: &Corp, text: &str) -> Res
         "/rows/1",
         said!(
             "refused-csv-head",
-            "row 1 names no columns we know: write `department,code,name,region` or `userid,store_code`"
+            "it names no columns we know: write `department,code,name,region` or `userid,store_code`"
         ),
     ))
-}
-
-fn read(text: &str) -> Result<(Vec<String>, Vec<Row>)> {
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(false)
-        .from_reader(text.as_bytes());
-    let unreadable = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        Error::invalid(
-            format!("/rows/{line}"),
-            said!(
-                "refused-csv-row",
-                "row {row} cannot be read: it has more or fewer columns than the first, or an open quote",
-                row = line as i64
-            ),
-        )
-    };
-    let head = reader.headers().map_err(unreadable)?;
-    let columns: Vec<String> = head.iter().map(|name| name.trim().to_lowercase()).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let fields = columns.iter().cloned().zip(record.iter().map(str::to_owned));
-        rows.push(Row {
-            line,
-            fields: fields.collect(),
-        });
-        if rows.len() > MOST_ROWS {
-            return Err(Error::invalid(
-                "/rows",
-                said!(
-                    "refused-csv-long",
-                    "a file has at most {most} rows",
-                    most = MOST_ROWS
-                ),
-            ));
-        }
-    }
-    Ok((columns, rows))
 }
 
 async fn stores(tx: &Tx, act: &Act<'_>, corp: &Corp, rows: &[Row]) -> Result<usize> {
     let departments = store::departments_with_stores(tx, corp.id).await?;
     let paths = paths(&departments);
     let mut problems = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<i64, u64> = HashMap::new();
+    let mut marks: Vec<(&Row, Mark)> = Vec::with_capacity(rows.len());
     for row in rows {
         let Some(named) = row.field("department") else {
-            problems.push(row.missing("department"));
+            problems.push((row.line, row.missing("department")));
             continue;
         };
         let Some(department) = paths.get(named).copied() else {
-            problems.push(row.wrong("department", named));
+            problems.push((row.line, row.wrong("department", named)));
             continue;
         };
-        if !seen.insert(department) {
-            problems.push(row.problem(
-                "department",
-                said!(
-                    "refused-csv-twice",
-                    "row {row}, column `department`: `{value}` is there twice",
-                    row = row.line as i64,
-                    value = named
-                ),
-            ));
+        if let Some(first) = seen.get(&department) {
+            problems.push((row.line, row.twice("department", named, *first)));
             continue;
         }
+        seen.insert(department, row.line);
         let owned = |name: &str| row.field(name).map(str::to_owned);
         let mark = Mark {
             department,
@@ -156,32 +71,27 @@ async fn stores(tx: &Tx, act: &Act<'_>, corp: &Corp, rows: &[Row]) -> Result<usi
             name: owned("name"),
             region: owned("region"),
         };
-        // Nothing of this stays when another row is wrong: the caller's transaction goes with it.
-        match mark_store(tx, act, corp, &mark).await {
-            Ok(_) => {}
-            Err(Error::Invalid(refused)) => {
-                problems.extend(refused.into_iter().map(|problem| in_row(row, problem)));
-            }
-            Err(error) => return Err(error),
-        }
+        marks.push((row, mark));
     }
-    refuse(problems)?;
+    let (of_rows, marks): (Vec<&Row>, Vec<Mark>) = marks.into_iter().unzip();
+    // Nothing of this stays when a row is wrong: the caller's transaction goes with it.
+    for (index, problem) in mark_stores(tx, act, corp, &marks).await? {
+        let row = of_rows[index];
+        let column = problem.pointer.trim_start_matches('/').to_owned();
+        problems.push((row.line, row.problem(&column, problem.message)));
+    }
+    problems.sort_by_key(|(line, _)| *line);
+    refuse(problems.into_iter().map(|(_, problem)| problem).collect())?;
     Ok(rows.len())
 }
 
 async fn members(tx: &Tx, corp: &Corp, rows: &[Row]) -> Result<usize> {
-    let userids: Vec<UserId> = rows
-        .iter()
-        .filter_map(|row| row.field("userid"))
-        .map(|userid| UserId(userid.to_owned()).folded())
-        .collect();
-    let mut known = HashSet::new();
-    for some in userids.chunks(500) {
-        known.extend(associates_by_userid(tx, corp.id, some).await?.into_keys());
-    }
-    let mut codes: HashMap<String, Option<StoreId>> = HashMap::new();
+    let known: HashSet<UserId> = every_userid(tx, corp.id).await?.into_iter().collect();
+    let stores = store::shelves(tx, corp.id).await?;
+    let codes: HashMap<&str, StoreId> = stores.iter().map(|one| (one.code.as_str(), one.id)).collect();
     let mut problems = Vec::new();
-    let mut places = Vec::with_capacity(rows.len());
+    let mut seen: HashMap<UserId, u64> = HashMap::new();
+    let (mut placed, mut freed) = (Vec::new(), Vec::new());
     for row in rows {
         let Some(userid) = row.field("userid") else {
             problems.push(row.missing("userid"));
@@ -192,40 +102,23 @@ async fn members(tx: &Tx, corp: &Corp, rows: &[Row]) -> Result<usize> {
             problems.push(row.wrong("userid", userid));
             continue;
         }
-        let Some(code) = row.field("store_code") else {
-            places.push((folded, None));
+        if let Some(first) = seen.get(&folded) {
+            problems.push(row.twice("userid", userid, *first));
             continue;
-        };
-        if !codes.contains_key(code) {
-            let found = find_store_by_code(tx, corp.id, code).await.ok();
-            codes.insert(code.to_owned(), found.map(|store| store.id));
         }
-        match codes.get(code).copied().flatten() {
-            Some(store) => places.push((folded, Some(store))),
-            None => problems.push(row.wrong("store_code", code)),
+        seen.insert(folded.clone(), row.line);
+        match row.field("store_code") {
+            None => freed.push(folded),
+            Some(code) => match codes.get(code) {
+                Some(store) => placed.push((folded, *store)),
+                None => problems.push(row.wrong("store_code", code)),
+            },
         }
     }
     refuse(problems)?;
-    for (userid, place) in &places {
-        match place {
-            Some(place) => store::place_member(tx, corp.id, userid, *place).await?,
-            None => store::free_member(tx, corp.id, userid).await?,
-        }
-    }
-    Ok(places.len())
-}
-
-/// What a mark refused, in its row.
-fn in_row(row: &Row, problem: Problem) -> Problem {
-    let column = problem.pointer.trim_start_matches('/').to_owned();
-    let why = said!(
-        "refused-csv-value",
-        "row {row}, column `{column}`: {why}",
-        row = row.line as i64,
-        column = column.as_str(),
-        why = problem.message.to_string()
-    );
-    row.problem(&column, why)
+    store::place_members(tx, corp.id, placed).await?;
+    store::free_members(tx, corp.id, &freed).await?;
+    Ok(rows.len())
 }
 
 fn refuse(mut problems: Vec<Problem>) -> Result<()> {
@@ -278,12 +171,7 @@ mod tests {
             id,
             parent_id,
             name: name.into(),
-            store_id: None,
-            code: None,
-            store_name: None,
-            region_name: None,
-            is_marked: false,
-            people: 0,
+            ..DepartmentLine::default()
         }
     }
 

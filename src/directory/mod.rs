@@ -7,12 +7,17 @@ pub mod model;
 mod store;
 mod corps;
 mod rule;
+mod mark;
+mod table;
 mod import;
+mod change;
 mod sync;
 
+pub use change::{Changed, Effect, RuleChange, change_rule};
 pub use corps::*;
 pub use import::{Imported, import_rule};
+pub use mark::{Mark, mark_store, mark_todays_stores, unmark_store};
 pub use model::*;
-pub use rule::{Mark, mark_store, mark_todays_stores, unmark_store};
 pub use store::*;
 pub use sync::*;
+pub use table::{row_and_column, text_of};

@@ -126,7 +126,7 @@ pub struct NewStore {
 }
 
 /// A department, and the store it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DepartmentLine {
     pub id: i64,
     pub parent_id: i64,

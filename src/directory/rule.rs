@@ -4,11 +4,9 @@
 use std::collections::HashMap;
 
 use super::store::{mirror, rule as store};
-use super::{Corp, find_store_by_code};
 use crate::db::Tx;
-use crate::error::{Error, Result, said};
+use crate::error::Result;
 use crate::ids::{CorpId, StoreId, UserId};
-use crate::scope::Act;
 use crate::wecom::directory::Member;
 
 /// Deeper than any chain of command; a ring ends here too.
@@ -63,26 +61,29 @@ impl Rule {
         if !self.is_marked() {
             return None;
         }
-        let main = member.main_department.filter(|department| *department > 0);
-        let mut departments = main.into_iter().chain(member.department.iter().copied());
         // A leaver's departments are gone.
-        if member.department.is_empty() && main.is_none() {
-            return Some(Place::Unknown);
+        let mut place = Place::Unknown;
+        for department in departments_of(member) {
+            if let Some(store) = self.above(department) {
+                return Some(Place::Store(store));
+            }
+            // One newer than our mirror may be below any mark: what comes after it decides nothing.
+            if !self.parents.contains_key(&department) {
+                return Some(Place::Unknown);
+            }
+            place = Place::Nowhere;
         }
-        Some(
-            departments
-                .find_map(|department| self.above(department))
-                .map_or(Place::Nowhere, Place::Store),
-        )
+        Some(place)
     }
 
     /// Whether our mirror knows every department of a member.
     pub fn knows(&self, member: &Member) -> bool {
-        let mut departments = member.department.iter();
-        !self.is_marked() || departments.all(|department| self.parents.contains_key(department))
+        let mut departments = departments_of(member);
+        !self.is_marked() || departments.all(|department| self.parents.contains_key(&department))
     }
 
-    fn above(&self, mut department: i64) -> Option<StoreId> {
+    /// The store of the nearest mark at or above a department.
+    pub fn above(&self, mut department: i64) -> Option<StoreId> {
         for _ in 0..DEEPEST {
             if let Some(store) = self.marks.get(&department) {
                 return Some(*store);
@@ -93,119 +94,10 @@ impl Rule {
     }
 }
 
-/// A department to mark, and what its store is called; what is absent stays or follows the department.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mark {
-    pub department: i64,
-    pub code: Option<String>,
-    pub name: Option<String>,
-    pub region: Option<String>,
-}
-
-/// Makes a department a store; its members and those of the departments below belong to it from the next sync of
-/// people on. Marking it again changes code, name and region.
-///
-/// # Errors
-/// `Invalid` for an unknown department, a code that cannot be one or is another department's store.
-pub async fn mark_store(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark) -> Result<StoreId> {
-    let department = mark.department;
-    let Some(department_name) = mirror::department_name(tx, corp.id, department).await? else {
-        return Err(Error::invalid(
-            "/department",
-            said!(
-                "refused-department-unknown",
-                "there is no department `{department}`",
-                department = department.to_string()
-            ),
-        ));
-    };
-    let region = match mark
-        .region
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-    {
-        Some(name) => Some(store::region_named(tx, act, corp.id, &super::store::checked_name(name)?).await?),
-        None => None,
-    };
-    let id = match store::home(tx, corp.id, department).await? {
-        Some(id) => id,
-        None => adopt_or_make(tx, act, corp, mark, department_name).await?,
-    };
-    let code = mark
-        .code
-        .as_deref()
-        .map(str::trim)
-        .filter(|code| !code.is_empty());
-    let name = mark
-        .name
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    // Looked at first so that a table can be told all of its wrong rows: a violation would end its transaction.
-    if let Some(code) = code
-        && let Ok(other) = find_store_by_code(tx, corp.id, code).await
-        && other.id != id
-    {
-        return Err(taken(code));
-    }
-    let change = super::StoreChange {
-        code: code.map(str::to_owned),
-        name: name.map(str::to_owned),
-        region_id: region,
-        ..super::StoreChange::default()
-    };
-    super::change_store(tx, &crate::scope::Scope::whole(corp.id), id, change).await?;
-    store::mark(tx, corp.id, department, id).await?;
-    Ok(id)
-}
-
-fn taken(code: &str) -> Error {
-    Error::invalid(
-        "/code",
-        said!(
-            "refused-store-code-taken",
-            "store code `{code}` is another department's; choose another",
-            code = code
-        ),
-    )
-}
-
-/// A store of this code that no department is yet, or a new one.
-async fn adopt_or_make(tx: &Tx, act: &Act<'_>, corp: &Corp, mark: &Mark, name: String) -> Result<StoreId> {
-    let department = mark.department;
-    if let Some(code) = &mark.code
-        && let Ok(store) = find_store_by_code(tx, corp.id, code.trim()).await
-    {
-        if store::adopt(tx, corp.id, store.id, department).await? {
-            return Ok(store.id);
-        }
-        return Err(taken(code));
-    }
-    let code = format!("D{department}");
-    let name = if name.is_empty() { code.clone() } else { name };
-    let region = mirror::keep_region(tx, act, corp.id, department).await?;
-    let id = StoreId::new(act.ids, act.now);
-    let made = mirror::insert_store(tx, corp, id, &code, &name, region, department, act.now).await?;
-    made.ok_or_else(|| Error::internal("a store was neither made nor found"))
-}
-
-/// Marks the departments that are stores with people now: nobody moves, and from here marks are added and taken back.
-pub async fn mark_todays_stores(tx: &Tx, corp: CorpId) -> Result<u64> {
-    store::mark_held(tx, corp).await
-}
-
-/// Takes a mark back; the store stays, with everything that happened in it. With the last one gone, every department
-/// that holds members is a store again.
-///
-/// # Errors
-/// `NotFound` when it is not marked.
-pub async fn unmark_store(tx: &Tx, corp: CorpId, department: i64) -> Result<()> {
-    if store::unmark(tx, corp, department).await? {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+/// The main one first.
+fn departments_of(member: &Member) -> impl Iterator<Item = i64> {
+    let main = member.main_department.filter(|department| *department > 0);
+    main.into_iter().chain(member.department.iter().copied())
 }
 
 #[cfg(test)]
@@ -248,6 +140,10 @@ mod tests {
             (member("e", None, &[]), Place::Unknown),
             (member("f", Some(8), &[8]), Place::Nowhere),
             (member("Guest", Some(21), &[21]), Place::Store(StoreId(22))),
+            (member("n", Some(99), &[99]), Place::Unknown),
+            (member("o", Some(99), &[99, 21]), Place::Unknown),
+            (member("p", Some(3), &[3, 99]), Place::Unknown),
+            (member("q", Some(21), &[21, 99]), Place::Store(StoreId(21))),
         ] {
             assert_eq!(rule.place(&member), Some(expected), "{}", member.userid);
         }

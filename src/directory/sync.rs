@@ -10,7 +10,7 @@ use super::rule::{Place, Rule};
 use super::store::mirror;
 use super::{Associate, Corp, associate_by_userid, associates_by_userid, find_corp, memberships, platform};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{self, Halves, Tx};
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, CorpId, StoreId, UserId};
 use crate::queue::Lane;
@@ -23,44 +23,95 @@ const CHUNK: usize = 500;
 /// The platform does not know this userid: the member is gone.
 const UNKNOWN_MEMBER: i64 = 60111;
 
-/// Pulls departments and members; answers how many members were seen. Safe to run again.
-pub async fn sync_directory(app: &App, corp: CorpId) -> Result<usize> {
+/// A member whom the database does not take, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub userid: UserId,
+    pub why: String,
+}
+
+/// What a reading of departments and members brought.
+#[derive(Debug)]
+pub struct PeopleRead {
+    pub seen: usize,
+    pub refused: Vec<Refused>,
+}
+
+/// Pulls departments and members. Safe to run again.
+pub async fn sync_directory(app: &App, corp: CorpId) -> Result<PeopleRead> {
     let client = platform(app, corp).await?.in_lane(Lane::Sweep);
-    let departments = client.departments().await?;
+    let mut departments = client.departments().await?;
     let mut members: HashMap<UserId, Member> = HashMap::new();
-    for department in &departments {
-        for member in client.members(department.id).await? {
-            members.insert(member.userid.folded(), member);
+    let mut unread: Vec<i64> = departments.iter().map(|one| one.id).collect();
+    // The second time for departments that were made while the first were read.
+    for _ in 0..2 {
+        for department in &unread {
+            for member in client.members(*department).await? {
+                members.insert(member.userid.folded(), member);
+            }
         }
+        let known: BTreeSet<i64> = departments.iter().map(|one| one.id).collect();
+        let mut named = members.values().flat_map(|member| &member.department);
+        if named.all(|department| known.contains(department)) {
+            break;
+        }
+        departments = client.departments().await?;
+        let ids = departments.iter().map(|one| one.id);
+        unread = ids.filter(|id| !known.contains(id)).collect();
     }
     let members: Vec<Member> = members.into_values().collect();
     let started = app.now();
-    mirror_directory(app, corp, &departments, &members).await?;
+    let refused = mirror_directory(app, corp, &departments, &members).await?;
     for userid in unseen(app, corp, started).await? {
-        refresh_member(app, corp, &userid).await?;
+        if refused.iter().all(|one| one.userid != userid) {
+            refresh_member(app, corp, &userid).await?;
+        }
     }
-    Ok(members.len())
+    Ok(PeopleRead {
+        seen: members.len(),
+        refused,
+    })
 }
 
-/// Makes our rows equal to a full reading, in several short transactions.
+/// Makes our rows equal to a full reading, in several short transactions; answers whom the database does not take.
 pub async fn mirror_directory(
     app: &App,
     corp: CorpId,
     departments: &[Department],
     members: &[Member],
-) -> Result<()> {
+) -> Result<Vec<Refused>> {
     let corp = find_corp(&app.db, corp).await?;
     let act = app.act(Actor::Platform);
     let tx = app.db.begin().await?;
     keep_departments(&tx, &act, corp.id, departments).await?;
     let homes = Homes::keep(&tx, &act, &corp, members).await?;
     tx.commit().await?;
+    let mut refused = Vec::new();
     for chunk in members.chunks(CHUNK) {
-        let tx = app.db.begin().await?;
-        keep_members(&tx, &act, corp.id, chunk, &homes).await?;
-        tx.commit().await?;
+        let mut halves = Halves::of(chunk);
+        while let Some(some) = halves.take() {
+            let Err(error) = keep_some(app, &act, corp.id, some, &homes).await else {
+                continue;
+            };
+            let Some(why) = db::refusal(&error) else {
+                return Err(error);
+            };
+            if let Some(alone) = halves.divide(some) {
+                tracing::warn!(corp.id = %corp.id, member.userid = %alone.userid, error = %why, "a member was passed by");
+                refused.push(Refused {
+                    userid: alone.userid.folded(),
+                    why: format!("the database does not take member `{}`: {why}", alone.userid),
+                });
+            }
+        }
     }
-    Ok(())
+    Ok(refused)
+}
+
+async fn keep_some(app: &App, act: &Act<'_>, corp: CorpId, members: &[Member], homes: &Homes) -> Result<()> {
+    let tx = app.db.begin().await?;
+    keep_members(&tx, act, corp, members, homes).await?;
+    tx.commit().await
 }
 
 /// Associates whom a full reading did not show: gone, or out of the app's sight; each is asked for.

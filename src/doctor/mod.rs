@@ -18,6 +18,6 @@ mod store;
 pub use mirror::{Truth, truth};
 pub use model::*;
 pub use patient::Patient;
-pub use platform::code_in;
+pub use platform::{code_in, is_permission};
 pub use report::{begin, kept};
 pub use run::examine;

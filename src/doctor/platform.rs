@@ -277,6 +277,11 @@ pub fn code_in(problem: &str) -> Option<i64> {
     rest.split(':').next()?.trim().parse().ok()
 }
 
+/// Whether a refusal of this code ends with another permission or a wider visible range.
+pub fn is_permission(code: i64) -> bool {
+    NOT_ALLOWED.contains(&code) || OUT_OF_RANGE.contains(&code)
+}
+
 /// Why the platform refused, each cause by its own name, and where it is mended.
 pub(super) fn refusal(check: &str, corp: &Corp, error: &Error, is_needed: bool) -> Line {
     let Some(code) = code(error) else {

@@ -24,6 +24,15 @@ pub struct GroupOfContact {
     pub join_scene: i64,
 }
 
+/// Groups that a contact is in, as far as the caller may know them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct GroupsOfContact {
+    /// Those whose owner is in the caller's scope, the last joined first.
+    pub items: Vec<GroupOfContact>,
+    /// How many more there are: other stores' and other people's.
+    pub others: i64,
+}
+
 /// A group's status as the database keeps it.
 pub fn status_of(status: GroupStatus) -> &'static str {
     match status {

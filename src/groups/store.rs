@@ -2,12 +2,12 @@
 
 use sea_orm::FromQueryResult;
 
-use super::model::{GroupOfContact, status_of};
+use super::model::{GroupOfContact, GroupsOfContact, status_of};
 use crate::args;
-use crate::db::{self, Conn, Filter, Tx, text_list};
+use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::Result;
 use crate::ids::{ContactId, CorpId, ExternalUserId, GroupId};
-use crate::scope::{Act, Scope};
+use crate::scope::{Act, Reach, Scope};
 use crate::time::Timestamp;
 use crate::wecom::group::ListedGroup;
 
@@ -234,28 +234,55 @@ pub async fn leave(tx: &Tx, corp: CorpId, stretch: i64, end: Option<(Timestamp, 
     Ok(())
 }
 
-/// Groups that a contact is in now, the last joined first.
+/// Groups that a contact is in now, the last joined first: those whose owner is in scope, the others only counted.
 ///
 /// # Errors
 /// `NotFound` for a contact out of scope.
-pub async fn of_contact(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<Vec<GroupOfContact>> {
+pub async fn of_contact(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<GroupsOfContact> {
     let mut filter = Filter::new("c.corp_id", scope.corp);
     filter.and("c.id = {}", contact);
     scope.narrow_contacts(&mut filter, conn.backend(), "c.id");
     let sql = format!("select c.external_userid from contact c where {}", filter.sql());
     let found: Option<ExternalUserId> = db::scalar(conn, &sql, filter.args).await?;
     let member = found.ok_or(crate::error::Error::NotFound)?;
-    db::all(
+    let mut filter = Filter::new("m.corp_id", scope.corp);
+    filter.and("m.member = {}", member);
+    filter.and_sql("m.left_at is null");
+    let all = db::count(
         conn,
+        &format!("select count(*) {IN_GROUPS} where {}", filter.sql()),
+        filter.args.clone(),
+    )
+    .await?;
+    narrow_owners(scope, &mut filter, conn);
+    let sql = format!(
         "select g.id, g.name, g.owner_userid, a.name as owner_name, m.joined_at, m.join_scene,
            (select count(*) from group_member others where others.corp_id = $1 and others.group_id = g.id
               and others.left_at is null) as members
-         from group_member m
+         {IN_GROUPS} where {} order by m.joined_at desc, m.id desc",
+        filter.sql()
+    );
+    let items: Vec<GroupOfContact> = db::all(conn, &sql, filter.args).await?;
+    Ok(GroupsOfContact {
+        others: all - items.len() as i64,
+        items,
+    })
+}
+
+const IN_GROUPS: &str = "from group_member m
          join customer_group g on g.corp_id = m.corp_id and g.id = m.group_id and g.ended_at is null
-         left join associate a on a.corp_id = g.corp_id and a.userid = g.owner_userid
-         where m.corp_id = $1 and m.member = $2 and m.left_at is null
-         order by m.joined_at desc, m.id desc",
-        args![scope.corp, member],
-    )
-    .await
+         left join associate a on a.corp_id = g.corp_id and a.userid = g.owner_userid";
+
+/// Narrows groups to those of owners in scope: an associate's own, those of a manager's stores.
+fn narrow_owners(scope: &Scope, filter: &mut Filter, conn: &impl Conn) {
+    match &scope.reach {
+        Reach::Whole => {}
+        Reach::Stores(stores) => {
+            let place = filter.arg(id_list(stores.iter().map(|store| store.0)));
+            filter.and_sql(&conn.backend().in_ids("a.store_id", &place));
+        }
+        Reach::Own(associate) => {
+            filter.and("a.id = {}", *associate);
+        }
+    }
 }

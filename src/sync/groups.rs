@@ -7,10 +7,10 @@
 use futures_util::StreamExt as _;
 
 use super::model::Step;
-use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, is_one_of};
+use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, MAX_RESTARTS, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
-use crate::db::Tx;
+use crate::db::{self, Halves, Tx};
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::groups::{self, Reading};
@@ -50,6 +50,19 @@ pub async fn read_all(work: &Work<'_>) -> Result<Option<String>> {
     Ok(reader.problem)
 }
 
+/// The app may not read groups: those that we hold as live stay as they are, and the list counts as one at least.
+pub async fn leave_unread(work: &Work<'_>) -> Result<()> {
+    let (db, corp) = (&work.app.db, work.corp);
+    let began_at = store::step_began(db, corp, work.run, Step::Groups).await?;
+    let by = Progress {
+        failed: groups::unread_count(db, corp, began_at).await?.max(1),
+        ..Progress::default()
+    };
+    let tx = db.begin().await?;
+    store::advance(&tx, corp, work.run, Step::Groups, by).await?;
+    tx.commit().await
+}
+
 struct Reader<'a> {
     work: &'a Work<'a>,
     client: Client,
@@ -62,6 +75,13 @@ struct Look {
     chat_id: String,
     read_at: Timestamp,
     shown: Result<Option<Group>>,
+}
+
+/// One that was answered; without a group the platform shows none.
+struct Seen {
+    chat_id: String,
+    read_at: Timestamp,
+    group: Option<Group>,
 }
 
 impl Reader<'_> {
@@ -109,11 +129,17 @@ impl Reader<'_> {
 
     async fn part(&mut self, part: Part) -> Result<()> {
         let mut walk = Walk::from(part.cursor.clone()).at_most(MAX_PAGES);
+        let mut restarts = 0;
         loop {
             let asked = || self.client.groups(&part.members, walk.cursor());
             let page = match self.work.patiently(asked).await {
                 Ok(page) => page,
-                Err(error) if walk.cursor().is_some() && is_one_of(&error, &ABOUT_A_CURSOR) => {
+                Err(error)
+                    if walk.cursor().is_some()
+                        && restarts < MAX_RESTARTS
+                        && is_one_of(&error, &ABOUT_A_CURSOR) =>
+                {
+                    restarts += 1;
                     walk = Walk::new().at_most(MAX_PAGES);
                     continue;
                 }
@@ -202,30 +228,73 @@ impl Reader<'_> {
         }
     }
 
+    /// Stores what the looks showed; a group that the database refuses is counted and passed by.
     async fn keep(&mut self, looks: Vec<Look>) -> Result<()> {
+        let (mut shown, mut unread) = (Vec::new(), Vec::new());
+        for look in looks {
+            match look.shown {
+                Ok(group) => shown.push(Seen {
+                    chat_id: look.chat_id,
+                    read_at: look.read_at,
+                    group,
+                }),
+                Err(error) if is_one_of(&error, &ABOUT_A_MEMBER) => unread.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = unread.last() {
+            self.fail(unread.len() as i64, error.to_string(), None).await?;
+        }
+        let mut halves = Halves::of(&shown);
+        while let Some(some) = halves.take() {
+            let Err(error) = self.keep_together(some).await else {
+                continue;
+            };
+            let Some(why) = db::refusal(&error) else {
+                return Err(error);
+            };
+            if let Some(alone) = halves.divide(some) {
+                let why = format!("the database does not take group `{}`: {why}", alone.chat_id);
+                tracing::warn!(corp.id = %self.work.corp, error = %why, "a group was passed by");
+                self.fail(1, why, Some(&alone.chat_id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts groups that could not be read, or (named) one that could not be stored.
+    async fn fail(&mut self, count: i64, why: String, named: Option<&str>) -> Result<()> {
+        let (corp, run) = (self.work.corp, self.work.run);
+        let tx = self.begin().await?;
+        if let Some(chat_id) = named {
+            let name = UserId(chat_id.to_owned());
+            store::add_failed(&tx, corp, run, Step::Groups, &name, &why).await?;
+        }
+        let by = Progress {
+            done: count,
+            failed: count,
+            ..Progress::default()
+        };
+        store::advance(&tx, corp, run, Step::Groups, by).await?;
+        tx.commit().await?;
+        self.problem = Some(why);
+        Ok(())
+    }
+
+    async fn keep_together(&self, looks: &[Seen]) -> Result<()> {
         let (work, act) = (self.work, self.work.app.act(Actor::Platform));
         let mut by = Progress::default();
         let tx = self.begin().await?;
         for look in looks {
-            let shown = match look.shown {
-                Ok(shown) => shown,
-                Err(error) if is_one_of(&error, &ABOUT_A_MEMBER) => {
-                    by.done += 1;
-                    by.failed += 1;
-                    self.problem = Some(error.to_string());
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
             let reading = Reading {
                 corp: work.corp,
                 read_at: look.read_at,
             };
             let looked = reading
-                .of_group(&tx, &act, &look.chat_id, shown.as_ref(), None)
+                .of_group(&tx, &act, &look.chat_id, look.group.as_ref(), None)
                 .await?;
             by.done += 1;
-            by.seen += i64::from(shown.is_some());
+            by.seen += i64::from(look.group.is_some());
             by.changed += i64::from(looked.is_changed);
             by.closed += i64::from(looked.is_closed);
         }

@@ -84,7 +84,7 @@ pub struct StepState {
     pub changed: i64,
     /// Rows of ours that the platform no longer shows.
     pub closed: i64,
-    /// Members, or groups, that could not be read.
+    /// Members, pairs or groups that could not be read or stored.
     pub failed: i64,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

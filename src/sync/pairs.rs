@@ -7,10 +7,11 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::model::Step;
-use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, is_one_of};
+use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, MAX_RESTARTS, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
 use crate::contacts::{Mirrored, Reading, Shown};
+use crate::db::{self, Halves, Tx};
 use crate::directory::{self, Corp};
 use crate::error::{Error, Result};
 use crate::ids::{AssociateId, UserId};
@@ -33,6 +34,7 @@ const MAX_PAGES: u64 = MEMBERS as u64 * 200 * 4;
 const MAX_LOOKS: usize = 5;
 
 /// A page that was read.
+#[derive(Clone)]
 struct Piece {
     part: i64,
     members: Vec<UserId>,
@@ -130,11 +132,17 @@ impl Reader<'_> {
     async fn part(&self, part: Part) -> Result<Option<Told>> {
         let mut walk = Walk::from(part.cursor.clone()).at_most(MAX_PAGES);
         let mut began_at = part.began_at.unwrap_or_else(|| self.work.app.now());
+        let mut restarts = 0;
         loop {
             let read_at = self.work.app.now();
             let page = match self.page(&part.members, walk.cursor()).await {
                 Ok(page) => page,
-                Err(error) if walk.cursor().is_some() && is_one_of(&error, &ABOUT_A_CURSOR) => {
+                Err(error)
+                    if walk.cursor().is_some()
+                        && restarts < MAX_RESTARTS
+                        && is_one_of(&error, &ABOUT_A_CURSOR) =>
+                {
+                    restarts += 1;
                     walk = Walk::new().at_most(MAX_PAGES);
                     began_at = self.work.app.now();
                     continue;
@@ -186,10 +194,79 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Stores what was told, in one transaction. A callback may change one of the pairs meanwhile: then once more.
+    /// Stores what was told; what the database refuses is looked for, counted, and passed by.
     async fn keep(&mut self, told: &[Told]) -> Result<()> {
+        let mut halves = Halves::of(told);
+        while let Some(some) = halves.take() {
+            let Err(error) = self.keep_together(some, true).await else {
+                continue;
+            };
+            if db::refusal(&error).is_none() {
+                return Err(error);
+            }
+            match halves.divide(some) {
+                None => {}
+                Some(Told::Page(piece)) => self.keep_apart(piece).await?,
+                Some(_) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the pairs of a page that the database takes, then that the page was read.
+    async fn keep_apart(&mut self, piece: &Piece) -> Result<()> {
+        let items: Vec<Told> = piece
+            .items
+            .iter()
+            .map(|item| Told::Page(piece.only(item)))
+            .collect();
+        let mut halves = Halves::of(&items);
+        while let Some(some) = halves.take() {
+            let Err(error) = self.keep_together(some, false).await else {
+                continue;
+            };
+            let Some(why) = db::refusal(&error) else {
+                return Err(error);
+            };
+            if let Some(Told::Page(alone)) = halves.divide(some) {
+                self.pass_by(alone, &why).await?;
+            }
+        }
+        let read = Piece {
+            items: Vec::new(),
+            ..piece.clone()
+        };
+        self.keep_together(&[Told::Page(read)], true).await
+    }
+
+    /// Notes a pair that cannot be stored. It was shown all the same: what we hold of it does not end by that.
+    async fn pass_by(&mut self, alone: &Piece, why: &str) -> Result<()> {
+        let work = self.work;
+        let Some(item) = alone.items.first() else {
+            return Ok(());
+        };
+        let customer = &item.contact.external_userid;
+        let why = format!("the database does not take customer `{customer}`: {why}");
+        tracing::warn!(corp.id = %work.corp, contact.external_userid = %customer, error = %why, "a pair was passed by");
+        let tx = self.begin().await?;
+        let shown: Vec<Shown<'_>> = alone.shown().collect();
+        self.reading(alone.read_at).note_seen(&tx, &shown).await?;
+        let member = &item.follow.userid;
+        store::add_failed(&tx, work.corp, work.run, Step::Contacts, member, &why).await?;
+        let by = Progress {
+            failed: 1,
+            ..Progress::default()
+        };
+        store::advance(&tx, work.corp, work.run, Step::Contacts, by).await?;
+        tx.commit().await?;
+        self.problem = Some(why);
+        Ok(())
+    }
+
+    /// One transaction. A callback may change one of the pairs meanwhile: then once more.
+    async fn keep_together(&mut self, told: &[Told], moves: bool) -> Result<()> {
         for look in 1.. {
-            match self.try_to_keep(told).await {
+            match self.try_to_keep(told, moves).await {
                 Err(error) if look < MAX_LOOKS && is_race(&error) => {}
                 kept => return kept,
             }
@@ -197,20 +274,30 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn try_to_keep(&mut self, told: &[Told]) -> Result<()> {
-        let (work, app) = (self.work, self.work.app);
-        let tx = app.db.begin().await?;
-        if !store::hold(&tx, work.corp, work.run, work.epoch, store::LEASE_MS).await? {
-            work.over.cancel();
-            return Err(Error::internal("the sync was let go of"));
+    /// A transaction that only the run's owner gets.
+    async fn begin(&self) -> Result<Tx> {
+        let work = self.work;
+        let tx = work.app.db.begin().await?;
+        if store::hold(&tx, work.corp, work.run, work.epoch, store::LEASE_MS).await? {
+            return Ok(tx);
         }
-        let mut by = Progress::default();
-        let shown: Vec<Shown<'_>> = told.iter().flat_map(shown).collect();
+        work.over.cancel();
+        Err(Error::internal("the sync was let go of"))
+    }
+
+    /// `moves`: whether the parts stand after these pages then.
+    async fn try_to_keep(&mut self, told: &[Told], moves: bool) -> Result<()> {
+        let (work, app) = (self.work, self.work.app);
+        let tx = self.begin().await?;
+        let shown: Vec<Shown<'_>> = told.iter().filter_map(page).flat_map(Piece::shown).collect();
         let reading = self.reading(app.now());
         let mirrored: Mirrored = reading.of_pairs(&tx, &app.act(Actor::Platform), &shown).await?;
-        by.seen = shown.len() as i64;
-        by.changed = mirrored.changed as i64;
-        for one in told {
+        let mut by = Progress {
+            seen: shown.len() as i64,
+            changed: mirrored.changed as i64,
+            ..Progress::default()
+        };
+        for one in told.iter().filter(|_| moves) {
             match one {
                 Told::Page(piece) => {
                     let next = piece.next.as_deref();
@@ -246,7 +333,7 @@ impl Writer<'_> {
     }
 
     /// Only members who were read to the end say that a pair is gone.
-    async fn close(&self, tx: &crate::db::Tx, piece: &Piece) -> Result<i64> {
+    async fn close(&self, tx: &Tx, piece: &Piece) -> Result<i64> {
         let known = directory::associates_by_userid(tx, self.work.corp, &piece.members).await?;
         let ids: Vec<AssociateId> = known.values().map(|associate| associate.id).collect();
         let closed = self.reading(piece.began_at).close_unshown(tx, &ids).await?;
@@ -254,18 +341,33 @@ impl Writer<'_> {
     }
 }
 
-fn shown(told: &Told) -> impl Iterator<Item = Shown<'_>> {
-    let piece = match told {
+fn page(told: &Told) -> Option<&Piece> {
+    match told {
         Told::Page(piece) => Some(piece),
         _ => None,
-    };
-    piece.into_iter().flat_map(|piece| {
-        piece.items.iter().map(|item| Shown {
+    }
+}
+
+impl Piece {
+    fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.items.iter().map(|item| Shown {
             contact: &item.contact,
             follow: &item.follow,
-            read_at: piece.read_at,
+            read_at: self.read_at,
         })
-    })
+    }
+
+    /// The page with one of its pairs.
+    fn only(&self, item: &ContactOfMember) -> Self {
+        Self {
+            part: self.part,
+            members: Vec::new(),
+            began_at: self.began_at,
+            read_at: self.read_at,
+            items: vec![item.clone()],
+            next: None,
+        }
+    }
 }
 
 fn is_race(error: &Error) -> bool {

@@ -10,8 +10,14 @@ const MAX_TRIES: u32 = 6;
 
 /// The member is gone, not visible, or not configured for customer contact.
 pub(super) const ABOUT_A_MEMBER: [i64; 6] = [40003, 46004, 60011, 60021, 60111, 84074];
+/// The app may not use this API, or may see nobody there: only an administrator can mend it.
+pub(super) const NO_PERMISSION: [i64; 11] = [
+    48001, 48002, 48004, 48005, 48006, 48009, 50002, 60011, 60021, 60031, 84074,
+];
 /// The cursor has aged.
 pub(super) const ABOUT_A_CURSOR: [i64; 3] = [40035, 40058, 50100];
+/// How often a list may send its reader back to the first page.
+pub(super) const MAX_RESTARTS: u32 = 3;
 /// Calls are counted: waiting is no failure.
 const RATE_LIMIT: i64 = 45009;
 

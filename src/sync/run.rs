@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::jobs::CarryOn;
 use super::model::{Kind, Step};
+use super::patience::{NO_PERMISSION, is_one_of};
 use super::{groups, pairs, store};
 use crate::app::App;
 use crate::contacts;
@@ -55,6 +56,15 @@ pub async fn stop(tx: &Tx, act: &Act<'_>, corp: CorpId, id: SyncRunId) -> Result
     } else {
         Err(Error::conflict("this run has ended already"))
     }
+}
+
+/// Ends a run that gets nowhere, with the problem that it kept hitting; what was read stays.
+pub(super) async fn give_up(app: &App, corp: CorpId, run: SyncRunId, error: &Error) -> Result<()> {
+    let tx = app.db.begin().await?;
+    let now = app.now();
+    store::fail_step(&tx, corp, run, &error.to_string(), now).await?;
+    store::end(&tx, corp, run, "failed", now).await?;
+    tx.commit().await
 }
 
 /// What a worker on a run holds.
@@ -117,15 +127,20 @@ impl Work<'_> {
             let tx = self.app.db.begin().await?;
             store::begin_step(&tx, self.corp, self.run, step, self.app.now()).await?;
             tx.commit().await?;
-            let problem = match self.step(step).await {
-                Ok(problem) => problem,
+            let (state, problem) = match self.step(step).await {
+                Ok(problem) => ("done", problem),
                 Err(_) if self.over.is_cancelled() => return Ok(Outcome::LetGo),
+                // Not every shop gives its app the groups; what else was read stands without them.
+                Err(error) if step == Step::Groups && is_one_of(&error, &NO_PERMISSION) => {
+                    groups::leave_unread(self).await?;
+                    ("failed", Some(error.to_string()))
+                }
                 Err(error) => {
                     self.failed(step, &error).await?;
                     return Err(error);
                 }
             };
-            if !self.ended(step, problem.as_deref()).await? {
+            if !self.ended(step, state, problem.as_deref()).await? {
                 return Ok(Outcome::LetGo);
             }
         }
@@ -144,28 +159,35 @@ impl Work<'_> {
 
     /// Does a step; answers what could not be read, if anything.
     async fn step(&self, step: Step) -> Result<Option<String>> {
-        let seen = match step {
-            Step::People => contacts::sync_people(self.app, self.corp).await?,
-            Step::Tags => tags::sync_tags(self.app, self.corp).await?.tags,
+        let (seen, refused) = match step {
+            Step::People => {
+                let read = contacts::sync_people(self.app, self.corp).await?;
+                (read.seen, read.refused)
+            }
+            Step::Tags => (tags::sync_tags(self.app, self.corp).await?.tags, Vec::new()),
             Step::Contacts => return pairs::read_all(self).await,
             Step::Groups => return groups::read_all(self).await,
-        } as i64;
+        };
         let tx = self.app.db.begin().await?;
         let by = store::Progress {
-            seen,
+            seen: seen as i64,
+            failed: refused.len() as i64,
             ..Default::default()
         };
+        for one in &refused {
+            store::add_failed(&tx, self.corp, self.run, step, &one.userid, &one.why).await?;
+        }
         store::advance(&tx, self.corp, self.run, step, by).await?;
         tx.commit().await?;
-        Ok(None)
+        Ok(refused.into_iter().next().map(|one| one.why))
     }
 
-    async fn ended(&self, step: Step, problem: Option<&str>) -> Result<bool> {
+    async fn ended(&self, step: Step, state: &str, problem: Option<&str>) -> Result<bool> {
         let tx = self.app.db.begin().await?;
         let is_ours = store::hold(&tx, self.corp, self.run, self.epoch, store::LEASE_MS).await?;
         if is_ours {
             let now = self.app.now();
-            store::end_step(&tx, self.corp, self.run, step, "done", problem, now).await?;
+            store::end_step(&tx, self.corp, self.run, step, state, problem, now).await?;
         }
         tx.commit().await?;
         Ok(is_ours)

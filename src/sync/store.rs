@@ -103,11 +103,11 @@ pub async fn hold(tx: &Tx, corp: CorpId, id: SyncRunId, epoch: i64, until_ms: i6
     Ok(db::run(tx, &sql, args![corp, id, epoch]).await? == 1)
 }
 
-/// The steps that are not done, in order.
+/// The steps that have not ended, in order.
 pub async fn open_steps(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<Vec<String>> {
     db::scalars(
         conn,
-        "select step from sync_step where corp_id = $1 and run_id = $2 and state <> 'done' order by sort",
+        "select step from sync_step where corp_id = $1 and run_id = $2 and state not in ('done', 'failed') order by sort",
         args![corp, id],
     )
     .await
@@ -317,6 +317,67 @@ pub async fn fail_part(tx: &Tx, corp: CorpId, id: SyncRunId, part: i64, problem:
         tx,
         "update sync_part set state = 'failed', problem = $4 where corp_id = $1 and run_id = $2 and part = $3",
         args![corp, id, part, problem],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What of a step could not be read or stored, listed with why: no part of its own was planned for it.
+pub async fn add_failed(
+    tx: &Tx,
+    corp: CorpId,
+    id: SyncRunId,
+    step: Step,
+    member: &UserId,
+    problem: &str,
+) -> Result<()> {
+    db::run(
+        tx,
+        "insert into sync_part (corp_id, run_id, part, step, members, state, problem)
+         select $1, $2, coalesce(max(part), -1) + 1, $3, $4, 'failed', $5 from sync_part
+         where corp_id = $1 and run_id = $2",
+        args![
+            corp,
+            id,
+            step.as_str(),
+            serde_json::to_string(&[member])?,
+            problem
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Where a run stands: as long as this stays the same, it gets nowhere. Rows that are only read again do not count.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Standing {
+    ended: i64,
+    done: i64,
+    cursors: Vec<String>,
+}
+
+pub async fn standing(conn: &impl Conn, corp: CorpId, id: SyncRunId) -> Result<Standing> {
+    let ended =
+        "select (select count(*) from sync_step where corp_id = $1 and run_id = $2 and ended_at is not null)
+                   + (select count(*) from sync_part where corp_id = $1 and run_id = $2 and state <> 'open')";
+    let done =
+        "select cast(coalesce(sum(done), 0) as bigint) from sync_step where corp_id = $1 and run_id = $2";
+    let cursors = "select cursor from sync_part
+                   where corp_id = $1 and run_id = $2 and state = 'open' and cursor is not null order by part";
+    Ok(Standing {
+        ended: db::count(conn, ended, args![corp, id]).await?,
+        done: db::count(conn, done, args![corp, id]).await?,
+        cursors: db::scalars(conn, cursors, args![corp, id]).await?,
+    })
+}
+
+/// Ends the step under way as failed.
+pub async fn fail_step(tx: &Tx, corp: CorpId, id: SyncRunId, problem: &str, now: Timestamp) -> Result<()> {
+    db::run(
+        tx,
+        "update sync_step set state = 'failed', ended_at = $3, problem = $4
+         where corp_id = $1 and run_id = $2 and state = 'running'",
+        args![corp, id, now, problem],
     )
     .await?;
     Ok(())

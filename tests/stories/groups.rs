@@ -180,10 +180,10 @@ async fn a_dismissed_group_is_over_with_everybodys_stretch_and_is_not_shown() {
         .await
         .unwrap();
     assert_eq!(
-        shown.iter().map(|group| group.members).collect::<Vec<_>>(),
+        shown.items.iter().map(|group| group.members).collect::<Vec<_>>(),
         [3, 2]
     );
-    assert_eq!(shown[0].owner_name.as_deref(), Some("李晓雯"));
+    assert_eq!(shown.items[0].owner_name.as_deref(), Some("李晓雯"));
     street.after(MINUTE_MS);
     street.plays(json!({"act": "dismiss_group", "chat_id": id}));
     street.plays(json!({"act": "leave_group", "chat_id": other, "person": "wmSim102"}));
@@ -200,13 +200,17 @@ async fn a_dismissed_group_is_over_with_everybodys_stretch_and_is_not_shown() {
         .await
         .unwrap();
     assert_eq!(
-        shown.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(),
+        shown
+            .items
+            .iter()
+            .map(|group| group.name.as_str())
+            .collect::<Vec<_>>(),
         ["二群"]
     );
     let shown = groups::of_contact(&shop.app.db, &shop.whole(), contact(102))
         .await
         .unwrap();
-    assert_eq!(shown, []);
+    assert_eq!(shown.items, []);
 }
 
 #[tokio::test]
@@ -443,4 +447,47 @@ async fn only_those_who_may_see_the_contact_see_the_groups() {
     assert!(is_shown, "{}", page.text);
     let mut qian = Visitor::of(shop, Role::Associate, None, Some(34)).await;
     assert_eq!(qian.get("/contacts/102").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_group_of_another_store_is_counted_and_not_named() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    // Li of one store and Zhao of another both know 101; a third group is of Li's colleague.
+    street.group("静安新品", &["wmSim101"]);
+    for (owner, name) in [("zhao", "湖滨会员"), ("wu", "静安老客")] {
+        street.plays(json!({"act": "create_group", "owner": owner, "name": name, "people": ["wmSim101"]}));
+    }
+    street.look().await;
+    jobs::settle(&shop.app).await;
+    for (scope, named, others) in [
+        (shop.whole(), vec!["湖滨会员", "静安新品", "静安老客"], 0),
+        (shop.of_store(21), vec!["静安新品", "静安老客"], 1),
+        (shop.of_store(22), vec!["湖滨会员"], 2),
+        (shop.of_associate(31), vec!["静安新品"], 2),
+    ] {
+        let groups = groups::of_contact(&shop.app.db, &scope, contact(101))
+            .await
+            .unwrap();
+        let mut names: Vec<&str> = groups.items.iter().map(|group| group.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!((names, groups.others), (named, others), "{scope:?}");
+    }
+    let mut li = Visitor::of(shop, Role::Associate, None, Some(31)).await;
+    let page = li.get("/contacts/101").await.text;
+    assert!(
+        page.contains("静安新品") && page.contains("另外还在 2 个群里"),
+        "{page}"
+    );
+    assert!(!page.contains("湖滨会员") && !page.contains("静安老客"), "{page}");
+    let mut manager = Visitor::of(shop, Role::Manager, Some(21), None).await;
+    let page = manager.get("/contacts/101").await.text;
+    assert!(
+        page.contains("静安老客") && page.contains("另外还在 1 个群里"),
+        "{page}"
+    );
+    assert!(!page.contains("湖滨会员"), "{page}");
+    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
+    let page = admin.get("/contacts/101").await.text;
+    assert!(page.contains("湖滨会员") && !page.contains("另外还在"), "{page}");
 }

@@ -7,7 +7,7 @@ use dianyu::jobs;
 use dianyu::wecom::directory::{Department, Member};
 
 use crate::visitor::Visitor;
-use crate::world::World;
+use crate::world::{CORPID, World};
 
 fn departments() -> Vec<Department> {
     [
@@ -196,16 +196,19 @@ async fn a_wrong_table_names_row_and_column_and_changes_nothing() {
         ]
     );
     assert!(
-        told[1].1.contains("row 3, column `department`: there is no `99`"),
+        told[1].1 == "there is no `99`" && told[2].1 == "`22` is in row 4 already",
         "{told:?}"
     );
-    let members = "userid,store_code\nli,S1\nnobody,S1\nwu,S9\n";
+    let members = "userid,store_code\nli,S1\nnobody,S1\nwu,S9\nLI,S2\n";
     let told = problems(shop.imports(members).await);
     let places: Vec<&str> = told.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    assert_eq!(places, ["/rows/3/userid", "/rows/4/store_code"]);
+    assert_eq!(places, ["/rows/3/userid", "/rows/4/store_code", "/rows/5/userid"]);
+    let region = format!("department,region\n21,{}\n", "区".repeat(61));
     for (text, place) in [
         ("name,colour\n1,2\n", "/rows/1"),
         ("department,code\n21\n", "/rows/2"),
+        ("department,code,Code\n21,A,B\n", "/rows/1/code"),
+        (region.as_str(), "/rows/2/region"),
     ] {
         assert_eq!(problems(shop.imports(text).await)[0].0, place);
     }
@@ -250,11 +253,215 @@ async fn an_administrator_marks_a_store_on_the_page() {
         .post("/admin/stores/import", &[("csv", "userid,store_code\nli,S9\n")])
         .await;
     assert_eq!(refused.status.as_u16(), 422);
-    assert!(refused.text.contains("第 2 行 store_code 列"), "{}", refused.text);
+    assert!(
+        refused.text.contains("第 2 行 store_code 列：没有“S9”"),
+        "{}",
+        refused.text
+    );
+    let refused = admin
+        .post("/admin/stores/import", &[("csv", "department,code\n23,SH 021\n")])
+        .await;
+    let chinese = "第 2 行 code 列：“SH 021”不能作门店编码";
+    assert!(refused.text.contains(chinese), "{}", refused.text);
     let ended = admin
         .post("/admin/stores/marks/end", &[("department", "11")])
         .await;
     assert_eq!(ended.location, "/admin/stores");
     street.settle().await;
     assert_eq!(shop.store_of("li").await, "", "below no mark any more");
+}
+
+#[tokio::test]
+async fn a_member_moved_below_a_department_we_do_not_know_yet_keeps_their_store_meanwhile() {
+    let street = crate::street::Street::open().await;
+    let shop = &street.shop;
+    let mut corp = crate::street::seed();
+    corp.departments.push(dianyu::sandbox::Department {
+        id: 213,
+        name: "童装组".into(),
+        parentid: 21,
+        order: 0,
+    });
+    street.sandbox.add_corp(corp);
+    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
+    let mark = Mark {
+        department: 21,
+        ..Mark::default()
+    };
+    shop.marks(mark).await.unwrap();
+    shop.run("delete from department where id = 213").await;
+    street.after(dianyu::time::DAY_MS);
+    street.sandbox.move_member(CORPID, "li", vec![213]).unwrap();
+    // The member, and then the departments.
+    street.settle().await;
+    assert_eq!(
+        shop.number("select count(*) from department where id = 213")
+            .await,
+        1
+    );
+    assert_eq!(shop.store_of("li").await, "S1");
+    let stretches = "select count(*) from store_membership where associate_id = 31";
+    assert_eq!(shop.number(stretches).await, 1, "she never left");
+}
+
+#[tokio::test]
+async fn a_mark_ends_with_its_department_and_its_store_can_be_another_departments() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    for department in [21, 22, 23] {
+        let mark = Mark {
+            department,
+            ..Mark::default()
+        };
+        shop.marks(mark).await.unwrap();
+    }
+    let mut departments = departments();
+    departments.retain(|one| one.id != 22);
+    departments.push(Department {
+        id: 24,
+        name: "湖滨二楼".into(),
+        parentid: 11,
+        order: 0,
+    });
+    let mut members = members();
+    members[2].department = vec![24];
+    members[2].main_department = Some(24);
+    let read = async || {
+        directory::mirror_directory(&shop.app, shop.corp, &departments, &members)
+            .await
+            .unwrap();
+    };
+    read().await;
+    assert_eq!(shop.number("select count(*) from store_mark").await, 2);
+    assert_eq!(shop.store_of("zhao").await, "");
+    // An answer without any department says nothing.
+    directory::mirror_directory(&shop.app, shop.corp, &[], &[])
+        .await
+        .unwrap();
+    assert_eq!(shop.number("select count(*) from store_mark").await, 2);
+    // One that is there keeps its store.
+    let told = problems(shop.imports("department,code\n24,S3\n").await);
+    assert_eq!(told[0].0, "/rows/2/code");
+    shop.imports("department,code\n24,S2\n").await.unwrap();
+    read().await;
+    assert_eq!(shop.store_of("zhao").await, "S2");
+    let same = "select count(*) from store where id = 22 and code = 'S2' and department_id = 24";
+    assert_eq!(shop.number(same).await, 1, "the store it was, with its history");
+
+    // The department it was is another store now; its old one is free for the next.
+    shop.imports("department,code\n11,D24\n24,D24B\n").await.unwrap();
+    assert_eq!(
+        shop.number("select count(*) from store where code = 'D24' and department_id = 11")
+            .await,
+        1
+    );
+    assert_eq!(
+        shop.number("select count(*) from store where id = 22 and code = 'D24B'")
+            .await,
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_table_that_takes_stores_away_is_asked_about() {
+    let street = crate::street::Street::open().await;
+    let shop = &street.shop;
+    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
+    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
+    let refused = admin.post("/admin/stores/marks", &[("department", "21")]).await;
+    assert_eq!(refused.status.as_u16(), 422);
+    assert!(refused.text.contains("会让 3 位成员离开门店"), "{}", refused.text);
+    let csv = "department,code\n21,SH-021\n";
+    let asked = admin.post("/admin/stores/import", &[("csv", csv)]).await;
+    assert_eq!(asked.status.as_u16(), 200);
+    let question = asked
+        .text
+        .contains("<b>3</b> 位成员不再属于任何门店，<b>0</b> 位换到别的门店");
+    assert!(question, "{}", asked.text);
+    let other = admin
+        .post("/admin/stores/import", &[("csv", csv), ("agreed", "1.0")])
+        .await;
+    assert_eq!(other.status.as_u16(), 200, "agreed to something else");
+    assert_eq!(shop.number("select count(*) from store_mark").await, 0);
+    assert_eq!(
+        shop.number("select count(*) from audit_entry where action like 'stores.%'")
+            .await,
+        0
+    );
+    assert_eq!(
+        shop.number("select count(*) from job where kind = 'contacts.sync_people'")
+            .await,
+        0
+    );
+
+    let done = admin
+        .post("/admin/stores/import", &[("csv", csv), ("agreed", "3.0")])
+        .await;
+    assert_eq!(done.location, "/admin/stores");
+    assert_eq!(
+        shop.number("select count(*) from audit_entry where action = 'stores.import'")
+            .await,
+        1
+    );
+    street.settle().await;
+    let stores = [shop.store_of("li").await, shop.store_of("zhao").await];
+    assert_eq!(stores, ["SH-021", ""]);
+    // Whom nobody loses by needs no answer; a move does.
+    let named = "userid,store_code\nli,SH-021\n";
+    let done = admin.post("/admin/stores/import", &[("csv", named)]).await;
+    assert_eq!(done.location, "/admin/stores");
+    let asked = admin
+        .post("/admin/stores/import", &[("csv", "userid,store_code\nzhao,S2\n")])
+        .await;
+    assert!(asked.text.contains("<b>1</b> 位换到别的门店"), "{}", asked.text);
+}
+
+#[tokio::test]
+async fn thousands_of_rows_hold_the_writer_for_a_moment_only() {
+    const MANY: i64 = 4_000;
+    let shop = World::open().await;
+    let count = format!(
+        "with recursive n(i) as (select 1001 union all select i + 1 from n where i < {})",
+        1000 + MANY
+    );
+    shop.run(&format!(
+        "insert into department (corp_id, id, parent_id, name, sort, seen_at)
+         {count} select c.id, n.i, 11, '第' || n.i || '店', 0, 0 from n, corp c"
+    ))
+    .await;
+    shop.run(&format!(
+        "insert into associate (corp_id, id, userid, name, store_id, status, created_at, seen_at)
+         {count} select c.id, n.i, 'm' || n.i, 'm', 21, 'active', 0, 0 from n, corp c"
+    ))
+    .await;
+    let rows = 1001..=1000 + MANY;
+    let stores: String = rows
+        .clone()
+        .map(|i| format!("{i},SH-{i},,区{}\n", i % 50))
+        .collect();
+    let members: String = rows.map(|i| format!("m{i},SH-{i}\n")).collect();
+    let stores = format!("department,code,name,region\n{stores}");
+    let members = format!("userid,store_code\n{members}");
+    for (text, expected) in [
+        (&stores, Imported::Stores(4_000)),
+        (&stores, Imported::Stores(4_000)),
+        (&members, Imported::Members(4_000)),
+        (&members, Imported::Members(4_000)),
+    ] {
+        let began = std::time::Instant::now();
+        assert_eq!(shop.imports(text).await.unwrap(), expected);
+        let took = began.elapsed();
+        eprintln!("{expected:?} {took:?}");
+        assert!(took.as_secs() < 5, "{took:?}");
+    }
+    assert_eq!(shop.number("select count(*) from store_mark").await, MANY);
+    assert_eq!(shop.number("select count(*) from store_member").await, MANY);
+    assert_eq!(
+        shop.number("select count(*) from region where name like '区%'")
+            .await,
+        50
+    );
+    let named =
+        "select count(*) from store where code = 'SH-1005' and name = '第1005店' and department_id = 1005";
+    assert_eq!(shop.number(named).await, 1);
 }

@@ -54,14 +54,18 @@ pub async fn write_departments(
     Ok(())
 }
 
-/// Forgets every other department.
+/// Forgets every other department and ends its mark; its store stays, free for another. A corp has a department at
+/// least: a reading without any says nothing.
 pub async fn keep_only(tx: &Tx, corp: CorpId, departments: &[Department]) -> Result<()> {
-    let ids = id_list(departments.iter().map(|department| department.id));
-    let gone = format!(
-        "delete from department where corp_id = $1 and not ({})",
-        tx.backend().in_ids("id", "$2")
-    );
-    db::run(tx, &gone, args![corp, ids]).await?;
+    if departments.is_empty() {
+        return Ok(());
+    }
+    for (table, column) in [("department", "id"), ("store_mark", "department_id")] {
+        let ids = id_list(departments.iter().map(|department| department.id));
+        let still = tx.backend().in_ids(column, "$2");
+        let gone = format!("delete from {table} where corp_id = $1 and not ({still})");
+        db::run(tx, &gone, args![corp, ids]).await?;
+    }
     Ok(())
 }
 

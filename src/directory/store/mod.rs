@@ -15,7 +15,7 @@ use sea_orm::FromQueryResult;
 use super::*;
 use crate::args;
 use crate::db::{self, Conn, Filter, Tx, id_list};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result, said};
 use crate::ids::{AssociateId, CorpId, RegionId, StoreId, UserId};
 use crate::money::Fen;
 use crate::page::{Page, PageOf};
@@ -95,27 +95,35 @@ fn found(changed: u64) -> Result<()> {
     }
 }
 
-pub(super) fn checked_name(name: &str) -> Result<String> {
+pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
     let name = name.trim();
     match name.chars().count() {
         1..=60 => Ok(name.to_owned()),
-        length => Err(Error::invalid(
+        length => Err(Problem::new(
             "/name",
-            format!("a name has 1 to 60 characters, not {length}"),
+            said!(
+                "refused-place-name",
+                "a name has 1 to 60 characters, not {length}",
+                length = length
+            ),
         )),
     }
 }
 
-fn checked_code(code: &str) -> Result<String> {
+pub(super) fn checked_code(code: &str) -> Result<String, Problem> {
     let code = code.trim();
     let is_plain =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     if (1..=32).contains(&code.len()) && code.chars().all(is_plain) {
         Ok(code.to_owned())
     } else {
-        Err(Error::invalid(
+        Err(Problem::new(
             "/code",
-            format!("`{code}` is not a store code; use 1 to 32 letters, digits, `-`, `_` or `.`"),
+            said!(
+                "refused-store-code",
+                "`{code}` is not a store code; use 1 to 32 letters, digits, `-`, `_` or `.`",
+                code = code
+            ),
         ))
     }
 }

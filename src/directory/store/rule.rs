@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::db::{self, Conn, Tx};
-use crate::directory::DepartmentLine;
+use crate::db::{self, Conn, Tx, id_list, text_list};
+use crate::directory::{Corp, DepartmentLine};
 use crate::error::Result;
 use crate::ids::{CorpId, RegionId, StoreId, UserId};
-use crate::scope::Act;
+use crate::time::Timestamp;
 
 /// The stores of marked departments.
 pub async fn marks(tx: &Tx, corp: CorpId) -> Result<HashMap<i64, StoreId>> {
@@ -29,16 +29,116 @@ pub async fn members(tx: &Tx, corp: CorpId) -> Result<HashMap<UserId, StoreId>> 
         .collect()
 }
 
-/// Marks a department.
-pub async fn mark(tx: &Tx, corp: CorpId, department: i64, store: StoreId) -> Result<()> {
-    db::run(
+/// A store as the rule sees it.
+#[derive(FromQueryResult)]
+pub struct Shelf {
+    pub id: StoreId,
+    pub code: String,
+    pub name: String,
+    pub region_id: RegionId,
+    pub department_id: Option<i64>,
+}
+
+/// Every store.
+pub async fn shelves(tx: &Tx, corp: CorpId) -> Result<Vec<Shelf>> {
+    let sql = "select id, code, name, region_id, department_id from store where corp_id = $1 order by id";
+    db::all(tx, sql, args![corp]).await
+}
+
+/// Writes stores as they are now, in this order: a code that one gives up may be the next one's.
+pub async fn write_shelves(tx: &Tx, corp: &Corp, shelves: &[&Shelf], now: Timestamp) -> Result<()> {
+    // A department goes from one store to another: for a moment it is none.
+    let ids = id_list(shelves.iter().map(|shelf| shelf.id.0));
+    let freed = format!(
+        "update store set department_id = null where corp_id = $1 and {}",
+        tx.backend().in_ids("id", "$2")
+    );
+    db::run(tx, &freed, args![corp.id, ids]).await?;
+    let row = |shelf: &&Shelf| {
+        args![
+            corp.id,
+            shelf.id,
+            shelf.code.clone(),
+            shelf.name.clone(),
+            shelf.region_id,
+            corp.zone.name(),
+            "open",
+            shelf.department_id,
+            now
+        ]
+    };
+    db::insert_many(
         tx,
-        "insert into store_mark (corp_id, department_id, store_id) values ($1, $2, $3)
-         on conflict (corp_id, department_id) do update set store_id = excluded.store_id",
-        args![corp, department, store],
+        "insert into store (corp_id, id, code, name, region_id, zone, status, department_id, created_at)",
+        shelves.iter().map(row).collect(),
+        "on conflict (corp_id, id) do update set code = excluded.code, name = excluded.name,
+           region_id = excluded.region_id, department_id = excluded.department_id",
     )
     .await?;
     Ok(())
+}
+
+/// A region by name, and the department it was made from.
+#[derive(FromQueryResult)]
+pub struct NewRegion {
+    pub id: RegionId,
+    pub name: String,
+    pub department_id: Option<i64>,
+}
+
+/// Every region, the oldest first.
+pub async fn regions(tx: &Tx, corp: CorpId) -> Result<Vec<NewRegion>> {
+    let sql = "select id, name, department_id from region where corp_id = $1 order by id";
+    db::all(tx, sql, args![corp]).await
+}
+
+pub async fn add_regions(tx: &Tx, corp: CorpId, regions: Vec<NewRegion>) -> Result<()> {
+    let row = |new: NewRegion| args![corp, new.id, new.name, new.department_id];
+    let head = "insert into region (corp_id, id, name, department_id)";
+    db::insert_many(tx, head, regions.into_iter().map(row).collect(), "").await?;
+    Ok(())
+}
+
+/// Marks departments.
+pub async fn mark(tx: &Tx, corp: CorpId, marks: &[(i64, StoreId)]) -> Result<()> {
+    let rows = marks
+        .iter()
+        .map(|(department, store)| args![corp, *department, *store]);
+    db::insert_many(
+        tx,
+        "insert into store_mark (corp_id, department_id, store_id)",
+        rows.collect(),
+        "on conflict (corp_id, department_id) do update set store_id = excluded.store_id",
+    )
+    .await?;
+    Ok(())
+}
+
+/// People of a store who are there by its department.
+#[derive(FromQueryResult)]
+pub struct Held {
+    pub store_id: StoreId,
+    pub department_id: i64,
+    pub people: i64,
+}
+
+/// Present associates by their store; those who are named one by one are left out.
+pub async fn held(tx: &Tx, corp: CorpId) -> Result<Vec<Held>> {
+    let sql = "select s.id as store_id, s.department_id, count(*) as people
+               from associate a join store s on s.corp_id = a.corp_id and s.id = a.store_id
+               join department d on d.corp_id = s.corp_id and d.id = s.department_id
+               where a.corp_id = $1 and a.status <> 'left' and not exists
+                 (select 1 from store_member m where m.corp_id = a.corp_id and m.userid = a.userid)
+               group by s.id, s.department_id";
+    db::all(tx, sql, args![corp]).await
+}
+
+/// Present associates who are named for another store than theirs.
+pub async fn to_move(tx: &Tx, corp: CorpId) -> Result<i64> {
+    let sql = "select count(*) from store_member m
+               join associate a on a.corp_id = m.corp_id and a.userid = m.userid
+               where m.corp_id = $1 and a.status <> 'left' and (a.store_id is null or a.store_id <> m.store_id)";
+    db::count(tx, sql, args![corp]).await
 }
 
 /// Marks every department whose store has present associates; answers how many.
@@ -61,50 +161,29 @@ pub async fn unmark(tx: &Tx, corp: CorpId, department: i64) -> Result<bool> {
     Ok(db::run(tx, sql, args![corp, department]).await? == 1)
 }
 
-/// The store that a department is.
-pub async fn home(tx: &Tx, corp: CorpId, department: i64) -> Result<Option<StoreId>> {
-    let sql = "select id from store where corp_id = $1 and department_id = $2";
-    db::scalar(tx, sql, args![corp, department]).await
-}
-
-/// Makes a store that no department is yet this department's; `false`: it is another's.
-pub async fn adopt(tx: &Tx, corp: CorpId, store: StoreId, department: i64) -> Result<bool> {
-    let sql = "update store set department_id = $3 where corp_id = $1 and id = $2 and department_id is null";
-    Ok(db::run(tx, sql, args![corp, store, department]).await? == 1)
-}
-
-/// The region of a name, made where there is none.
-pub async fn region_named(tx: &Tx, act: &Act<'_>, corp: CorpId, name: &str) -> Result<RegionId> {
-    let kept = "select id from region where corp_id = $1 and name = $2 order by id limit 1";
-    if let Some(region) = db::scalar(tx, kept, args![corp, name]).await? {
-        return Ok(region);
-    }
-    let region = RegionId::new(act.ids, act.now);
-    db::run(
+/// Names members' stores.
+pub async fn place_members(tx: &Tx, corp: CorpId, places: Vec<(UserId, StoreId)>) -> Result<()> {
+    let rows = places
+        .into_iter()
+        .map(|(userid, store)| args![corp, userid, store]);
+    db::insert_many(
         tx,
-        "insert into region (corp_id, id, name, department_id) values ($1, $2, $3, null)",
-        args![corp, region, name],
-    )
-    .await?;
-    Ok(region)
-}
-
-/// Names a member's store.
-pub async fn place_member(tx: &Tx, corp: CorpId, userid: &UserId, store: StoreId) -> Result<()> {
-    db::run(
-        tx,
-        "insert into store_member (corp_id, userid, store_id) values ($1, $2, $3)
-         on conflict (corp_id, userid) do update set store_id = excluded.store_id",
-        args![corp, userid.folded(), store],
+        "insert into store_member (corp_id, userid, store_id)",
+        rows.collect(),
+        "on conflict (corp_id, userid) do update set store_id = excluded.store_id",
     )
     .await?;
     Ok(())
 }
 
-/// Lets the departments decide about a member again.
-pub async fn free_member(tx: &Tx, corp: CorpId, userid: &UserId) -> Result<()> {
-    let sql = "delete from store_member where corp_id = $1 and userid = $2";
-    db::run(tx, sql, args![corp, userid.folded()]).await?;
+/// Lets the departments decide about members again.
+pub async fn free_members(tx: &Tx, corp: CorpId, userids: &[UserId]) -> Result<()> {
+    let whom = text_list(userids.iter().map(|userid| userid.0.as_str()));
+    let sql = format!(
+        "delete from store_member where corp_id = $1 and {}",
+        tx.backend().in_texts("userid", "$2")
+    );
+    db::run(tx, &sql, args![corp, whom]).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::auth::{Operator, Permission};
 use crate::contacts::{self, ContactCard, FollowRow, TagName};
 use crate::directory::{self, Store};
 use crate::error::Error;
-use crate::groups::{self, GroupOfContact};
+use crate::groups::{self, GroupOfContact, GroupsOfContact};
 use crate::ids::{ContactId, TagId};
 use crate::money::Fen;
 use crate::page::{Page, PageOf};
@@ -30,7 +30,7 @@ pub struct ContactPage {
     pub shell: Shell,
     pub card: ContactCard,
     /// Customer groups they are in now.
-    pub groups: Vec<GroupOfContact>,
+    pub groups: GroupsOfContact,
     pub timeline: Page<Recorded>,
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,

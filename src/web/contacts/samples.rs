@@ -2,7 +2,7 @@
 
 use super::card::{ContactPage, Remark, Typed};
 use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
-use crate::groups::GroupOfContact;
+use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
     AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
     TagId, TimelineId,
@@ -203,7 +203,10 @@ impl ContactPage {
                 ..shell.clone()
             },
             card,
-            groups: groups(),
+            groups: GroupsOfContact {
+                items: groups(),
+                others: 2,
+            },
             timeline: Page {
                 items,
                 next: next.map(str::to_owned),

@@ -198,7 +198,10 @@ fn step_line(step: &StepState, shell: &Shell) -> StepLine {
         left: left.unwrap_or_else(|| format::NONE.to_owned()),
         corrected: format::count(step.changed + step.closed),
         failed: step.failed,
-        problem: step.problem.as_deref().map(|problem| why(problem, shell)),
+        problem: step
+            .problem
+            .as_deref()
+            .map(|problem| step_problem(step, problem, shell)),
     }
 }
 
@@ -214,6 +217,17 @@ fn span(ms: i64, shell: &Shell) -> String {
             "minutes",
             ms % HOUR_MS / MINUTE_MS,
         ),
+    }
+}
+
+/// A step that failed as a whole for want of a permission names that one.
+fn step_problem(step: &StepState, problem: &str, shell: &Shell) -> String {
+    let is_whole = step.step == "groups" && step.state == "failed";
+    match doctor::code_in(problem) {
+        Some(code) if is_whole && doctor::is_permission(code) => {
+            shell.t1("sync-why-groups", "code", code.to_string())
+        }
+        _ => why(problem, shell),
     }
 }
 

@@ -11,12 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::auth::{Operator, Permission, Policy, audit};
-use crate::contacts::jobs::SyncPeople;
-use crate::db::Tx;
-use crate::directory::{self, DepartmentLine, Imported, Mark};
-use crate::error::Error;
-use crate::job;
+use crate::auth::{Operator, Permission, Policy};
+use crate::contacts;
+use crate::directory::{self, DepartmentLine, Effect, Mark, RuleChange};
+use crate::error::{Error, Problem, said};
 use crate::routes::Routes;
 use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Query, Result, Shell, Show, session};
@@ -58,6 +56,8 @@ pub struct StoresPage {
     pub previous: Option<usize>,
     pub next: Option<usize>,
     pub csv: String,
+    /// What the table would do, while it is asked about.
+    pub asked: Option<Effect>,
     pub problems: Vec<FieldProblem>,
 }
 
@@ -75,6 +75,7 @@ impl StoresPage {
             previous: page.checked_sub(1),
             next: (page < last).then_some(page + 1),
             csv: String::new(),
+            asked: None,
             problems: Vec::new(),
             shell,
         }
@@ -86,6 +87,19 @@ impl StoresPage {
             count => self.shell.rich("stores-rule-marked", &[("count", count.into())]),
         }
     }
+}
+
+impl StoresPage {
+    fn question(&self, effect: &Effect) -> Safe<String> {
+        let (leaving, moving) = (effect.leaving.into(), effect.moving.into());
+        self.shell
+            .rich("stores-ask", &[("leaving", leaving), ("moving", moving)])
+    }
+}
+
+/// What somebody agreed to: another effect is asked about anew.
+fn agreed(effect: &Effect) -> String {
+    format!("{}.{}", effect.leaving, effect.moving)
 }
 
 /// Parents before children; each with the names above it. A department whose parent is out of sight stands at the top.
@@ -162,12 +176,12 @@ async fn begin_marking(
     me: Operator,
     Form(Nothing {}): Form<Nothing>,
 ) -> Result<Response> {
+    let corp = directory::find_corp(&app.db, me.corp).await?;
     let tx = app.db.begin().await?;
-    let marked = directory::mark_todays_stores(&tx, me.corp).await? as i64;
-    follow(&app, &tx, &me, "stores.begin_marking", marked).await?;
+    let begun = contacts::change_rule(&tx, &app.act(me.actor()), &corp, &RuleChange::Begin).await?;
     tx.commit().await?;
     app.cache.ring().await;
-    Ok(shell.go_saying(HERE, "toast-stores-begun", &[("count", marked.into())]))
+    Ok(shell.go_saying(HERE, "toast-stores-begun", &[("count", begun.count.into())]))
 }
 
 #[derive(Deserialize)]
@@ -177,26 +191,42 @@ struct Which {
 
 async fn mark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
     let corp = directory::find_corp(&app.db, me.corp).await?;
-    let mark = Mark {
+    let change = RuleChange::Mark(Mark {
         department: which.department,
         ..Mark::default()
-    };
+    });
     let tx = app.db.begin().await?;
-    let marked = directory::mark_store(&tx, &app.act(me.actor()), &corp, &mark).await;
-    if let Err(error) = marked {
-        tx.rollback().await?;
-        return again(&app, shell, &me, error, String::new()).await;
-    }
-    follow(&app, &tx, &me, "stores.mark", which.department).await?;
-    tx.commit().await?;
-    app.cache.ring().await;
-    Ok(shell.go_saying(HERE, "toast-store-marked", &[]))
+    let marked = contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await;
+    let refused = match marked {
+        // A mark takes nobody's store, but the first does everybody's else.
+        Ok(marked) if marked.effect.leaving > 0 => first_mark(marked.effect.leaving),
+        Ok(_) => {
+            tx.commit().await?;
+            app.cache.ring().await;
+            return Ok(shell.go_saying(HERE, "toast-store-marked", &[]));
+        }
+        Err(error) => error,
+    };
+    tx.rollback().await?;
+    again(&app, shell, &me, refused, String::new()).await
+}
+
+fn first_mark(leaving: i64) -> Error {
+    Error::invalid(
+        "/department",
+        said!(
+            "refused-first-mark",
+            "nothing is marked yet: this mark would take {count} members out of their store; begin with today's stores",
+            count = leaving
+        ),
+    )
 }
 
 async fn unmark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
+    let corp = directory::find_corp(&app.db, me.corp).await?;
+    let change = RuleChange::Unmark(which.department);
     let tx = app.db.begin().await?;
-    directory::unmark_store(&tx, me.corp, which.department).await?;
-    follow(&app, &tx, &me, "stores.unmark", which.department).await?;
+    contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await?;
     tx.commit().await?;
     app.cache.ring().await;
     Ok(shell.go_saying(HERE, "toast-store-unmarked", &[]))
@@ -205,33 +235,43 @@ async fn unmark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<W
 #[derive(Deserialize)]
 struct Table {
     csv: String,
+    /// The effect that was asked about and agreed to.
+    #[serde(default)]
+    agreed: String,
 }
 
 async fn import(app: State<App>, shell: Shell, me: Operator, Form(table): Form<Table>) -> Result<Response> {
     let corp = directory::find_corp(&app.db, me.corp).await?;
+    let change = RuleChange::Import(table.csv.clone());
     let tx = app.db.begin().await?;
-    let imported = directory::import_rule(&tx, &app.act(me.actor()), &corp, &table.csv).await;
-    let rows = match imported {
-        Ok(Imported::Stores(rows) | Imported::Members(rows)) => rows,
+    let imported = match contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await {
+        Ok(imported) => imported,
         Err(error) => {
             tx.rollback().await?;
             return again(&app, shell, &me, error, table.csv).await;
         }
     };
-    follow(&app, &tx, &me, "stores.import", rows as i64).await?;
+    if !imported.effect.is_nothing() && table.agreed != agreed(&imported.effect) {
+        tx.rollback().await?;
+        let page = StoresPage {
+            csv: table.csv,
+            asked: Some(imported.effect),
+            ..page(&app, shell, &me, 0).await?
+        };
+        return Ok(Show(page).into_response());
+    }
     tx.commit().await?;
     app.cache.ring().await;
-    Ok(shell.go_saying(HERE, "toast-stores-imported", &[("count", (rows as i64).into())]))
+    let count = imported.count.into();
+    Ok(shell.go_saying(HERE, "toast-stores-imported", &[("count", count)]))
 }
 
 /// The page with what was wrong; a row's problem names row and column and leads to the table.
 async fn again(app: &App, shell: Shell, me: &Operator, error: Error, csv: String) -> Result<Response> {
-    let problems = problems(&shell, error)?;
-    let to_table = problems.into_iter().map(|problem| FieldProblem {
-        field: if csv.is_empty() { "" } else { "csv" }.to_owned(),
-        ..problem
-    });
-    let problems = to_table.collect();
+    let problems = match error {
+        Error::Invalid(refused) => refused.iter().map(|problem| in_table(problem, &shell)).collect(),
+        error => problems(&shell, error)?,
+    };
     let page = page(app, shell.clone(), me, 0).await?;
     Ok(shell
         .refused(Show(StoresPage {
@@ -242,14 +282,26 @@ async fn again(app: &App, shell: Shell, me: &Operator, error: Error, csv: String
         .into_response())
 }
 
-/// Written down, and the job that lets people follow.
-async fn follow(app: &App, tx: &Tx, me: &Operator, action: &str, what: i64) -> Result<(), Error> {
-    let act = app.act(me.actor());
-    let detail = serde_json::json!({ "of": what });
-    let subject = format!("corp:{}", me.corp);
-    audit::append(tx, &act, me.corp, action, &subject, &detail).await?;
-    job::enqueue(tx, &app.ids, act.now, me.corp, &SyncPeople {}, act.now).await?;
-    Ok(())
+fn in_table(problem: &Problem, shell: &Shell) -> FieldProblem {
+    let why = shell.say(&problem.message);
+    let place = directory::row_and_column(&problem.pointer);
+    let message = match place {
+        None => why,
+        Some((row, None)) => shell.tell("csv-row", &[("row", row.into()), ("why", why.into())]),
+        Some((row, Some(column))) => shell.tell(
+            "csv-at",
+            &[
+                ("row", row.into()),
+                ("column", column.into()),
+                ("why", why.into()),
+            ],
+        ),
+    };
+    let is_in_table = problem.pointer.starts_with("/rows");
+    FieldProblem {
+        field: if is_in_table { "csv" } else { "" }.to_owned(),
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -262,12 +314,7 @@ mod tests {
             id,
             parent_id,
             name: name.into(),
-            store_id: None,
-            code: None,
-            store_name: None,
-            region_name: None,
-            is_marked: false,
-            people: 0,
+            ..DepartmentLine::default()
         };
         let departments = [
             line(21, 2, "一店"),

@@ -1,7 +1,7 @@
 //! Invented departments for the page of stores.
 
 use super::{Shell, StoresPage};
-use crate::directory::DepartmentLine;
+use crate::directory::{DepartmentLine, Effect};
 use crate::ids::StoreId;
 use crate::web::shell::FieldProblem;
 
@@ -38,20 +38,27 @@ impl StoresPage {
         wrong.problems = vec![FieldProblem {
             field: "csv".into(),
             message: shell.tell(
-                "refused-csv-unknown",
+                "csv-at",
                 &[
                     ("row", 2i64.into()),
                     ("column", "store_code".into()),
-                    ("value", "S9".into()),
+                    ("why", shell.t1("refused-csv-unknown", "value", "S9").into()),
                 ],
             ),
         }];
+        let mut asked = Self::new(shell.clone(), &departments(false)[..5], 0, 0);
+        asked.csv = "department,code\n21,SH-021".into();
+        asked.asked = Some(Effect {
+            leaving: 41,
+            moving: 12,
+        });
         vec![
             ("typical", Self::new(shell.clone(), &departments(true)[..5], 3, 0)),
             ("crowded", Self::new(shell.clone(), &departments(false), 0, 0)),
             ("last", Self::new(shell.clone(), &departments(false), 0, 9)),
             ("empty", Self::new(shell.clone(), &[], 0, 0)),
             ("wrong", wrong),
+            ("asked", asked),
         ]
     }
 }
