@@ -1,0 +1,99 @@
+//! What the installation stands on: settings, database, migrations, Redis, clock, master key.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_setting_is_named_and_nothing_else_is_looked_at() {
+    let patient = Patient::meet(Err("`DIANYU_MASTER_KEY` is not set".into())).await;
+    let report = doctor::examine(&patient, None).await;
+    names(cause(&report), "settings", &["DIANYU_MASTER_KEY"]);
+    assert_eq!(report.count(State::NotChecked), report.lines.len() - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_named_and_the_rest_is_looked_at() {
+    let clinic = Clinic::open().await;
+    let mut config = clinic.app.config.clone();
+    config.database_url = "postgres://dianyu:hidden-word@127.0.0.1:1/dianyu".into();
+    let report = doctor::examine(&Patient::meet(Ok(config)).await, None).await;
+    names(
+        cause(&report),
+        "database",
+        &["cannot be opened", "DIANYU_DATABASE_URL"],
+    );
+    assert_eq!(because(&report, "migrations"), Some("database"));
+    assert_eq!(because(&report, "credentials"), Some("database"));
+    let well: Vec<&str> = lines(&report, State::Ok)
+        .iter()
+        .map(|line| line.check.as_str())
+        .collect();
+    assert_eq!(well, ["settings", "clock", "public_address", "platform"]);
+    assert!(!format!("{report:?}").contains("hidden-word"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_is_missing_or_unknown_is_named() {
+    let clinic = Clinic::open().await;
+    let newer = "insert into migration (name, applied_at) values ('9999_newer', 0)";
+    clinic.shop.run(newer).await;
+    let report = clinic.examine().await;
+    assert!(!report.has_failed(), "{report:#?}");
+    names(
+        lines(&report, State::Warning)[0],
+        "migrations",
+        &["9999_newer", "newer version"],
+    );
+    clinic
+        .shop
+        .run("delete from migration where name in ('9999_newer', '0008_approval')")
+        .await;
+    let report = clinic.examine().await;
+    names(cause(&report), "migrations", &["0008_approval", "dianyu migrate"]);
+    assert_eq!(because(&report, "sweep"), Some("migrations"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_away_is_named_and_so_is_one_that_is_wanted() {
+    let clinic = Clinic::open().await;
+    let away = Cache::redis("redis://127.0.0.1:1", "doctor").await;
+    let away = away.map_err(|error| error.to_string());
+    let patient = clinic.with(clinic.app.config.clone(), away);
+    let report = doctor::examine(&patient, None).await;
+    names(cause(&report), "redis", &["does not answer", "DIANYU_REDIS_URL"]);
+
+    clinic
+        .shop
+        .run("insert into node (number, token, lease_until, last_ms) values (7, 'a', 9999999999999, 0), (8, 'b', 9999999999999, 0)")
+        .await;
+    let patient = clinic.with(clinic.app.config.clone(), Ok(Cache::memory()));
+    let report = doctor::examine(&patient, None).await;
+    assert!(!report.has_failed(), "{report:#?}");
+    names(lines(&report, State::Warning)[0], "redis", &["2 instances"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ten_minutes_off_is_named() {
+    let clinic = Clinic::off_by(10 * MINUTE_MS).await;
+    let report = clinic.examine().await;
+    let line = cause(&report);
+    names(line, "clock", &["database's", "platform's", "NTP"]);
+    // A slow machine may take a second over it.
+    let english = english(line);
+    assert!(english.contains("600 s") || english.contains("59"), "{english}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_master_key_is_named() {
+    let clinic = Clinic::open().await;
+    clinic
+        .shop
+        .run("update corp set secret_sealed = callback_key_sealed")
+        .await;
+    let report = clinic.examine().await;
+    names(
+        cause(&report),
+        "master_key",
+        &["another master key", "DIANYU_MASTER_KEY"],
+    );
+    assert_eq!(because(&report, "credentials"), Some("master_key"));
+}
