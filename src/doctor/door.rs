@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::mirror::CALLBACK_OLD_MS;
 use super::model::Line;
 use super::patient::question;
 use crate::app::App;
@@ -142,7 +143,9 @@ pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
     let (_, crypto) = directory::callback_crypto(app, &corp.corpid).await?;
     let plain = question();
     let encrypted = crypto.encrypt(rand::random(), &plain);
-    let (timestamp, nonce) = (app.now().seconds().to_string(), question());
+    // By this the answering side knows that it is us who ask.
+    let nonce = app.sealer.proof(&plain);
+    let timestamp = app.now().seconds().to_string();
     let query = [
         ("msg_signature", crypto.signature(&timestamp, &nonce, &encrypted)),
         ("timestamp", timestamp),
@@ -173,6 +176,8 @@ pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
     }
 }
 
+/// What was refused after the last callback that came in. Anybody may send anything here, so it is a failure only
+/// where callbacks stay away as well.
 async fn refused_lately(app: &App, corp: &Corp, url: &str) -> Result<Line> {
     let arrived = inbox::last_arrived(&app.db, corp.id).await?;
     let refused = inbox::last_refused(&app.db, corp.id).await?;
@@ -189,32 +194,36 @@ async fn refused_lately(app: &App, corp: &Corp, url: &str) -> Result<Line> {
     };
     let at = super::run::clock_time(at, corp.zone);
     let corpid = corp.corpid.as_str();
-    Ok(match why {
-        Refused::Signature => Line::failed(
-            "callback_address",
+    let (finding, way) = match why {
+        Refused::Signature => (
             said!(
                 "doctor-callback-token",
-                "the last callback, at {at}, was signed with another Token than ours and refused",
+                "something sent here at {at} was signed with another Token than ours and refused; no callback has come since",
                 at = at
             ),
             said!(
                 "doctor-callback-token-way",
-                "console › the app › 接收消息 (receive messages): copy the Token, then `dianyu corp set --corpid {corpid} --callback-token …`",
+                "if it was the platform: console › the app › 接收消息 (receive messages): copy the Token, then `dianyu corp set --corpid {corpid} --callback-token`; if not, the next callback settles it",
                 corpid = corpid
             ),
         ),
-        Refused::Body => Line::failed(
-            "callback_address",
+        Refused::Body => (
             said!(
                 "doctor-callback-key",
-                "the last callback, at {at}, could not be opened with our EncodingAESKey and was refused",
+                "something sent here at {at} could not be opened with our EncodingAESKey and was refused; no callback has come since",
                 at = at
             ),
             said!(
                 "doctor-callback-key-way",
-                "console › the app › 接收消息 (receive messages): copy the EncodingAESKey, then `dianyu corp set --corpid {corpid} --callback-aes-key …`",
+                "console › the app › 接收消息 (receive messages): copy the EncodingAESKey, then `dianyu corp set --corpid {corpid} --callback-aes-key`",
                 corpid = corpid
             ),
         ),
+    };
+    let comes_in = arrived.is_some_and(|arrived| app.now().0 - arrived.0 <= CALLBACK_OLD_MS);
+    Ok(if comes_in {
+        Line::warning("callback_address", finding, way)
+    } else {
+        Line::failed("callback_address", finding, way)
     })
 }

@@ -4,6 +4,7 @@
 //! A check that needs another which failed is not made: what is wrong is told once, where it is wrong. No finding holds
 //! a secret, a token or a name. Nothing is changed anywhere: writes are rolled back, the platform is only read.
 
+mod background;
 mod door;
 mod floor;
 mod mirror;

@@ -83,17 +83,38 @@ async fn a_clock_that_is_ten_minutes_off_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_master_key_is_named() {
+async fn another_master_key_is_the_only_cause() {
+    let clinic = Clinic::open().await;
+    clinic.callback_came(2 * DAY_MS).await;
+    let (url, platform) = (
+        clinic.app.config.public_url.clone(),
+        clinic.app.config.wecom_base_url.clone(),
+    );
+    let other = config_under("HxECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &url, &platform);
+    let patient = clinic.with(other, Ok(clinic.app.cache.clone()));
+    let report = doctor::examine(&patient, None).await;
+    names(
+        cause(&report),
+        "master_key",
+        &[
+            "another master key",
+            "DIANYU_MASTER_KEY",
+            "--corpid ww1a2b3c4d5e6f7a8b --secret --callback-token --callback-aes-key`",
+        ],
+    );
+    for check in ["public_address", "callback_address", "credentials", "callbacks"] {
+        assert_eq!(because(&report, check), Some("master_key"), "{check}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_secret_that_cannot_be_opened_is_named() {
     let clinic = Clinic::open().await;
     clinic
         .shop
         .run("update corp set secret_sealed = callback_key_sealed")
         .await;
     let report = clinic.examine().await;
-    names(
-        cause(&report),
-        "master_key",
-        &["another master key", "DIANYU_MASTER_KEY"],
-    );
+    names(cause(&report), "master_key", &["ww1a2b3c4d5e6f7a8b"]);
     assert_eq!(because(&report, "credentials"), Some("master_key"));
 }
