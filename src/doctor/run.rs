@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::directory::{self, Corp};
 use crate::error::{Result, said};
 use crate::time::{Clock, Timestamp};
-use crate::wecom::Platform;
+use crate::wecom::{Away, Platform};
 
 /// Of one check.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ async fn without_database(patient: &Patient, config: &Config, why: &str) -> Repo
     );
     let off = looked.as_ref().ok().copied().flatten();
     let off = off.map(|theirs| clock.now().0 - theirs.0);
-    let redis = in_time("redis", floor::redis(patient, None)).await;
+    let redis = in_time("redis", floor::redis(patient, None, Some("database"))).await;
     let mut lines = vec![
         floor::settings(None),
         floor::no_database(why),
@@ -95,6 +95,7 @@ struct Found {
     stops: Option<&'static str>,
     is_public: bool,
     is_platform: bool,
+    is_server: bool,
 }
 
 /// Everything that is about no corp.
@@ -107,16 +108,17 @@ async fn of_installation(patient: &Patient, app: &App) -> Found {
     let reach = platform::reach(&app.config, &looked);
     // Whole seconds, as the header has it.
     let of_platform = looked.ok().flatten().map(|theirs| asked.0 - theirs.0);
-    let (migrations, redis, of_database) = if database.holds() {
+    let (migrations, of_database) = if database.holds() {
         tokio::join!(
             in_time("migrations", async { Ok(floor::migrations(app).await) }),
-            in_time("redis", floor::redis(patient, Some(app))),
             async { floor::off_database(app).await.ok() }
         )
     } else {
-        let skipped = |check| Line::skipped(check, "database");
-        (skipped("migrations"), skipped("redis"), None)
+        (Line::skipped("migrations", "database"), None)
     };
+    let lacks = [&database, &migrations].into_iter().find(|line| !line.holds());
+    let lacks = lacks.map(|line| line.check.as_str());
+    let redis = in_time("redis", floor::redis(patient, Some(app), lacks)).await;
     let needed = [&database, &migrations];
     let stops = needed.into_iter().find(|line| !line.holds());
     let stops = stops.map(|line| {
@@ -138,6 +140,7 @@ async fn of_installation(patient: &Patient, app: &App) -> Found {
         stops,
         is_public: public.holds(),
         is_platform: reach.holds(),
+        is_server: patient.is_server,
         lines: vec![
             floor::settings(None),
             database,
@@ -150,9 +153,10 @@ async fn of_installation(patient: &Patient, app: &App) -> Found {
     }
 }
 
-async fn look(platform: &Platform) -> Result<Option<Timestamp>, String> {
+async fn look(platform: &Platform) -> Result<Option<Timestamp>, Away> {
+    // A connection that does not come about is told sooner.
     let looked = tokio::time::timeout(PATIENCE, platform.look()).await;
-    looked.unwrap_or_else(|_| Err("no answer within 5 s".to_owned()))
+    looked.unwrap_or(Err(Away::Silent))
 }
 
 async fn of_corps(app: &App, only: Option<&str>, found: &Found) -> Vec<Line> {
@@ -178,7 +182,7 @@ async fn of_corps(app: &App, only: Option<&str>, found: &Found) -> Vec<Line> {
 fn no_corp(only: Option<&str>) -> Line {
     let way = said!(
         "doctor-corp-none-way",
-        "`dianyu corp add` connects one; docs/operating.md says what it needs"
+        "`dianyu corp add --help` says how to connect one; docs/operating.md says what it needs"
     );
     match only {
         Some(corpid) => Line::failed(
@@ -212,7 +216,7 @@ async fn of_corp(app: &App, corp: &Corp, found: &Found) -> Vec<Line> {
         } else if !found.is_platform {
             platform::skipped(&[], "platform")
         } else {
-            platform::of_app(app, corp).await
+            platform::of_app(app, corp, found.is_server).await
         }
     };
     let (callback, of_app, callbacks, sweep, jobs) = tokio::join!(

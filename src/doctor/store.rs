@@ -1,5 +1,7 @@
 //! Statements of the checks: they read what other domains keep and write only `doctor_report`.
 
+use sea_orm::FromQueryResult;
+
 use crate::args;
 use crate::db::{self, Conn, Db, Tx};
 use crate::error::Result;
@@ -17,6 +19,26 @@ pub async fn try_to_write(db: &Db) -> Result<()> {
     let tx = db.begin().await?;
     db::run(&tx, "create table dianyu_doctor_probe (n BIGINT)", args![]).await?;
     tx.rollback().await
+}
+
+/// What the role we come with may do.
+#[derive(Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Powers {
+    /// Role and schema are written as a statement wants them.
+    pub role: String,
+    pub schema: String,
+    pub may_create: bool,
+    pub is_read_only: bool,
+    /// Tables of ours that it may not read, or not write.
+    pub closed_tables: i64,
+}
+
+/// Asks the database what we may do; `None`: it knows no roles.
+pub async fn powers(db: &Db) -> Result<Option<Powers>> {
+    match db.backend().powers() {
+        Some(sql) => Ok(db::all(db, sql, args![]).await?.pop()),
+        None => Ok(None),
+    }
 }
 
 /// What time it is by the database.
@@ -66,7 +88,9 @@ pub async fn lost_jobs(conn: &impl Conn, corp: CorpId) -> Result<(i64, i64)> {
          where corp_id = $1 and state = 'running' and lease_until < {now}"
     );
     let rows = db::rows(conn, &sql, args![corp]).await?;
-    let Some(row) = rows.first() else { return Ok((0, 0)) };
+    let Some(row) = rows.first() else {
+        return Ok((0, 0));
+    };
     Ok((db::column(row, 0)?, db::column(row, 1)?))
 }
 

@@ -5,16 +5,34 @@ use dianyu::directory::{self, SecretChange};
 
 use super::*;
 
+/// Serves this at an address of its own.
+async fn stranger(router: axum::Router) -> String {
+    let (listener, url) = port().await;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_address_that_leads_elsewhere_or_nowhere_is_named() {
     let clinic = Clinic::open().await;
-    let (listener, elsewhere) = port().await;
-    let other = axum::Router::new().fallback(|| async { "ok\n" });
-    tokio::spawn(async move { axum::serve(listener, other).await });
+    let elsewhere = stranger(axum::Router::new().fallback(|| async { "ok\n" })).await;
+    // Whatever it sends, we stop reading.
+    let endless = stranger(axum::Router::new().fallback(|| async {
+        let chunks = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 16 * 1024]));
+        axum::body::Body::from_stream(chunks)
+    }))
+    .await;
+    let (_listener, silent) = port().await;
+    let nameless = format!("https://{}.example", "a".repeat(70));
+    let tls = elsewhere.replace("http://", "https://");
     let platform = clinic.app.config.wecom_base_url.clone();
     for (url, words) in [
         (elsewhere.as_str(), ["not this installation", "DIANYU_PUBLIC_URL"]),
-        ("http://127.0.0.1:1", ["cannot be reached", "dianyu serve"]),
+        (&endless, ["not this installation", "DIANYU_PUBLIC_URL"]),
+        ("http://127.0.0.1:1", ["nothing listens there", "dianyu serve"]),
+        (&nameless, ["is not found", "DNS"]),
+        (&tls, ["no secure connection", "certificate"]),
+        (&silent, ["does not answer in time", "hangs"]),
     ] {
         let patient = clinic.with(config(url, &platform), Ok(clinic.app.cache.clone()));
         let report = doctor::examine(&patient, None).await;

@@ -1,5 +1,7 @@
 //! What the installation stands on: settings, database, migrations, Redis, clock, master key.
 
+use dianyu::db::{Conn as _, Db, scalar};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,6 +82,84 @@ async fn a_clock_that_is_ten_minutes_off_is_named() {
     // A slow machine may take a second over it.
     let english = english(line);
     assert!(english.contains("600 s") || english.contains("59"), "{english}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_a_table_is_told_once() {
+    let clinic = Clinic::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let empty = match std::env::var("TEST_DATABASE_URL") {
+        Ok(url) => {
+            Db::connect_postgres(&url, Some(&format!("empty_{}", random_base62(8).to_lowercase()))).await
+        }
+        Err(_) => Db::connect(&format!("sqlite://{}/empty.sqlite", folder.path().display())).await,
+    };
+    let patient = Patient::put_together(
+        clinic.app.config.clone(),
+        Ok(empty.unwrap()),
+        Ok(Cache::memory()),
+        clinic.app.clock.clone(),
+    );
+    let report = doctor::examine(&patient, None).await;
+    names(cause(&report), "migrations", &["`dianyu migrate`"]);
+    assert_eq!(because(&report, "redis"), Some("migrations"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_make_or_write_tables_is_told_which_grant_it_lacks() {
+    let clinic = Clinic::open().await;
+    let Ok(url) = std::env::var("TEST_DATABASE_URL") else {
+        // SQLite knows no roles: nothing to lack.
+        assert!(clinic.app.db.backend().powers().is_none());
+        return;
+    };
+    let schema = "select cast(current_schema() as text)";
+    let schema: String = scalar(&clinic.app.db, schema, vec![]).await.unwrap().unwrap();
+    let role = format!("doctor_{}", random_base62(8).to_lowercase());
+    let run = async |sql: String| clinic.shop.run(&sql).await;
+    run(format!("create role {role} login")).await;
+    run(format!("alter role {role} set search_path = {schema}")).await;
+    let (_, place) = url.split_once('@').unwrap();
+    let db = Db::connect_postgres(&format!("postgres://{role}@{place}"), None)
+        .await
+        .unwrap();
+    let patient = Patient::put_together(
+        clinic.app.config.clone(),
+        Ok(db),
+        Ok(clinic.app.cache.clone()),
+        clinic.app.clock.clone(),
+    );
+    let examined = async || doctor::examine(&patient, None).await;
+
+    let create = format!("`GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}`");
+    names(
+        cause(&examined().await),
+        "database",
+        &["may not make tables", &create],
+    );
+    run(format!("grant usage on schema {schema} to {role}")).await;
+    let write = format!("`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}`");
+    names(
+        cause(&examined().await),
+        "database",
+        &["may not read and write", &write],
+    );
+    run(format!("grant all on all tables in schema {schema} to {role}")).await;
+    // Every table is there: only the next version wants more.
+    names(
+        worry(&examined().await),
+        "database",
+        &["may not make tables", &create],
+    );
+    run(format!("grant create on schema {schema} to {role}")).await;
+    let report = examined().await;
+    assert!(
+        !report.has_failed() && lines(&report, State::Warning).is_empty(),
+        "{report:#?}"
+    );
+    drop(patient);
+    run(format!("drop owned by {role}")).await;
+    run(format!("drop role {role}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! The platform as it treats us.
 
+use dianyu::cache::Rate;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,4 +110,45 @@ async fn a_disabled_app_is_named() {
     });
     let report = clinic.examine().await;
     names(cause(&report), "trusted_ip", &["disabled", "enable it"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_is_not_there_is_named() {
+    let clinic = Clinic::open().await;
+    let settings = config(&clinic.app.config.public_url, "http://127.0.0.1:1");
+    let patient = clinic.with(settings, Ok(clinic.app.cache.clone()));
+    let report = doctor::examine(&patient, None).await;
+    names(
+        cause(&report),
+        "platform",
+        &["nothing listens there", "DIANYU_WECOM_BASE_URL"],
+    );
+    assert_eq!(because(&report, "credentials"), Some("platform"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_counted_wherever_they_were_made() {
+    let clinic = Clinic::open().await;
+    let rate = Rate {
+        times: 1_000_000,
+        within: Duration::from_secs(60),
+        burst: 1_000,
+    };
+    let rates = ["minute", "hour"].map(|span| (format!("wecom:{span}:1:gettoken"), rate));
+    // The platform's own limit, and of it what we allow ourselves, is 30 a minute.
+    for _ in 0..26 {
+        clinic.app.cache.admit(&rates, 100).await.unwrap();
+    }
+    let words = ["gettoken", "% of our share"];
+    names(worry(&clinic.examine().await), "headroom", &words);
+    // Another program sees it where the figures are shared, else says that it does not know.
+    let patient = clinic.with(clinic.app.config.clone(), Ok(clinic.app.cache.clone()));
+    let report = doctor::examine(&patient, None).await;
+    if clinic.app.cache.is_shared() {
+        names(worry(&report), "headroom", &words);
+    } else {
+        let unknown = lines(&report, State::NotChecked);
+        names(unknown[0], "headroom", &["only the running server"]);
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+    }
 }
