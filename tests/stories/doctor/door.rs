@@ -23,9 +23,8 @@ async fn a_public_address_that_leads_elsewhere_or_nowhere_is_named() {
     }))
     .await;
     let (_listener, silent) = port().await;
-    let nameless = format!("https://{}.example", "a".repeat(70));
+    let nameless = format!("http://{}.example", "a".repeat(70));
     let tls = elsewhere.replace("http://", "https://");
-    let platform = clinic.app.config.wecom_base_url.clone();
     for (url, words) in [
         (elsewhere.as_str(), ["not this installation", "DIANYU_PUBLIC_URL"]),
         (&endless, ["not this installation", "DIANYU_PUBLIC_URL"]),
@@ -34,7 +33,9 @@ async fn a_public_address_that_leads_elsewhere_or_nowhere_is_named() {
         (&tls, ["no secure connection", "certificate"]),
         (&silent, ["does not answer in time", "hangs"]),
     ] {
-        let patient = clinic.with(config(url, &platform), Ok(clinic.app.cache.clone()));
+        let mut settings = clinic.app.config.clone();
+        settings.public_url = url.to_owned();
+        let patient = clinic.with(settings, Ok(clinic.app.cache.clone()));
         let report = doctor::examine(&patient, None).await;
         names(cause(&report), "public_address", &words);
         assert_eq!(because(&report, "callback_address"), Some("public_address"));
