@@ -37,6 +37,8 @@ pub struct Secrets {
     pub clients: moka::future::Cache<CorpId, Client>,
     /// By corpid, as the callback's address has it.
     pub callbacks: moka::future::Cache<String, (CorpId, CallbackCrypto)>,
+    /// Corps whose callback secrets were read anew within the last second.
+    pub renewed: moka::future::Cache<String, ()>,
 }
 
 impl Default for Secrets {
@@ -50,6 +52,10 @@ impl Default for Secrets {
             callbacks: moka::future::Cache::builder()
                 .max_capacity(1_000)
                 .time_to_live(LIFE)
+                .build(),
+            renewed: moka::future::Cache::builder()
+                .max_capacity(1_000)
+                .time_to_live(std::time::Duration::from_secs(1))
                 .build(),
         }
     }

@@ -88,3 +88,42 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Metrics(command) => metrics::run(command).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the doctor tells somebody to run, as they would paste it.
+    fn told(locale: &str) -> Vec<String> {
+        let lines = locale.lines().filter(|line| line.starts_with("doctor-"));
+        let commands = lines.flat_map(|line| line.split('`').skip(1).step_by(2));
+        let commands = commands.filter(|command| command.starts_with("dianyu"));
+        commands
+            .map(|command| command.replace("{ $corpid }", "ww1a2b3c4d5e6f7a8b"))
+            .collect()
+    }
+
+    #[test]
+    fn what_the_doctor_tells_to_run_can_be_pasted() {
+        for locale in [
+            include_str!("../locales/zh-CN.ftl"),
+            include_str!("../locales/en.ftl"),
+        ] {
+            let commands = told(locale);
+            assert!(commands.len() > 10, "{commands:?}");
+            for command in commands {
+                assert!(!command.contains(['…', '{', '<']), "{command}");
+                let read = Cli::try_parse_from(command.split_whitespace());
+                let is_well = match &read {
+                    Ok(_) => true,
+                    Err(error) => error.kind() == clap::error::ErrorKind::DisplayHelp,
+                };
+                assert!(
+                    is_well,
+                    "`{command}`: {:?}",
+                    read.err().map(|error| error.to_string())
+                );
+            }
+        }
+    }
+}

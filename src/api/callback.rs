@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::ids::CorpId;
 use crate::routes::{Entry, Routes};
 use crate::time::{MINUTE_MS, Timestamp};
-use crate::wecom::callback::{MAX_BODY, encrypted_part};
+use crate::wecom::callback::{MAX_BODY, addressee, encrypted_part};
 use crate::wecom::crypto::CryptoError;
 
 /// An older timestamp is worth a line in the log: a late repeat, or somebody playing one back. The inbox drops both.
@@ -97,7 +97,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
 /// The signature of an event fits here as well. Whoever caught one must not have it read out, so an old question and
 /// an answer that is an event are refused.
 async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
-    let (_, plain) = match open(&state.app, &call, &call.signed.echostr).await {
+    let (corp, plain) = match open(&state.app, &call, &call.signed.echostr, "").await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -106,6 +106,10 @@ async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
     }
     if plain.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
         return refuse(&call.corpid, "the question holds an event");
+    }
+    // Our own question to ourselves proves nothing about the console.
+    if call.signed.nonce != state.app.sealer.proof(&plain) {
+        forget_refused(&state.app, corp);
     }
     plain.into_response()
 }
@@ -129,11 +133,11 @@ async fn take(state: CallbackState, call: Call, request: Request) -> Response {
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
         return refuse(&call.corpid, "the body is too large or broke off");
     };
-    let encrypted = std::str::from_utf8(&body).ok().and_then(encrypted_part);
-    let Some(encrypted) = encrypted else {
+    let body = std::str::from_utf8(&body).unwrap_or_default();
+    let Some(encrypted) = encrypted_part(body) else {
         return refuse(&call.corpid, "the body is no envelope");
     };
-    let (corp, plain) = match open(&state.app, &call, &encrypted).await {
+    let (corp, plain) = match open(&state.app, &call, &encrypted, body).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -154,8 +158,8 @@ async fn take(state: CallbackState, call: Call, request: Request) -> Response {
     StatusCode::OK.into_response()
 }
 
-/// Signature first, then decryption.
-async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String), Response> {
+/// Signature first, then decryption. `envelope` is what it came in; a question has none.
+async fn open(app: &App, call: &Call, encrypted: &str, envelope: &str) -> Result<(CorpId, String), Response> {
     let corpid = call.corpid.as_str();
     let (corp, crypto) = match directory::callback_crypto(app, corpid).await {
         Ok(found) => found,
@@ -171,17 +175,25 @@ async fn open(app: &App, call: &Call, encrypted: &str) -> Result<(CorpId, String
         nonce,
         ..
     } = &call.signed;
-    crypto
-        .open(msg_signature, timestamp, nonce, encrypted)
-        .map(|plain| (corp, plain))
-        .map_err(|error| {
+    let mut opened = crypto.open(msg_signature, timestamp, nonce, encrypted);
+    let is_of_today = age_ms(call, app.now()).is_some_and(|age| age.abs() <= OLD_MS);
+    if opened.is_err()
+        && is_of_today
+        && let Ok(Some((_, renewed))) = directory::renewed_callback_crypto(app, corpid).await
+    {
+        opened = renewed.open(msg_signature, timestamp, nonce, encrypted);
+    }
+    opened.map(|plain| (corp, plain)).map_err(|error| {
+        if is_of_today && addressee(envelope).as_deref() == Some(corpid) {
             note_refused(app, corp, error);
-            refuse(corpid, &error.to_string())
-        })
+        }
+        refuse(corpid, &error.to_string())
+    })
 }
 
 /// Remembers that somebody sent what is not for our token or key, for whoever looks why callbacks stay away. Anybody
-/// may send anything here: at most once a minute, and the answer does not wait for it.
+/// may send anything here: only what is fresh and names the corp counts, at most once a minute, and the answer does
+/// not wait for it.
 fn note_refused(app: &App, corp: CorpId, error: CryptoError) {
     let why = match error {
         CryptoError::Signature => Refused::Signature,
@@ -204,6 +216,22 @@ fn note_refused(app: &App, corp: CorpId, error: CryptoError) {
         };
         if let Err(error) = noted.await {
             tracing::warn!(corp.id = %corp, %error, "a refused callback could not be noted");
+        }
+    });
+}
+
+/// The platform has just been answered: what was refused before says nothing any more. Callbacks that come in say the
+/// same by their time, without a write each.
+fn forget_refused(app: &App, corp: CorpId) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        let forgotten = async {
+            let tx = app.db.begin().await?;
+            inbox::forget_refused(&tx, corp).await?;
+            tx.commit().await
+        };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(corp.id = %corp, %error, "a refused callback could not be forgotten");
         }
     });
 }

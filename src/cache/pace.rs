@@ -171,6 +171,25 @@ impl Cache {
             .map_or(0, |pace| pace.count)
     }
 
+    /// What follows `start` in the names of rates that were passed lately.
+    pub async fn rates_below(&self, start: &str) -> Vec<String> {
+        if let Kind::Redis { client, prefix, .. } = &self.kind {
+            let whole = format!("{prefix}:rate:{start}");
+            let found = scan(client.clone(), &whole).await;
+            if let Ok(found) = found {
+                return found
+                    .iter()
+                    .filter_map(|key| key.strip_prefix(&whole))
+                    .map(str::to_owned)
+                    .collect();
+            }
+        }
+        let memory = self.local();
+        let memory = memory.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let names = memory.paces.keys().filter_map(|key| key.strip_prefix(start));
+        names.map(str::to_owned).collect()
+    }
+
     /// Takes one of `places` across instances, for at most `life`; `None`: all are taken. In process there is always
     /// one, and so there is while Redis is away: each instance counts its own besides.
     pub async fn take_place(&self, key: &str, places: usize, life: Duration) -> Option<Place> {
@@ -190,6 +209,27 @@ impl Cache {
             Ok(false) => None,
             Err(_) => Some(Place { _taken: None }),
         }
+    }
+}
+
+/// Every key that begins like this, a few at a time: others are served in between.
+async fn scan(mut client: redis::aio::ConnectionManager, start: &str) -> redis::RedisResult<Vec<String>> {
+    let mut found = Vec::new();
+    let mut cursor = 0_u64;
+    loop {
+        let mut asked = redis::cmd("SCAN");
+        asked
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{start}*"))
+            .arg("COUNT")
+            .arg(1_000);
+        let (next, keys): (u64, Vec<String>) = asked.query_async(&mut client).await?;
+        found.extend(keys);
+        if next == 0 {
+            return Ok(found);
+        }
+        cursor = next;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use dianyu::app::App;
 use dianyu::auth::audit;
+use dianyu::contacts::inbox;
 use dianyu::directory::{self, Corp, NewCorp, SecretChange};
 use dianyu::scope::Actor;
 
@@ -132,7 +133,7 @@ async fn change(
             None => "no campaign wants a second person".to_owned(),
         });
     }
-    directory::change_secrets(&tx, &app.sealer, corp, secrets).await?;
+    inbox::replace_secrets(&tx, &app.sealer, corp, secrets).await?;
     for (name, given) in [
         ("secret", &secrets.secret),
         ("callback_token", &secrets.callback_token),

@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::store::callbacks;
 use crate::cache::Cache;
-use crate::db::Db;
 use crate::db::group::Group;
+use crate::db::{Db, Tx};
+use crate::directory::{self, Corp, SecretChange};
 use crate::error::Result;
 use crate::ids::CorpId;
-use crate::seal::fingerprint;
+use crate::seal::{Sealer, fingerprint};
 use crate::time::{MINUTE_MS, Timestamp};
 
 pub use super::store::callbacks::{
-    Unread, body, has_new, last_arrived, last_refused, mark, note_refused, sweep, take_new,
+    Unread, body, forget_refused, has_new, last_arrived, last_refused, mark, note_refused, sweep, take_new,
 };
 
 /// Why a callback for a corp of ours was refused.
@@ -52,6 +53,18 @@ impl State {
             Self::Queued => "queued",
         }
     }
+}
+
+/// Replaces a corp's secrets. What was refused under the old ones says nothing about the new ones.
+///
+/// # Errors
+/// `Invalid` for one that cannot be right.
+pub async fn replace_secrets(tx: &Tx, sealer: &Sealer, corp: &Corp, change: &SecretChange) -> Result<()> {
+    directory::change_secrets(tx, sealer, corp, change).await?;
+    if change.callback_token.is_some() || change.callback_aes_key.is_some() {
+        callbacks::forget_refused(tx, corp.id).await?;
+    }
+    Ok(())
 }
 
 /// The platform's reads may be stale: what an event told of is looked at again after these pauses.

@@ -34,6 +34,26 @@ impl Backend {
         }
     }
 
+    /// Asks what the role we come with may do: `role`, `schema`, `may_create`, `is_read_only`, `closed_tables` (of a
+    /// few that every version has). SQLite knows no roles.
+    pub fn powers(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "select quote_ident(cast(current_user as text)) as role,
+                   coalesce(quote_ident(cast(current_schema() as text)),
+                     trim(split_part(replace(current_setting('search_path'), '\"$user\", ', ''), ',', 1))) as schema,
+                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) as may_create,
+                   current_setting('transaction_read_only') = 'on' as is_read_only,
+                   (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = current_schema() and c.relkind = 'r'
+                      and c.relname in ('migration', 'corp', 'job', 'contact', 'inbox')
+                      and not (has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT')
+                        and has_table_privilege(c.oid, 'UPDATE') and has_table_privilege(c.oid, 'DELETE'))) as closed_tables",
+            ),
+        }
+    }
+
     /// Ends a select inside a claim: workers step over rows that another is claiming. SQLite has one writer.
     pub fn skip_locked(self) -> &'static str {
         match self {

@@ -182,6 +182,26 @@ pub async fn callback_crypto(app: &App, corpid: &str) -> Result<(CorpId, Callbac
     if let Some(kept) = app.secrets.callbacks.get(corpid).await {
         return Ok(kept);
     }
+    read_callback_crypto(app, corpid).await
+}
+
+/// The same read anew, for a callback that the kept ones do not open: they may have been replaced since. `None`: that
+/// was tried within the last second, and whoever sends us junk must not have us read on and on.
+pub async fn renewed_callback_crypto(app: &App, corpid: &str) -> Result<Option<(CorpId, CallbackCrypto)>> {
+    let tried = app.secrets.renewed.entry_by_ref(corpid).or_insert(()).await;
+    if !tried.is_fresh() {
+        return Ok(None);
+    }
+    read_callback_crypto(app, corpid).await.map(Some)
+}
+
+/// Lets go of what a corp's secrets made: what is looked at next is what is stored.
+pub async fn forget_secrets(app: &App, corp: &Corp) {
+    app.secrets.clients.invalidate(&corp.id).await;
+    app.secrets.callbacks.invalidate(&corp.corpid).await;
+}
+
+async fn read_callback_crypto(app: &App, corpid: &str) -> Result<(CorpId, CallbackCrypto)> {
     let row = store::sealed_by_corpid(&app.db, corpid).await?;
     let open = |column: &str, sealed: &str| app.sealer.open(&place(row.id, column), sealed);
     let token = open("callback_token_sealed", &row.callback_token_sealed)?;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::away::{Address, away};
+use super::mirror::CALLBACK_OLD_MS;
 use super::model::Line;
 use super::patient::question;
 use crate::app::App;
@@ -11,10 +13,12 @@ use crate::directory::{self, Corp};
 use crate::error::{Result, Said, said};
 use crate::seal::Sealer;
 use crate::time::Timestamp;
+use crate::wecom::{Away, beginning_of};
 
 const PATIENCE: Duration = Duration::from_millis(4_500);
-/// Of an answer no more is looked at.
-const MAX_ANSWER: usize = 4_096;
+const CONNECT: Duration = Duration::from_secs(3);
+/// Of an answer no more is read: whatever stands there may send without end.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// What came back from our own address.
 struct Answer {
@@ -22,36 +26,35 @@ struct Answer {
     body: String,
 }
 
-async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Answer, String> {
+async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Answer, Away> {
     let mut builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none());
     if url.starts_with("http://") {
         // As for the sandbox: nothing in between, and no certificates needed.
         builder = builder.no_proxy().tls_certs_only([]);
     }
+    let why = |error: reqwest::Error| Away::of(&error);
     let client = builder.build().map_err(why)?;
     let answer = client.get(url).query(query).send().await.map_err(why)?;
     let status = answer.status().as_u16();
-    let body = answer.bytes().await.map_err(why)?;
-    let body = &body[..body.len().min(MAX_ANSWER)];
+    let body = beginning_of(answer, MAX_ANSWER).await?;
     Ok(Answer {
         status,
-        body: String::from_utf8_lossy(body).trim().to_owned(),
+        body: String::from_utf8_lossy(&body).trim().to_owned(),
     })
 }
 
-/// The innermost cause, without the address: of a callback it holds a signature.
-fn why(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
+fn address(url: &str) -> Address<'_> {
+    Address {
+        url,
+        setting: "DIANYU_PUBLIC_URL",
+        start: said!(
+            "doctor-public-start-way",
+            "start `dianyu serve` and the proxy in front of it, or correct host and port in `DIANYU_PUBLIC_URL`"
+        ),
     }
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 /// Asks the public address what only we can answer.
@@ -63,19 +66,7 @@ pub async fn public_address(config: &Config) -> Line {
     let ms = started.elapsed().as_millis() as i64;
     let expected = Sealer::new(&config.master_key).proof(&question);
     match answer {
-        Err(why) => Line::failed(
-            "public_address",
-            said!(
-                "doctor-public-away",
-                "`{url}` cannot be reached from here: {why}",
-                url = url,
-                why = why
-            ),
-            said!(
-                "doctor-public-away-way",
-                "start `dianyu serve`; see that name, proxy and certificate of `DIANYU_PUBLIC_URL` lead to it"
-            ),
-        ),
+        Err(why) => away("public_address", address(url), &why),
         Ok(answer) if answer.body != expected => Line::failed(
             "public_address",
             said!(
@@ -142,7 +133,9 @@ pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
     let (_, crypto) = directory::callback_crypto(app, &corp.corpid).await?;
     let plain = question();
     let encrypted = crypto.encrypt(rand::random(), &plain);
-    let (timestamp, nonce) = (app.now().seconds().to_string(), question());
+    // By this the answering side knows that it is us who ask.
+    let nonce = app.sealer.proof(&plain);
+    let timestamp = app.now().seconds().to_string();
     let query = [
         ("msg_signature", crypto.signature(&timestamp, &nonce, &encrypted)),
         ("timestamp", timestamp),
@@ -157,12 +150,7 @@ pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
         Line::failed("callback_address", finding, way)
     };
     match fetch(&url, &query).await {
-        Err(why) => Ok(failed(said!(
-            "doctor-callback-away",
-            "`{url}` cannot be reached: {why}",
-            url = url.as_str(),
-            why = why
-        ))),
+        Err(why) => Ok(away("callback_address", address(&url), &why)),
         Ok(answer) if answer.status != 200 || answer.body != plain => Ok(failed(said!(
             "doctor-callback-wrong",
             "`{url}` does not answer the platform's question (HTTP {status})",
@@ -173,6 +161,8 @@ pub async fn callback_address(app: &App, corp: &Corp) -> Result<Line> {
     }
 }
 
+/// What was refused after the last callback that came in. Anybody may send anything here, so it is a failure only
+/// where callbacks stay away as well.
 async fn refused_lately(app: &App, corp: &Corp, url: &str) -> Result<Line> {
     let arrived = inbox::last_arrived(&app.db, corp.id).await?;
     let refused = inbox::last_refused(&app.db, corp.id).await?;
@@ -189,32 +179,36 @@ async fn refused_lately(app: &App, corp: &Corp, url: &str) -> Result<Line> {
     };
     let at = super::run::clock_time(at, corp.zone);
     let corpid = corp.corpid.as_str();
-    Ok(match why {
-        Refused::Signature => Line::failed(
-            "callback_address",
+    let (finding, way) = match why {
+        Refused::Signature => (
             said!(
                 "doctor-callback-token",
-                "the last callback, at {at}, was signed with another Token than ours and refused",
+                "something sent here at {at} was signed with another Token than ours and refused; no callback has come since",
                 at = at
             ),
             said!(
                 "doctor-callback-token-way",
-                "console › the app › 接收消息 (receive messages): copy the Token, then `dianyu corp set --corpid {corpid} --callback-token …`",
+                "if it was the platform: console › the app › 接收消息 (receive messages): copy the Token, then `dianyu corp set --corpid {corpid} --callback-token`; if not, the next callback settles it",
                 corpid = corpid
             ),
         ),
-        Refused::Body => Line::failed(
-            "callback_address",
+        Refused::Body => (
             said!(
                 "doctor-callback-key",
-                "the last callback, at {at}, could not be opened with our EncodingAESKey and was refused",
+                "something sent here at {at} could not be opened with our EncodingAESKey and was refused; no callback has come since",
                 at = at
             ),
             said!(
                 "doctor-callback-key-way",
-                "console › the app › 接收消息 (receive messages): copy the EncodingAESKey, then `dianyu corp set --corpid {corpid} --callback-aes-key …`",
+                "console › the app › 接收消息 (receive messages): copy the EncodingAESKey, then `dianyu corp set --corpid {corpid} --callback-aes-key`",
                 corpid = corpid
             ),
         ),
+    };
+    let comes_in = arrived.is_some_and(|arrived| app.now().0 - arrived.0 <= CALLBACK_OLD_MS);
+    Ok(if comes_in {
+        Line::warning("callback_address", finding, way)
+    } else {
+        Line::failed("callback_address", finding, way)
     })
 }

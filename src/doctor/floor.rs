@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::model::Line;
 use super::patient::Patient;
-use super::store;
+use super::store::{self, Powers};
 use crate::app::App;
 use crate::db::{Conn as _, migrate, node};
 use crate::error::{Result, said};
@@ -54,6 +54,14 @@ pub async fn database(app: &App) -> Line {
     };
     let ms = started.elapsed().as_millis() as i64;
     let kind = app.db.backend().name();
+    if let Ok(Some(powers)) = store::powers(&app.db).await {
+        let is_migrated = migrate::missing(&app.db)
+            .await
+            .is_ok_and(|missing| missing.is_empty());
+        if let Some(line) = lacking(&powers, is_migrated) {
+            return line;
+        }
+    }
     match store::try_to_write(&app.db).await {
         Ok(()) => Line::ok(
             "database",
@@ -80,6 +88,64 @@ pub async fn database(app: &App) -> Line {
             ),
         ),
     }
+}
+
+/// What our role may not do, and the grant that lets it; `None`: it may all.
+fn lacking(powers: &Powers, is_migrated: bool) -> Option<Line> {
+    let (role, schema) = (powers.role.as_str(), powers.schema.as_str());
+    if powers.is_read_only {
+        return Some(Line::failed(
+            "database",
+            said!(
+                "doctor-database-standby",
+                "the database takes no writes: it is a standby, or role {role} is set to read only",
+                role = role
+            ),
+            said!(
+                "doctor-database-standby-way",
+                "lead `DIANYU_DATABASE_URL` to the primary; or run there `ALTER ROLE {role} RESET default_transaction_read_only`",
+                role = role
+            ),
+        ));
+    }
+    if powers.closed_tables > 0 {
+        return Some(Line::failed(
+            "database",
+            said!(
+                "doctor-database-tables",
+                "role {role} may not read and write all our tables in schema {schema}",
+                role = role,
+                schema = schema
+            ),
+            said!(
+                "doctor-database-tables-way",
+                "run as their owner: `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}`",
+                role = role,
+                schema = schema
+            ),
+        ));
+    }
+    if powers.may_create {
+        return None;
+    }
+    let finding = said!(
+        "doctor-database-create",
+        "role {role} may not make tables in schema {schema}, which migrations do",
+        role = role,
+        schema = schema
+    );
+    let way = said!(
+        "doctor-database-create-way",
+        "run as the owner of the schema: `GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}`",
+        role = role,
+        schema = schema
+    );
+    // Where every table is made, only the next version wants it.
+    Some(if is_migrated {
+        Line::warning("database", finding, way)
+    } else {
+        Line::failed("database", finding, way)
+    })
 }
 
 pub async fn migrations(app: &App) -> Line {
@@ -134,8 +200,9 @@ pub(super) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
     said.join(", ")
 }
 
-/// `app` is absent where there is no database.
-pub async fn redis(patient: &Patient, app: Option<&App>) -> Result<Line> {
+/// `app` is absent where there is no database; `lacks` is the check of it that failed: how many instances there are is
+/// not known then.
+pub async fn redis(patient: &Patient, app: Option<&App>, lacks: Option<&str>) -> Result<Line> {
     let away = |why: &str| {
         Line::failed(
             "redis",
@@ -163,6 +230,9 @@ pub async fn redis(patient: &Patient, app: Option<&App>) -> Result<Line> {
             ),
             Err(error) => away(&error.to_string()),
         });
+    }
+    if let Some(lacks) = lacks {
+        return Ok(Line::skipped("redis", lacks));
     }
     let nodes = node::leased(&app.db).await?;
     if nodes > 1 {
@@ -242,6 +312,33 @@ pub async fn off_database(app: &App) -> Result<i64> {
 mod tests {
     use super::*;
     use crate::doctor::State;
+
+    #[test]
+    fn what_a_role_lacks_is_granted_by_name() {
+        let all = Powers {
+            role: "dianyu".into(),
+            schema: "public".into(),
+            may_create: true,
+            is_read_only: false,
+            closed_tables: 0,
+        };
+        assert_eq!(lacking(&all, false), None);
+        let powers = Powers {
+            may_create: false,
+            ..all
+        };
+        let state = |is_migrated| lacking(&powers, is_migrated).map(|line| line.state);
+        assert_eq!(
+            (state(false), state(true)),
+            (Some(State::Failed), Some(State::Warning))
+        );
+        let way = lacking(&powers, false).and_then(|line| line.way_out);
+        let way = way.map(|way| way.english).unwrap_or_default();
+        assert!(
+            way.contains("`GRANT USAGE, CREATE ON SCHEMA public TO dianyu`"),
+            "{way}"
+        );
+    }
 
     #[test]
     fn a_clock_is_off_from_thirty_seconds_and_far_off_from_five_minutes() {

@@ -1,4 +1,4 @@
-//! How true the mirror is: callbacks, the last sweep, jobs, and whether the secrets it needs can be opened.
+//! How true the mirror is: by the last sweep, by callbacks, and whether the secrets it needs can be opened.
 
 use super::model::Line;
 use super::run::clock_time;
@@ -7,20 +7,13 @@ use crate::app::App;
 use crate::contacts::inbox;
 use crate::directory::{self, Corp};
 use crate::error::{Result, said};
-use crate::scope::Scope;
 use crate::sync::{self, Run};
-use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
-const CALLBACK_OLD_MS: i64 = DAY_MS;
-/// A night may be missed, two may not.
-const SWEEP_OLD_MS: i64 = 2 * DAY_MS;
-/// Corrections of all that was read, in thousandths.
-const DRIFT: i64 = 10;
-const MUCH_DRIFT: i64 = 50;
-const JOB_LATE_MS: i64 = 5 * MINUTE_MS;
-const JOB_VERY_LATE_MS: i64 = HOUR_MS;
-/// Runs looked back at for the last whole one.
-const RUNS: i64 = 30;
+/// Where there are contacts, something happens every day.
+pub(super) const CALLBACK_OLD_MS: i64 = DAY_MS;
+/// How long callbacks are kept.
+const CALLBACKS_KEPT_MS: i64 = 14 * DAY_MS;
 
 /// How true the mirror was, by the last whole run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +40,25 @@ pub fn truth(runs: &[Run]) -> Option<Truth> {
     })
 }
 
+/// Whether our master key opens the secrets of any corp; `None`: there is none.
+pub async fn opens_any(app: &App) -> Option<bool> {
+    let corps = directory::corps(&app.db).await.ok()?;
+    for corp in &corps {
+        if open(app, corp).await.is_ok() {
+            return Some(true);
+        }
+    }
+    (!corps.is_empty()).then_some(false)
+}
+
+async fn open(app: &App, corp: &Corp) -> Result<()> {
+    directory::forget_secrets(app, corp).await;
+    directory::platform(app, corp.id).await?;
+    directory::callback_crypto(app, &corp.corpid).await.map(drop)
+}
+
 pub async fn master_key(app: &App, corp: &Corp) -> Line {
-    let opened = async {
-        directory::platform(app, corp.id).await?;
-        directory::callback_crypto(app, &corp.corpid).await.map(drop)
-    };
-    match opened.await {
+    match open(app, corp).await {
         Ok(()) => Line::ok(
             "master_key",
             said!("doctor-key-ok", "the master key opens the stored secrets"),
@@ -66,7 +72,7 @@ pub async fn master_key(app: &App, corp: &Corp) -> Line {
             ),
             said!(
                 "doctor-key-wrong-way",
-                "set `DIANYU_MASTER_KEY` to the one they were entered under; if it is lost, enter them again with `dianyu corp set --corpid {corpid}`",
+                "set `DIANYU_MASTER_KEY` to the one they were entered under; if it is lost, enter them again: `dianyu corp set --corpid {corpid} --secret --callback-token --callback-aes-key`",
                 corpid = corp.corpid.as_str()
             ),
         ),
@@ -86,23 +92,17 @@ pub async fn callbacks(app: &App, corp: &Corp) -> Result<Line> {
         )
     };
     let Some(last) = last else {
-        return Ok(if has_contacts {
-            Line::failed(
-                "callbacks",
-                said!(
-                    "doctor-callbacks-never",
-                    "no callback has come in the last 14 days, though there are contacts"
-                ),
-                way(),
-            )
+        let connected = store::connected_at(&app.db, corp.id).await?;
+        let is_new = app.now().0 - connected.0 < CALLBACKS_KEPT_MS;
+        return Ok(if is_new || !has_contacts {
+            let none = said!("doctor-callbacks-none", "no callback has come yet");
+            Line::warning("callbacks", none, way())
         } else {
-            Line::ok(
-                "callbacks",
-                said!(
-                    "doctor-callbacks-none",
-                    "no callback has come yet, nor is there a contact"
-                ),
-            )
+            let never = said!(
+                "doctor-callbacks-never",
+                "no callback has come in the last 14 days, though there are contacts"
+            );
+            Line::failed("callbacks", never, way())
         });
     };
     let (at, hours) = (
@@ -123,156 +123,9 @@ pub async fn callbacks(app: &App, corp: &Corp) -> Result<Line> {
     })
 }
 
-/// What the last whole run had to correct.
-pub async fn sweep(app: &App, corp: &Corp) -> Result<Line> {
-    let runs = sync::list(&app.db, &Scope::whole(corp.id), RUNS).await?;
-    let sync_way = || {
-        said!(
-            "doctor-sweep-way",
-            "run `dianyu sync --corp {corpid}`, or start a sync on the page about the platform; the nightly one runs in `dianyu serve`",
-            corpid = corp.corpid.as_str()
-        )
-    };
-    if let Some(run) = runs.first().filter(|run| run.state == "failed") {
-        let problem = run.steps.iter().find_map(|step| step.problem.clone());
-        return Ok(Line::failed(
-            "sweep",
-            said!(
-                "doctor-sweep-failed",
-                "the last sync ended without reaching its end: {why}",
-                why = problem.clone().unwrap_or_default()
-            ),
-            sync_way(),
-        ));
-    }
-    let Some(truth) = truth(&runs) else {
-        return Ok(Line::warning(
-            "sweep",
-            said!("doctor-sweep-never", "no sync has reached its end yet"),
-            sync_way(),
-        ));
-    };
-    Ok(of_truth(&truth, corp, app.now()))
-}
-
-fn of_truth(truth: &Truth, corp: &Corp, now: Timestamp) -> Line {
-    let at = clock_time(truth.as_of, corp.zone);
-    let seen = truth.seen;
-    let Some(corrected) = truth.corrected else {
-        return Line::ok(
-            "sweep",
-            said!(
-                "doctor-sweep-first",
-                "the first sync ended at {at} and read {seen}",
-                at = at,
-                seen = seen
-            ),
-        );
-    };
-    let finding = said!(
-        "doctor-sweep-last",
-        "the mirror was true as of {at}; the last sweep corrected {corrected} of {seen}",
-        at = at.as_str(),
-        corrected = corrected,
-        seen = seen
-    );
-    let drift = corrected * 1_000 / seen.max(1);
-    if drift > DRIFT {
-        let way = said!(
-            "doctor-sweep-drift-way",
-            "callbacks get lost: look at the lines about callbacks above, then sync once more"
-        );
-        return if drift > MUCH_DRIFT {
-            Line::failed("sweep", finding, way)
-        } else {
-            Line::warning("sweep", finding, way)
-        };
-    }
-    if truth.unread > 0 {
-        return Line::warning(
-            "sweep",
-            said!(
-                "doctor-sweep-unread",
-                "the last sweep, at {at}, could not read {unread} members",
-                at = at,
-                unread = truth.unread
-            ),
-            said!(
-                "doctor-sweep-unread-way",
-                "the page about the platform names them under the sync, with the permission that is missing"
-            ),
-        );
-    }
-    if now.0 - truth.as_of.0 > SWEEP_OLD_MS {
-        return Line::warning(
-            "sweep",
-            finding,
-            said!(
-                "doctor-sweep-old-way",
-                "see that one `dianyu serve` runs jobs: it sweeps every night"
-            ),
-        );
-    }
-    Line::ok("sweep", finding)
-}
-
-/// Jobs that wait though they are due, and those that were given up.
-pub async fn jobs(app: &App, corp: &Corp) -> Result<Line> {
-    let now = app.now();
-    let (waiting, oldest) = store::overdue(&app.db, corp.id, now).await?;
-    let late_ms = oldest.map_or(0, |oldest| now.0 - oldest.0);
-    if late_ms > JOB_LATE_MS {
-        let finding = said!(
-            "doctor-jobs-late",
-            "{waiting} jobs are due and wait, the oldest for {minutes} minutes",
-            waiting = waiting,
-            minutes = late_ms / MINUTE_MS
-        );
-        let way = said!(
-            "doctor-jobs-late-way",
-            "see that a `dianyu serve` without `--no-jobs` runs, and read its log for `job`"
-        );
-        return Ok(if late_ms > JOB_VERY_LATE_MS {
-            Line::failed("jobs", finding, way)
-        } else {
-            Line::warning("jobs", finding, way)
-        });
-    }
-    let dead = store::dead_jobs(&app.db, corp.id).await?;
-    if !dead.is_empty() {
-        let count: i64 = dead.iter().map(|(_, count)| count).sum();
-        let kinds: Vec<String> = dead
-            .iter()
-            .map(|(kind, count)| format!("{kind} × {count}"))
-            .collect();
-        return Ok(Line::warning(
-            "jobs",
-            said!(
-                "doctor-jobs-dead",
-                "{count} jobs were given up: {kinds}",
-                count = count,
-                kinds = super::floor::some_of(&kinds)
-            ),
-            said!(
-                "doctor-jobs-dead-way",
-                "`last_error` in the table `job` says why; a sync makes up for what they would have read"
-            ),
-        ));
-    }
-    Ok(Line::ok(
-        "jobs",
-        said!(
-            "doctor-jobs-ok",
-            "{waiting} jobs are due, none is late or given up",
-            waiting = waiting
-        ),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::State;
     use crate::ids::SyncRunId;
 
     fn run(state: &str, changed: i64, closed: i64) -> Run {
@@ -305,33 +158,5 @@ mod tests {
         assert_eq!(truth(&[run("done", 1_000, 0)]).unwrap().corrected, None);
         let later = truth(&[run("stopped", 0, 0), run("done", 7, 3), run("done", 1_000, 0)]).unwrap();
         assert_eq!((later.corrected, later.seen), (Some(10), 1_000));
-    }
-
-    #[test]
-    fn drift_from_a_hundredth_is_a_warning_and_from_a_twentieth_a_failure() {
-        let corp = Corp {
-            id: crate::ids::CorpId(1),
-            corpid: "ww1a2b3c4d5e6f7a8b".into(),
-            name: "禾与".into(),
-            zone: chrono_tz::Asia::Shanghai,
-            agent_id: 1,
-            quota_mode: directory::QuotaMode::MonthDays,
-            approval_over: None,
-            link_hosts: Vec::new(),
-            mini_store: None,
-        };
-        for (corrected, expected) in [(10, State::Ok), (11, State::Warning), (51, State::Failed)] {
-            let truth = Truth {
-                as_of: Timestamp(0),
-                corrected: Some(corrected),
-                seen: 1_000,
-                unread: 0,
-            };
-            assert_eq!(
-                of_truth(&truth, &corp, Timestamp(1)).state,
-                expected,
-                "{corrected}"
-            );
-        }
     }
 }

@@ -4,6 +4,8 @@
 //! A check that needs another which failed is not made: what is wrong is told once, where it is wrong. No finding holds
 //! a secret, a token or a name. Nothing is changed anywhere: writes are rolled back, the platform is only read.
 
+mod away;
+mod background;
 mod door;
 mod floor;
 mod mirror;
@@ -11,6 +13,7 @@ pub mod model;
 mod patient;
 mod permission;
 mod platform;
+mod refusal;
 mod report;
 mod run;
 mod store;
@@ -18,6 +21,6 @@ mod store;
 pub use mirror::{Truth, truth};
 pub use model::*;
 pub use patient::Patient;
-pub use platform::{code_in, is_permission};
+pub use refusal::{code_in, is_permission};
 pub use report::{begin, kept};
 pub use run::examine;

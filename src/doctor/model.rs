@@ -92,6 +92,11 @@ impl Line {
         }
     }
 
+    /// Cannot be known from here.
+    pub fn unknown(check: &str, finding: Said) -> Self {
+        Self::new(check, State::NotChecked, Some(finding), None)
+    }
+
     /// Whether what stands on this check can be looked at.
     pub fn holds(&self) -> bool {
         matches!(self.state, State::Ok | State::Warning)

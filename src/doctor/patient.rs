@@ -17,6 +17,8 @@ pub struct Patient {
     pub(super) ground: Ground,
     /// Why Redis does not answer, where it is wanted.
     pub(super) redis: Option<String>,
+    /// It is the program that serves, and knows what only that knows.
+    pub(super) is_server: bool,
 }
 
 pub(super) enum Ground {
@@ -31,6 +33,7 @@ impl Patient {
         Self {
             ground: Ground::Whole(app.clone()),
             redis: None,
+            is_server: true,
         }
     }
 
@@ -42,6 +45,7 @@ impl Patient {
                 return Self {
                     ground: Ground::NoSettings(why),
                     redis: None,
+                    is_server: false,
                 };
             }
         };
@@ -77,7 +81,11 @@ impl Patient {
                 why,
             },
         };
-        Self { ground, redis }
+        Self {
+            ground,
+            redis,
+            is_server: false,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::model::Line;
-use super::platform::{is_about_range, refusal};
+use super::refusal::{is_about_range, refusal};
 use super::run::in_time;
 use crate::directory::Corp;
 use crate::error::{Result, said};

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::model::{Line, Report};
+use super::model::{Line, Report, State};
 use super::patient::{Ground, Patient};
-use super::{door, floor, mirror, platform};
+use super::{background, door, floor, mirror, platform};
 use crate::app::App;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::directory::{self, Corp};
 use crate::error::{Result, said};
 use crate::time::{Clock, Timestamp};
-use crate::wecom::Platform;
+use crate::wecom::{Away, Platform};
 
 /// Of one check.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ async fn without_database(patient: &Patient, config: &Config, why: &str) -> Repo
     );
     let off = looked.as_ref().ok().copied().flatten();
     let off = off.map(|theirs| clock.now().0 - theirs.0);
-    let redis = in_time("redis", floor::redis(patient, None)).await;
+    let redis = in_time("redis", floor::redis(patient, None, Some("database"))).await;
     let mut lines = vec![
         floor::settings(None),
         floor::no_database(why),
@@ -95,31 +95,30 @@ struct Found {
     stops: Option<&'static str>,
     is_public: bool,
     is_platform: bool,
+    is_server: bool,
 }
 
 /// Everything that is about no corp.
 async fn of_installation(patient: &Patient, app: &App) -> Found {
     let asked = app.now();
-    let (database, public, looked) = tokio::join!(
+    let (database, looked) = tokio::join!(
         in_time("database", async { Ok(floor::database(app).await) }),
-        in_time("public_address", async {
-            Ok(door::public_address(&app.config).await)
-        }),
         look(&app.wecom)
     );
     let reach = platform::reach(&app.config, &looked);
     // Whole seconds, as the header has it.
     let of_platform = looked.ok().flatten().map(|theirs| asked.0 - theirs.0);
-    let (migrations, redis, of_database) = if database.holds() {
+    let (migrations, of_database) = if database.holds() {
         tokio::join!(
             in_time("migrations", async { Ok(floor::migrations(app).await) }),
-            in_time("redis", floor::redis(patient, Some(app))),
             async { floor::off_database(app).await.ok() }
         )
     } else {
-        let skipped = |check| Line::skipped(check, "database");
-        (skipped("migrations"), skipped("redis"), None)
+        (Line::skipped("migrations", "database"), None)
     };
+    let lacks = [&database, &migrations].into_iter().find(|line| !line.holds());
+    let lacks = lacks.map(|line| line.check.as_str());
+    let redis = in_time("redis", floor::redis(patient, Some(app), lacks)).await;
     let needed = [&database, &migrations];
     let stops = needed.into_iter().find(|line| !line.holds());
     let stops = stops.map(|line| {
@@ -129,10 +128,19 @@ async fn of_installation(patient: &Patient, app: &App) -> Found {
             "migrations"
         }
     });
+    // Our address is known by what only our master key can say: a wrong key would be told as a wrong address.
+    let has_key = stops.is_some() || mirror::opens_any(app).await != Some(false);
+    let public = if has_key {
+        let asked = async { Ok(door::public_address(&app.config).await) };
+        in_time("public_address", asked).await
+    } else {
+        Line::skipped("public_address", "master_key")
+    };
     Found {
         stops,
         is_public: public.holds(),
         is_platform: reach.holds(),
+        is_server: patient.is_server,
         lines: vec![
             floor::settings(None),
             database,
@@ -145,9 +153,10 @@ async fn of_installation(patient: &Patient, app: &App) -> Found {
     }
 }
 
-async fn look(platform: &Platform) -> Result<Option<Timestamp>, String> {
+async fn look(platform: &Platform) -> Result<Option<Timestamp>, Away> {
+    // A connection that does not come about is told sooner.
     let looked = tokio::time::timeout(PATIENCE, platform.look()).await;
-    looked.unwrap_or_else(|_| Err("no answer within 5 s".to_owned()))
+    looked.unwrap_or(Err(Away::Silent))
 }
 
 async fn of_corps(app: &App, only: Option<&str>, found: &Found) -> Vec<Line> {
@@ -173,7 +182,7 @@ async fn of_corps(app: &App, only: Option<&str>, found: &Found) -> Vec<Line> {
 fn no_corp(only: Option<&str>) -> Line {
     let way = said!(
         "doctor-corp-none-way",
-        "`dianyu corp add` connects one; docs/operating.md says what it needs"
+        "`dianyu corp add --help` says how to connect one; docs/operating.md says what it needs"
     );
     match only {
         Some(corpid) => Line::failed(
@@ -207,20 +216,43 @@ async fn of_corp(app: &App, corp: &Corp, found: &Found) -> Vec<Line> {
         } else if !found.is_platform {
             platform::skipped(&[], "platform")
         } else {
-            platform::of_app(app, corp).await
+            platform::of_app(app, corp, found.is_server).await
         }
     };
     let (callback, of_app, callbacks, sweep, jobs) = tokio::join!(
         callback,
         of_app,
         in_time("callbacks", mirror::callbacks(app, corp)),
-        in_time("sweep", mirror::sweep(app, corp)),
-        in_time("jobs", mirror::jobs(app, corp))
+        in_time("sweep", background::sweep(app, corp)),
+        in_time("jobs", background::jobs(app, corp))
     );
+    // Where nobody works on any job, nobody works on the sync.
+    let sweep = if background::is_alone(&sweep) && jobs.state == State::Failed {
+        Line::skipped("sweep", "jobs")
+    } else {
+        sweep
+    };
+    let rest = [callbacks, sweep, jobs];
+    let rest = rest.map(|line| told_already(line, unlocked, &callback));
     let mut lines = vec![key, callback];
     lines.extend(of_app);
-    lines.extend([callbacks, sweep, jobs]);
+    lines.extend(rest);
     lines
+}
+
+/// What comes of a wrong key, or of a closed way in, is told there alone.
+fn told_already(line: Line, unlocked: bool, callback: &Line) -> Line {
+    let is_well = |line: &Line| line.state == State::Ok;
+    if is_well(&line) {
+        line
+    } else if !unlocked {
+        Line::skipped(&line.check, "master_key")
+    } else if line.check == "callbacks" && !is_well(callback) {
+        let because = callback.because.as_deref().unwrap_or("callback_address");
+        Line::skipped("callbacks", because)
+    } else {
+        line
+    }
 }
 
 /// A check within its time; an error of ours is told as what it is.

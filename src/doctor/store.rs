@@ -1,10 +1,12 @@
 //! Statements of the checks: they read what other domains keep and write only `doctor_report`.
 
+use sea_orm::FromQueryResult;
+
 use crate::args;
 use crate::db::{self, Conn, Db, Tx};
 use crate::error::Result;
 use crate::ids::{CorpId, UserId};
-use crate::time::Timestamp;
+use crate::time::{MINUTE_MS, Timestamp};
 
 /// Asks the database which version it is.
 pub async fn version(db: &Db) -> Result<String> {
@@ -17,6 +19,26 @@ pub async fn try_to_write(db: &Db) -> Result<()> {
     let tx = db.begin().await?;
     db::run(&tx, "create table dianyu_doctor_probe (n BIGINT)", args![]).await?;
     tx.rollback().await
+}
+
+/// What the role we come with may do.
+#[derive(Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Powers {
+    /// Role and schema are written as a statement wants them.
+    pub role: String,
+    pub schema: String,
+    pub may_create: bool,
+    pub is_read_only: bool,
+    /// Tables of ours that it may not read, or not write.
+    pub closed_tables: i64,
+}
+
+/// Asks the database what we may do; `None`: it knows no roles.
+pub async fn powers(db: &Db) -> Result<Option<Powers>> {
+    match db.backend().powers() {
+        Some(sql) => Ok(db::all(db, sql, args![]).await?.pop()),
+        None => Ok(None),
+    }
 }
 
 /// What time it is by the database.
@@ -56,6 +78,79 @@ pub async fn overdue(conn: &impl Conn, corp: CorpId, now: Timestamp) -> Result<(
     let count = row.map(|row| db::column(row, 0)).transpose()?;
     let oldest = row.map(|row| db::column(row, 1)).transpose()?;
     Ok((count.unwrap_or_default(), oldest.flatten()))
+}
+
+/// Jobs of a corp that were begun and whose lease is over: how many, and for how long, in milliseconds, at the longest.
+pub async fn lost_jobs(conn: &impl Conn, corp: CorpId) -> Result<(i64, i64)> {
+    let now = conn.backend().now_ms();
+    let sql = format!(
+        "select count(*), coalesce(max({now} - lease_until), 0) from job
+         where corp_id = $1 and state = 'running' and lease_until < {now}"
+    );
+    let rows = db::rows(conn, &sql, args![corp]).await?;
+    let Some(row) = rows.first() else {
+        return Ok((0, 0));
+    };
+    Ok((db::column(row, 0)?, db::column(row, 1)?))
+}
+
+/// A sync that has not ended.
+pub struct UnderWay {
+    pub started_at: Timestamp,
+    /// When it was last seen to begin or end something.
+    pub moved_at: Timestamp,
+    /// Rows it has read.
+    pub seen: i64,
+    /// What it waits for.
+    pub problem: Option<String>,
+    /// For so long nobody has worked on it; negative while somebody does.
+    pub alone_ms: i64,
+    /// A job that goes on with it is under way, or comes.
+    pub will_be_carried_on: bool,
+}
+
+/// The sync of a corp that has not ended; `job` is the kind of job that carries one on.
+pub async fn under_way(conn: &impl Conn, corp: CorpId, job: &str) -> Result<Option<UnderWay>> {
+    let now = conn.backend().now_ms();
+    let of_steps = |what: &str| {
+        format!("(select {what} from sync_step s where s.corp_id = r.corp_id and s.run_id = r.id)")
+    };
+    // A lease that was never taken, or was given back, stands at 0 or at when it was.
+    let sql = format!(
+        "select r.started_at, coalesce({}, 0), coalesce({}, 0),
+           coalesce((select max(began_at) from sync_part p where p.corp_id = r.corp_id and p.run_id = r.id), 0),
+           cast(coalesce({}, 0) as bigint), {}, {now} - r.lease_until,
+           (select count(*) from job j where j.corp_id = r.corp_id and j.kind = $2
+              and ((j.state = 'waiting' and j.run_at > {now} - $3) or (j.state = 'running' and j.lease_until > {now})))
+         from sync_run r where r.corp_id = $1 and r.state = 'running'",
+        of_steps("max(started_at)"),
+        of_steps("max(ended_at)"),
+        of_steps("sum(seen)"),
+        of_steps("max(case when state = 'running' then problem end)"),
+    );
+    let rows = db::rows(conn, &sql, args![corp, job, MINUTE_MS]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let started_at: Timestamp = db::column(row, 0)?;
+    let mut moved_at = started_at;
+    for column in 1..=3 {
+        moved_at = moved_at.max(db::column(row, column)?);
+    }
+    let seen = db::column(row, 4)?;
+    let problem = db::column(row, 5)?;
+    Ok(Some(UnderWay {
+        started_at,
+        moved_at,
+        seen,
+        problem,
+        alone_ms: db::column(row, 6)?,
+        will_be_carried_on: db::column::<i64>(row, 7)? > 0,
+    }))
+}
+
+/// When a corp was connected.
+pub async fn connected_at(conn: &impl Conn, corp: CorpId) -> Result<Timestamp> {
+    let sql = "select created_at from corp where id = $1";
+    Ok(db::scalar(conn, sql, args![corp]).await?.unwrap_or(Timestamp(0)))
 }
 
 /// Jobs of a corp that were given up, by kind, the most first.

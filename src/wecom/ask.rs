@@ -3,8 +3,8 @@
 /// Of what the platform allows, in percent, that we use: other apps of the corp draw on the same limits.
 const SHARE: u64 = 70;
 /// Calls of one API by a corp: 10,000 a minute and 150,000 an hour. path/90454 (read 2026-11-22).
-const PER_MINUTE: u64 = 10_000 * SHARE / 100;
-const PER_HOUR: u64 = 150_000 * SHARE / 100;
+pub(super) const PER_MINUTE: u64 = 10_000 * SHARE / 100;
+pub(super) const PER_HOUR: u64 = 150_000 * SHARE / 100;
 /// Calls of one API from one address, of all corps: 20,000 a minute and 600,000 an hour. path/90454 (read 2026-11-22).
 pub(super) const PER_MINUTE_OF_ALL: u64 = 20_000 * SHARE / 100;
 pub(super) const PER_HOUR_OF_ALL: u64 = 600_000 * SHARE / 100;

@@ -122,6 +122,11 @@ pub fn encrypted_part(body: &str) -> Option<String> {
     fields(body)?.take("Encrypt")
 }
 
+/// Whom the outer XML is for: a corpid. Anybody may write it.
+pub fn addressee(body: &str) -> Option<String> {
+    fields(body)?.take("ToUserName")
+}
+
 /// Reads a decrypted event. Never panics, whatever the text; a DOCTYPE is refused.
 pub fn read_event(xml: &str) -> Option<Received> {
     let mut fields = fields(xml)?;

@@ -1,5 +1,6 @@
 //! Calls: token, limits, deadline, and trying again where that does no harm.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -9,6 +10,7 @@ use super::ask::{Api, Ask, Repeat};
 use super::fault::{CONCURRENCY, Failure, RATE_LIMIT};
 use super::health::Health;
 use super::limits::{Limits, Used};
+use super::network::Away;
 use super::token::{self, Flights, Pass};
 use super::turns::{Turn, Turns};
 use super::{codes, wire};
@@ -75,12 +77,12 @@ pub struct Client {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headroom {
     /// Path below `/cgi-bin/`.
-    pub api: &'static str,
+    pub api: String,
     pub minute: Used,
     pub hour: Used,
     /// The platform reported its limit; calls pause until then.
     pub blocked_until: Option<Timestamp>,
-    /// The platform does not answer; calls pause.
+    /// The platform does not answer us here; calls pause.
     pub is_broken: bool,
 }
 
@@ -112,14 +114,10 @@ impl Platform {
     }
 
     /// A question without a token, past every limit: the platform refuses it, and so shows that it is there.
-    pub(super) async fn knock(&self, path: &str) -> Result<reqwest::Response, String> {
-        let http = self.http.as_ref().map_err(Clone::clone)?;
+    pub(super) async fn knock(&self, path: &str) -> Result<reqwest::Response, Away> {
+        let http = self.http.as_ref().map_err(|why| Away::Other(why.clone()))?;
         let url = format!("{}/cgi-bin/{path}", self.base_url);
-        http.fresh
-            .get(url)
-            .send()
-            .await
-            .map_err(|error| described(&error))
+        http.fresh.get(url).send().await.map_err(|error| Away::of(&error))
     }
 
     pub fn client(&self, credentials: Credentials) -> Client {
@@ -171,18 +169,21 @@ impl Client {
         self
     }
 
-    /// What is left of each API's limits, of those this instance has called.
+    /// What is left of each API's limits, of those this instance has called, or any that shares the cache.
     pub async fn headroom(&self) -> Vec<Headroom> {
         let (corp, limits) = (self.credentials.corp, &self.platform.limits);
+        let here = self.platform.health.of(corp);
+        let mut paths: BTreeSet<String> = limits.called(corp).await.into_iter().collect();
+        paths.extend(here.iter().map(|(api, _)| api.path.to_owned()));
         let mut all = Vec::new();
-        for (api, is_broken) in self.platform.health.of(corp) {
-            let [minute, hour] = limits.used(corp, api).await;
+        for api in paths {
+            let [minute, hour] = limits.used(corp, &api).await;
             all.push(Headroom {
-                api: api.path,
                 minute,
                 hour,
-                blocked_until: limits.blocked_until(corp, api).await,
-                is_broken,
+                blocked_until: limits.blocked_until(corp, &api).await,
+                is_broken: here.iter().any(|(one, is_broken)| one.path == api && *is_broken),
+                api,
             });
         }
         all

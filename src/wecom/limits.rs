@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::ask::{Api, PER_HOUR_OF_ALL, PER_MINUTE_OF_ALL};
+use super::ask::{Api, PER_HOUR, PER_HOUR_OF_ALL, PER_MINUTE, PER_MINUTE_OF_ALL};
 use super::fault::Failure;
+use super::token;
 use crate::cache::{Cache, Rate};
 use crate::ids::CorpId;
 use crate::queue::Lane;
@@ -59,7 +60,7 @@ impl Limits {
         lane: Lane,
         by: Instant,
     ) -> Result<Passed, Failure> {
-        let block = self.block_of(corp, api).await;
+        let block = self.block_of(corp, api.path).await;
         if let Some(left) = block.as_ref().and_then(|block| self.left(block)) {
             return Err(Failure::HeldBack {
                 wait: left,
@@ -86,7 +87,7 @@ impl Limits {
     /// next full hour.
     pub(super) async fn block(&self, corp: CorpId, api: Api) {
         let now = self.clock.now();
-        let last = self.block_of(corp, api).await;
+        let last = self.block_of(corp, api.path).await;
         // Calls that were under way tell the same news.
         if last.as_ref().and_then(|block| self.left(block)).is_some() {
             return;
@@ -99,7 +100,7 @@ impl Limits {
         let remembered_ms = u64::try_from(until.0 - now.0 + PERSISTS_MS).unwrap_or(0);
         let life = Duration::from_millis(remembered_ms);
         self.cache
-            .put(&block_key(corp, api), &until.0.to_string(), life)
+            .put(&block_key(corp, api.path), &until.0.to_string(), life)
             .await;
         let pause_s = (until.0 - now.0) / 1_000;
         metrics::counter!("dianyu_platform_blocks_total", "api" => api.path).increment(1);
@@ -108,32 +109,39 @@ impl Limits {
 
     /// The platform takes calls again.
     pub(super) async fn unblock(&self, corp: CorpId, api: Api) {
-        self.cache.forget(&block_key(corp, api)).await;
+        self.cache.forget(&block_key(corp, api.path)).await;
     }
 
-    pub(super) async fn used(&self, corp: CorpId, api: Api) -> [Used; 2] {
-        let [minute, hour] = keys(corp, api);
+    /// Paths a corp has called lately, here or wherever the cache is shared.
+    pub(super) async fn called(&self, corp: CorpId) -> Vec<String> {
+        self.cache.rates_below(&format!("wecom:hour:{corp}:")).await
+    }
+
+    pub(super) async fn used(&self, corp: CorpId, path: &str) -> [Used; 2] {
+        let [minute, hour] = keys(corp, path);
+        let (per_minute, per_hour) =
+            token::with_own_limits(path).map_or((PER_MINUTE, PER_HOUR), |api| (api.per_minute, api.per_hour));
         [
             Used {
                 calls: self.cache.used(&minute, MINUTE).await,
-                of: api.per_minute,
+                of: per_minute,
             },
             Used {
                 calls: self.cache.used(&hour, HOUR).await,
-                of: api.per_hour,
+                of: per_hour,
             },
         ]
     }
 
     /// When the running block ends, if one runs.
-    pub(super) async fn blocked_until(&self, corp: CorpId, api: Api) -> Option<Timestamp> {
-        let block = self.block_of(corp, api).await?;
+    pub(super) async fn blocked_until(&self, corp: CorpId, path: &str) -> Option<Timestamp> {
+        let block = self.block_of(corp, path).await?;
         self.left(&block).map(|_| block.until)
     }
 
     /// The block that runs, or the one that has just ended.
-    async fn block_of(&self, corp: CorpId, api: Api) -> Option<Block> {
-        let until = self.cache.get(&block_key(corp, api)).await?.parse().ok()?;
+    async fn block_of(&self, corp: CorpId, path: &str) -> Option<Block> {
+        let until = self.cache.get(&block_key(corp, path)).await?.parse().ok()?;
         let is_recent = self.clock.now().0 < until + PERSISTS_MS;
         is_recent.then_some(Block {
             until: Timestamp(until),
@@ -159,7 +167,7 @@ fn share(lane: Lane) -> u64 {
 }
 
 fn rates(corp: CorpId, api: Api) -> [(String, Rate); 4] {
-    let [minute, hour] = keys(corp, api);
+    let [minute, hour] = keys(corp, api.path);
     [
         (minute, of_minute(api.per_minute)),
         (hour, of_hour(api.per_hour)),
@@ -171,8 +179,8 @@ fn rates(corp: CorpId, api: Api) -> [(String, Rate); 4] {
     ]
 }
 
-fn keys(corp: CorpId, api: Api) -> [String; 2] {
-    ["minute", "hour"].map(|span| format!("wecom:{span}:{corp}:{}", api.path))
+fn keys(corp: CorpId, path: &str) -> [String; 2] {
+    ["minute", "hour"].map(|span| format!("wecom:{span}:{corp}:{path}"))
 }
 
 /// The pace of a busy API. Together with what runs ahead it stays within 8,000 of the platform's 10,000.
@@ -194,8 +202,8 @@ fn of_hour(times: u64) -> Rate {
     }
 }
 
-fn block_key(corp: CorpId, api: Api) -> String {
-    format!("wecom:blocked:{corp}:{}", api.path)
+fn block_key(corp: CorpId, path: &str) -> String {
+    format!("wecom:blocked:{corp}:{path}")
 }
 
 #[cfg(test)]
@@ -259,7 +267,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        assert_eq!(limits.used(CORP, api).await[0], Used { calls: 20, of: 60 });
+        assert_eq!(limits.used(CORP, api.path).await[0].calls, 20);
         let other = CorpId(2);
         limits
             .pass(other, api, Lane::Sweep, Instant::now())

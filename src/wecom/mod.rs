@@ -37,6 +37,7 @@ mod wire;
 
 pub use client::{Client, Credentials, Headroom, Platform};
 pub use limits::Used;
+pub use network::{Away, beginning_of};
 pub use walk::Walk;
 
 /// A page of a list that goes on by cursor; `next` is `None` at the end, whatever the number of items.

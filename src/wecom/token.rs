@@ -28,6 +28,13 @@ const CORP_TICKET: Api = Api::freely("get_jsapi_ticket").an_hour(400);
 /// For `wx.agentConfig`; 100 an hour and app. path/90506 (read 2026-11-22).
 const APP_TICKET: Api = Api::freely("ticket/get").an_hour(100);
 
+/// The API at this path, where its limits are not those that all have.
+pub(super) fn with_own_limits(path: &str) -> Option<Api> {
+    [GETTOKEN, CORP_TICKET, APP_TICKET]
+        .into_iter()
+        .find(|api| api.path == path)
+}
+
 /// One is renewed this long before it ends, give or take: instances should not all think of it at once.
 const EARLY_MS: std::ops::RangeInclusive<i64> = 300_000..=600_000;
 /// No try to fetch one begins later than this; with the deadline of a call it is over before the lock is.

@@ -119,6 +119,10 @@ async fn every_persona_finds_their_way() {
         if role == "marketer" {
             pages.extend(compose(&mut browser, &url).await);
         }
+        if role == "admin" {
+            have_checks_made(&mut browser, &url).await;
+            have_all_synced(&mut browser, &url).await;
+        }
         for (window, width, height) in WINDOWS {
             browser.window(width, height).await;
             for (theme, lang) in LOOKS {
@@ -126,6 +130,12 @@ async fn every_persona_finds_their_way() {
                 browser.cookie(&url, "lang", lang).await;
                 for (name, address) in &pages {
                     browser.go(address).await;
+                    // What is folded away must fit as well.
+                    browser
+                        .run(
+                            "document.querySelectorAll('main details').forEach(fold => { fold.open = true })",
+                        )
+                        .await;
                     let what = format!("{role} {name} {window} {theme} {lang}");
                     check(&mut browser, &url, &what, width, lang).await;
                     if let Some(folder) = &shots {
@@ -244,6 +254,83 @@ async fn compose(browser: &mut Browser, url: &str) -> Vec<(String, String)> {
         .enumerate()
         .map(|(step, page)| (format!("composer-{}", step + 1), format!("{draft}/{page}")))
         .collect()
+}
+
+/// Looks at a page again and again until it says so: `script` answers `null` as long as it does not.
+async fn until(browser: &mut Browser, address: &str, what: &str, script: &str) -> Value {
+    for _ in 0..120 {
+        browser.go(address).await;
+        let answer = browser.run(script).await;
+        if !answer.is_null() {
+            return answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    panic!("{what}: not within a minute");
+}
+
+/// Presses "check now", as an administrator does, and reads what was found.
+async fn have_checks_made(browser: &mut Browser, url: &str) {
+    let address = format!("{url}/admin/platform");
+    browser.go(&address).await;
+    browser
+        .press("form[action='/admin/platform/checks'] button")
+        .await;
+    let made = "const rows = [...document.querySelectorAll('main tbody tr')];
+        const is_made = rows.length > 0 && !document.querySelector('button[disabled]');
+        return is_made ? [document.querySelector('.answer').innerText, rows.map(row => row.textContent)] : null";
+    let found = until(browser, &address, "the checks are made", made).await;
+    let answer = found[0].as_str().unwrap_or_default();
+    assert!(!answer.contains("不通过：") && answer.contains('项'), "{answer}");
+    let rows: Vec<&str> = found[1]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(rows.len() >= 28, "{rows:?}");
+    for (check, finding) in [
+        ("数据库", "可以写入"),
+        ("公开地址", "通到这里"),
+        ("回调地址", "能答上企业微信的验证"),
+        ("权限：客户朋友圈", "企业微信允许我们读取"),
+    ] {
+        let row = rows.iter().find(|row| row.starts_with(check));
+        let row = row.unwrap_or_else(|| panic!("no row `{check}`: {rows:?}"));
+        assert!(row.contains("正常") && row.contains(finding), "{row}");
+    }
+}
+
+/// Starts a sync and waits for its end.
+async fn have_all_synced(browser: &mut Browser, url: &str) {
+    let address = format!("{url}/admin/platform/sync");
+    browser.go(&address).await;
+    let runs = "return document.querySelectorAll('main section:last-of-type tbody tr').length";
+    let before = browser.run(runs).await.as_u64().unwrap_or_default();
+    browser.press("form[action='/admin/platform/sync'] button").await;
+    let ended = "return document.querySelector(\"form[action='/admin/platform/sync/end']\") ? null
+        : [...document.querySelectorAll('main section:first-of-type tbody tr')].map(row => row.innerText)";
+    let steps = until(browser, &address, "the sync ends", ended).await;
+    let steps: Vec<&str> = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(steps.len(), 4, "{steps:?}");
+    assert!(steps.iter().all(|step| step.contains("完成")), "{steps:?}");
+    let contacts = steps
+        .iter()
+        .find(|step| step.starts_with("客户\t") || step.starts_with("客户\n"));
+    let contacts = contacts.unwrap_or_else(|| panic!("no step for contacts: {steps:?}"));
+    assert!(contacts.contains("位成员"), "{contacts}");
+    let after = browser.run(runs).await.as_u64().unwrap_or_default();
+    assert_eq!(after, (before + 1).min(20), "the run is listed");
+    let last = browser
+        .run("return document.querySelector('main section:last-of-type tbody tr').innerText")
+        .await;
+    let last = last.as_str().unwrap_or_default();
+    assert!(last.contains("手动同步") && last.contains("完成"), "{last}");
 }
 
 async fn next(browser: &mut Browser, leads_to: &str) {

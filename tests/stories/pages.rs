@@ -334,3 +334,13 @@ fn what_domains_say_has_a_sentence_in_both_languages_with_the_values_it_needs() 
         }
     }
 }
+
+#[test]
+fn english_has_straight_quotes() {
+    // Fonts for Chinese, in which they stand beside it, draw curly ones as wide as a character.
+    let texts = include_str!("../../locales/en.ftl");
+    for (line, text) in texts.lines().enumerate() {
+        let is_straight = !text.contains(['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}']);
+        assert!(is_straight, "locales/en.ftl:{}: {text}", line + 1);
+    }
+}

@@ -100,6 +100,12 @@ pub async fn note_refused(tx: &Tx, corp: CorpId, why: Refused, now: Timestamp) -
     Ok(())
 }
 
+/// Forgets it.
+pub async fn forget_refused(tx: &Tx, corp: CorpId) -> Result<()> {
+    db::run(tx, "delete from callback_refusal where corp_id = $1", args![corp]).await?;
+    Ok(())
+}
+
 /// When the last callback was refused, and why.
 pub async fn last_refused(conn: &impl Conn, corp: CorpId) -> Result<Option<(Timestamp, Refused)>> {
     let sql = "select refused_at, reason from callback_refusal where corp_id = $1";

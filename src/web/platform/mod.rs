@@ -20,6 +20,7 @@ use crate::doctor::{self, Kept, Line, Truth};
 use crate::error::Error;
 use crate::routes::Routes;
 use crate::sync::Run;
+use crate::web::shell::escape;
 use crate::web::{Form, Result, Shell, Show, lang, session};
 
 /// How long a post waits for the checks; those that take longer show on the page when they are made.
@@ -43,20 +44,24 @@ pub struct CheckLine {
     pub name: String,
     pub class: &'static str,
     pub state: String,
-    pub finding: String,
-    pub way_out: Option<String>,
+    pub finding: Safe<String>,
+    pub way_out: Option<Safe<String>>,
 }
 
 #[derive(Template)]
 #[template(path = "platform/checks.html")]
 pub struct ChecksPage {
     pub shell: Shell,
+    /// Whether all is well, and if not, what is not.
     pub answer: Safe<String>,
     pub checked: String,
+    /// How true the mirror is.
+    pub truth: Safe<String>,
     pub is_under_way: bool,
     /// What is wrong, the worst first.
     pub to_mend: Vec<CheckLine>,
     pub others: Vec<CheckLine>,
+    pub others_are: String,
 }
 
 impl ChecksPage {
@@ -71,8 +76,10 @@ impl ChecksPage {
         let mut others = of(doctor::State::Ok);
         others.extend(of(doctor::State::NotChecked));
         Self {
-            answer: answer(doctor::truth(runs), &shell),
+            answer: verdict(kept, &shell),
             checked: checked(kept, &shell),
+            truth: truth(doctor::truth(runs), &shell),
+            others_are: others_are(kept, &shell),
             is_under_way: kept.is_under_way,
             to_mend,
             others,
@@ -81,8 +88,52 @@ impl ChecksPage {
     }
 }
 
+/// Checks named in the answer; the others stand below.
+const NAMED: usize = 3;
+
+/// Whether all is well.
+fn verdict(kept: &Kept, shell: &Shell) -> Safe<String> {
+    let Some(report) = &kept.report else {
+        let is_made = kept.is_under_way;
+        return shell.rich(
+            if is_made {
+                "platform-answer-first"
+            } else {
+                "platform-answer-never"
+            },
+            &[],
+        );
+    };
+    let named = |state: doctor::State| {
+        let lines = report.lines.iter().filter(|line| line.state == state);
+        let names: Vec<String> = lines.map(|line| lang::check(shell.lang, &line.check)).collect();
+        let more = if names.len() > NAMED { "…" } else { "" };
+        names[..names.len().min(NAMED)].join(&shell.t("platform-and")) + more
+    };
+    for (state, key) in [
+        (doctor::State::Failed, "platform-answer-failed"),
+        (doctor::State::Warning, "platform-answer-watch"),
+    ] {
+        let count = report.count(state);
+        if count > 0 {
+            return shell.rich(key, &[("count", count.into()), ("names", named(state).into())]);
+        }
+    }
+    let ok = report.count(doctor::State::Ok);
+    shell.rich("platform-answer-well", &[("count", ok.into())])
+}
+
+fn others_are(kept: &Kept, shell: &Shell) -> String {
+    let count = |state| kept.report.as_ref().map_or(0, |report| report.count(state));
+    let (ok, skipped) = (count(doctor::State::Ok), count(doctor::State::NotChecked));
+    match skipped {
+        0 => shell.t1("platform-others", "ok", ok),
+        _ => shell.t2("platform-others-skipped", "ok", ok, "skipped", skipped),
+    }
+}
+
 /// How true the mirror was.
-pub(super) fn answer(truth: Option<Truth>, shell: &Shell) -> Safe<String> {
+pub(super) fn truth(truth: Option<Truth>, shell: &Shell) -> Safe<String> {
     let Some(truth) = truth else {
         return shell.rich("platform-truth-none", &[]);
     };
@@ -117,15 +168,30 @@ fn check_line(line: &Line, shell: &Shell) -> CheckLine {
         doctor::State::Failed => ("r", "failed"),
         doctor::State::NotChecked => ("", "not-checked"),
     };
-    // Backquotes set names apart on a terminal; on a page they are only dust.
-    let plain = |text: String| text.replace('`', "");
     CheckLine {
-        name: lang::check(shell.lang, &line.check),
+        name: sentence(&lang::check(shell.lang, &line.check)),
         class,
         state: shell.t(&format!("platform-state-{word}")),
-        finding: plain(lang::finding(shell.lang, line)),
-        way_out: lang::way_out(shell.lang, line).map(plain),
+        finding: marked(&sentence(&lang::finding(shell.lang, line))),
+        way_out: lang::way_out(shell.lang, line).map(|way| marked(&sentence(&way))),
     }
+}
+
+/// A line of a terminal as a sentence of a page: it begins with a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+/// What stands between backquotes is to be typed or compared: it is set apart.
+fn marked(text: &str) -> Safe<String> {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        0 => escape(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    Safe(parts.collect())
 }
 
 async fn show(app: State<App>, shell: Shell, me: Operator) -> Result<Show<ChecksPage>> {

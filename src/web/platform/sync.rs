@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Nothing, RUNS, answer};
+use super::{Nothing, RUNS, truth};
 use crate::app::App;
 use crate::auth::{Operator, audit};
 use crate::doctor;
@@ -94,6 +94,7 @@ impl SyncPart {
     pub fn new(shell: Shell, runs: &[Run], unread: &[Unread], all_unread: i64) -> Self {
         let shown = runs.first();
         let steps = shown.map_or(&[][..], |run| &run.steps);
+        let is_first = is_first_whole(runs);
         Self {
             answer: headline(runs, &shell),
             id: shown.map(|run| run.id),
@@ -101,22 +102,43 @@ impl SyncPart {
             class: shown.map_or("", |run| class(&run.state)),
             state: shown.map(|run| state(&run.state, &shell)).unwrap_or_default(),
             begun: shown.map(|run| begun(run, &shell)).unwrap_or_default(),
-            steps: steps.iter().map(|step| step_line(step, &shell)).collect(),
+            steps: steps
+                .iter()
+                .map(|step| step_line(step, is_first, &shell))
+                .collect(),
             unread: unread.iter().map(|part| unread_line(part, &shell)).collect(),
             more_unread: all_unread - unread.len() as i64,
-            runs: runs.iter().map(|run| run_line(run, &shell)).collect(),
+            runs: (0..runs.len())
+                .map(|place| run_line(&runs[place], is_first_whole(&runs[place..]), &shell))
+                .collect(),
             shell,
         }
     }
 }
 
+/// Whether the newest of these runs has no whole one before it: all it reads is new to us, and nothing is corrected.
+fn is_first_whole(runs: &[Run]) -> bool {
+    let before = runs.get(1..).unwrap_or_default();
+    runs.len() < RUNS as usize && !before.iter().any(|run| run.state == "done")
+}
+
 fn headline(runs: &[Run], shell: &Shell) -> Safe<String> {
     let running = runs.first().filter(|run| run.is_running());
     let step = running.and_then(|run| run.steps.iter().find(|step| step.state == "running"));
+    if let Some(failed) = runs.first().filter(|run| run.state == "failed") {
+        let problem = failed.steps.iter().find_map(|step| step.problem.as_deref());
+        return shell.rich(
+            "sync-failed",
+            &[
+                ("when", shell.when(&failed.started_at).into()),
+                ("why", why(problem.unwrap_or_default(), shell).into()),
+            ],
+        );
+    }
     let Some(step) = step else {
         return match runs.is_empty() {
             true => shell.rich("sync-none", &[]),
-            false => answer(doctor::truth(runs), shell),
+            false => truth(doctor::truth(runs), shell),
         };
     };
     let left = step.left_ms(shell.now);
@@ -172,7 +194,7 @@ fn step_name(step: &StepState, shell: &Shell) -> String {
     }
 }
 
-fn step_line(step: &StepState, shell: &Shell) -> StepLine {
+fn step_line(step: &StepState, is_first: bool, shell: &Shell) -> StepLine {
     let is_known = step.total > 0;
     let (done, total) = (format::count(step.done), format::count(step.total));
     let pace = step
@@ -196,7 +218,11 @@ fn step_line(step: &StepState, shell: &Shell) -> StepLine {
         },
         pace: pace.unwrap_or_else(|| format::NONE.to_owned()),
         left: left.unwrap_or_else(|| format::NONE.to_owned()),
-        corrected: format::count(step.changed + step.closed),
+        corrected: if is_first {
+            format::NONE.to_owned()
+        } else {
+            format::count(step.changed + step.closed)
+        },
         failed: step.failed,
         problem: step
             .problem
@@ -253,7 +279,7 @@ fn unread_line(part: &Unread, shell: &Shell) -> UnreadLine {
     }
 }
 
-fn run_line(run: &Run, shell: &Shell) -> RunLine {
+fn run_line(run: &Run, is_first: bool, shell: &Shell) -> RunLine {
     let sum = |of: fn(&StepState) -> i64| run.steps.iter().map(of).sum::<i64>();
     let (seen, corrected) = (
         format::count(sum(|step| step.seen)),
@@ -264,7 +290,11 @@ fn run_line(run: &Run, shell: &Shell) -> RunLine {
         kind: kind(run, shell),
         class: class(&run.state),
         state: state(&run.state, shell),
-        drift: shell.with("sync-drift", &[("seen", &seen), ("corrected", &corrected)]),
+        drift: if is_first {
+            shell.with("sync-drift-first", &[("seen", &seen)])
+        } else {
+            shell.with("sync-drift", &[("seen", &seen), ("corrected", &corrected)])
+        },
         failed: format::count(sum(|step| step.failed)),
     }
 }

@@ -146,7 +146,7 @@ async fn a_platform_that_is_down_is_spared_and_tried_again() {
     let broken: Vec<_> = all
         .iter()
         .filter(|api| api.is_broken)
-        .map(|api| api.api)
+        .map(|api| api.api.as_str())
         .collect();
     assert_eq!(broken, ["department/list"]);
     client.tags().await.unwrap();
