@@ -102,9 +102,9 @@ impl Away {
             return Some(Self::Tls(text.to_owned()));
         }
         let io = cause.downcast_ref::<std::io::Error>()?;
-        // What is wrapped in such an error is not among the sources.
-        if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return Some(Self::Tls(text.to_owned()));
+        // What such an error wraps is not among its sources: only what that comes from is.
+        if let Some(inner) = io.get_ref() {
+            return Self::of_cause(inner, &inner.to_string());
         }
         match io.kind() {
             std::io::ErrorKind::ConnectionRefused => Some(Self::Refused),
