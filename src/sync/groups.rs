@@ -10,9 +10,9 @@ use super::model::Step;
 use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, MAX_RESTARTS, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
-use crate::db::{self, Halves, Tx};
+use crate::db::{self, Halves};
 use crate::directory;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::groups::{self, Reading};
 use crate::ids::{GroupId, UserId};
 use crate::queue::Lane;
@@ -85,17 +85,6 @@ struct Seen {
 }
 
 impl Reader<'_> {
-    /// A transaction that only the run's owner gets.
-    async fn begin(&self) -> Result<Tx> {
-        let work = self.work;
-        let tx = work.app.db.begin().await?;
-        if store::hold(&tx, work.corp, work.run, work.epoch, store::LEASE_MS).await? {
-            return Ok(tx);
-        }
-        work.over.cancel();
-        Err(Error::internal("the sync was let go of"))
-    }
-
     async fn list(&mut self) -> Result<()> {
         let work = self.work;
         if !store::is_planned(&work.app.db, work.corp, work.run, Step::Groups).await? {
@@ -105,7 +94,7 @@ impl Reader<'_> {
             } else {
                 vec![Vec::new()]
             };
-            let tx = self.begin().await?;
+            let tx = self.work.begin().await?;
             store::add_parts(&tx, work.corp, work.run, Step::Groups, &owners).await?;
             tx.commit().await?;
         }
@@ -167,7 +156,7 @@ impl Reader<'_> {
 
     async fn divide(&self, part: &Part, into: &[Vec<UserId>]) -> Result<()> {
         let (corp, run) = (self.work.corp, self.work.run);
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         store::add_parts(&tx, corp, run, Step::Groups, into).await?;
         store::drop_part(&tx, corp, run, part.part).await?;
         tx.commit().await
@@ -175,7 +164,7 @@ impl Reader<'_> {
 
     async fn give_up(&mut self, part: &Part, why: String) -> Result<()> {
         let (corp, run) = (self.work.corp, self.work.run);
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         store::fail_part(&tx, corp, run, part.part, &why).await?;
         let by = Progress {
             failed: 1,
@@ -189,7 +178,7 @@ impl Reader<'_> {
 
     async fn keep_page(&self, part: &Part, items: &[ListedGroup], cursor: Option<&str>) -> Result<()> {
         let (work, act) = (self.work, self.work.app.act(Actor::Platform));
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         groups::listed(&tx, &act, work.corp, items, self.began_at).await?;
         store::move_part(&tx, work.corp, work.run, part.part, self.began_at, cursor).await?;
         tx.commit().await
@@ -198,7 +187,7 @@ impl Reader<'_> {
     async fn look_at_each(&mut self) -> Result<()> {
         let (work, db) = (self.work, &self.work.app.db);
         let left = groups::unread_count(db, work.corp, self.began_at).await?;
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         store::set_left(&tx, work.corp, work.run, Step::Groups, left).await?;
         tx.commit().await?;
         let mut after = GroupId(0);
@@ -265,7 +254,7 @@ impl Reader<'_> {
     /// Counts groups that could not be read, or (named) one that could not be stored.
     async fn fail(&mut self, count: i64, why: String, named: Option<&str>) -> Result<()> {
         let (corp, run) = (self.work.corp, self.work.run);
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         if let Some(chat_id) = named {
             let name = UserId(chat_id.to_owned());
             store::add_failed(&tx, corp, run, Step::Groups, &name, &why).await?;
@@ -284,7 +273,7 @@ impl Reader<'_> {
     async fn keep_together(&self, looks: &[Seen]) -> Result<()> {
         let (work, act) = (self.work, self.work.app.act(Actor::Platform));
         let mut by = Progress::default();
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         for look in looks {
             let reading = Reading {
                 corp: work.corp,

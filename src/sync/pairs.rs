@@ -248,7 +248,7 @@ impl Writer<'_> {
         let customer = &item.contact.external_userid;
         let why = format!("the database does not take customer `{customer}`: {why}");
         tracing::warn!(corp.id = %work.corp, contact.external_userid = %customer, error = %why, "a pair was passed by");
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         let shown: Vec<Shown<'_>> = alone.shown().collect();
         self.reading(alone.read_at).note_seen(&tx, &shown).await?;
         let member = &item.follow.userid;
@@ -274,21 +274,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A transaction that only the run's owner gets.
-    async fn begin(&self) -> Result<Tx> {
-        let work = self.work;
-        let tx = work.app.db.begin().await?;
-        if store::hold(&tx, work.corp, work.run, work.epoch, store::LEASE_MS).await? {
-            return Ok(tx);
-        }
-        work.over.cancel();
-        Err(Error::internal("the sync was let go of"))
-    }
-
     /// `moves`: whether the parts stand after these pages then.
     async fn try_to_keep(&mut self, told: &[Told], moves: bool) -> Result<()> {
         let (work, app) = (self.work, self.work.app);
-        let tx = self.begin().await?;
+        let tx = self.work.begin().await?;
         let shown: Vec<Shown<'_>> = told.iter().filter_map(page).flat_map(Piece::shown).collect();
         let reading = self.reading(app.now());
         let mirrored: Mirrored = reading.of_pairs(&tx, &app.act(Actor::Platform), &shown).await?;

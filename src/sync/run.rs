@@ -229,6 +229,16 @@ impl Work<'_> {
         Ok(is_ours)
     }
 
+    /// A transaction that only the run's owner gets.
+    pub async fn begin(&self) -> Result<Tx> {
+        let tx = self.app.db.begin().await?;
+        if store::hold(&tx, self.corp, self.run, self.epoch, store::LEASE_MS).await? {
+            return Ok(tx);
+        }
+        self.over.cancel();
+        Err(Error::internal("the sync was let go of"))
+    }
+
     async fn give_back(&self) -> Result<()> {
         let tx = self.app.db.begin().await?;
         store::hold(&tx, self.corp, self.run, self.epoch, 0).await?;
