@@ -52,7 +52,20 @@ enum Command {
     Metrics(metrics::Command),
 }
 
+/// Whoever reads our output may stop reading (`dianyu stores list | head`), which is no fault of ours.
+fn end_quietly_when_nobody_reads() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        tell(panic);
+    }));
+}
+
 fn main() -> std::process::ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = Cli::parse();
     // The only failure is a provider that is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -104,7 +104,7 @@ async fn list(app: &App, of: &Of) -> anyhow::Result<String> {
     let marked = departments.iter().filter(|one| one.is_marked).count();
     Ok(match marked {
         0 => "nothing is marked: every department that holds members is a store".to_owned(),
-        marked => format!("{marked} departments are marked as stores"),
+        marked => format!("departments marked as stores: {marked}"),
     })
 }
 

@@ -217,7 +217,7 @@ pub async fn jobs(app: &App, corp: &Corp) -> Result<Line> {
     if late_ms > JOB_LATE_MS {
         let finding = said!(
             "doctor-jobs-late",
-            "{waiting} jobs are due and wait, the oldest for {minutes} minutes",
+            "{waiting} jobs and callbacks wait, the oldest for {minutes} minutes",
             waiting = waiting,
             minutes = late_ms / MINUTE_MS
         );
@@ -252,7 +252,7 @@ pub async fn jobs(app: &App, corp: &Corp) -> Result<Line> {
         "jobs",
         said!(
             "doctor-jobs-ok",
-            "{waiting} jobs are due, none is late or given up",
+            "{waiting} jobs and callbacks wait, none is late or given up",
             waiting = waiting
         ),
     ))

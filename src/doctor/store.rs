@@ -69,10 +69,13 @@ pub async fn members(conn: &impl Conn, corp: CorpId) -> Result<i64> {
     db::count(conn, sql, args![corp]).await
 }
 
-/// Jobs of a corp that are due and wait: how many, and since when the oldest.
+/// Jobs of a corp that are due and callbacks that nobody has read: how many wait, and since when the oldest.
 pub async fn overdue(conn: &impl Conn, corp: CorpId, now: Timestamp) -> Result<(i64, Option<Timestamp>)> {
-    let sql =
-        "select count(*), min(run_at) from job where corp_id = $1 and state = 'waiting' and run_at <= $2";
+    let sql = "select count(*), min(at) from (
+           select run_at as at from job where corp_id = $1 and state = 'waiting' and run_at <= $2
+           union all
+           select received_at from inbox where corp_id = $1 and state = 'new'
+         ) waits";
     let rows = db::rows(conn, sql, args![corp, now]).await?;
     let row = rows.first();
     let count = row.map(|row| db::column(row, 0)).transpose()?;

@@ -40,6 +40,17 @@ async fn a_mirror_that_drifts_and_jobs_that_wait_are_named() {
         .await;
     let report = clinic.examine().await;
     names(cause(&report), "jobs", &["120 minutes", "--no-jobs"]);
+
+    let clinic = Clinic::open().await;
+    let at = clinic.app.now().plus_ms(-2 * HOUR_MS).0;
+    clinic
+        .shop
+        .run(&format!(
+            "insert into inbox (corp_id, body_hash, body, received_at, state) values (1, 'u', '<xml/>', {at}, 'new')"
+        ))
+        .await;
+    let report = clinic.examine().await;
+    names(cause(&report), "jobs", &["1 jobs and callbacks", "120 minutes"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
