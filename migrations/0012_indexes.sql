@@ -6,5 +6,3 @@ drop index contact_phone;
 create index contact_phone on contact (corp_id, phone_blind) where phone_blind is not null;
 drop index follow_period_until;
 create index follow_period_until on follow_period (corp_id, until_day) where until_day is not null;
-drop index job_unique;
-create unique index job_unique on job (corp_id, kind, unique_key) where unique_key is not null;

@@ -68,8 +68,7 @@ pub const MAX_ATTEMPTS: i64 = 12;
 const INSERT: &str =
     "insert into job (id, corp_id, kind, payload, lane, state, run_at, attempts, lease_epoch,
    lease_until, unique_key, created_at)";
-const UNLESS_WAITING: &str =
-    "on conflict (corp_id, kind, unique_key) where unique_key is not null do nothing";
+const UNLESS_WAITING: &str = "on conflict (corp_id, kind, unique_key) do nothing";
 
 /// Writes a job in the caller's transaction. `false`: one with this key is there already.
 pub async fn enqueue(tx: &Tx, ids: &Ids, now: Timestamp, job: NewJob<'_>) -> Result<bool> {

@@ -86,10 +86,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let query = Query::<Signed>::from_request_parts(parts, state).await;
         match (path, query) {
-            (Ok(Path(corpid)), Ok(Query(signed))) => Ok(Self { corpid, signed }),
+            (Ok(Path(corpid)), Ok(Query(signed))) if is_corpid(&corpid) => Ok(Self { corpid, signed }),
             _ => Err(refuse("", "the address cannot be read")),
         }
     }
+}
+
+fn is_corpid(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// The platform asks whether this address is ours: the decrypted `echostr` is the answer, and nothing around it.

@@ -1,5 +1,8 @@
 //! A batch that the database refuses, taken apart until the rows it does not take stand alone: the others pass by them.
 
+use super::dialect::refusal;
+use crate::error::{Error, Result};
+
 /// What of a batch is still to be stored.
 pub struct Halves<'a, T> {
     waiting: Vec<&'a [T]>,
@@ -25,6 +28,17 @@ impl<'a, T> Halves<'a, T> {
         let (first, second) = refused.split_at(refused.len() / 2);
         self.waiting.extend([second, first]);
         None
+    }
+
+    /// The same by what the database said; answers a row that stands alone with why it is not taken.
+    ///
+    /// # Errors
+    /// `error` itself when it is about no row.
+    pub fn divide_by(&mut self, refused: &'a [T], error: Error) -> Result<Option<(&'a T, String)>> {
+        match refusal(&error) {
+            Some(why) => Ok(self.divide(refused).map(|alone| (alone, why))),
+            None => Err(error),
+        }
     }
 }
 

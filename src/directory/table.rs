@@ -84,7 +84,8 @@ impl Row {
 
 /// The columns and rows of a table; a spreadsheet's own copy has tabs between its fields.
 pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Row>)> {
-    let text = text.trim_start_matches('\u{feff}');
+    // The reader counts a line less for each pair of line ends.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let head = text.lines().next().unwrap_or_default();
     let is_tabbed = head.contains('\t') && !head.contains(',');
     let mut reader = csv::ReaderBuilder::new()
@@ -107,6 +108,10 @@ pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Row>)> {
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         let line = record.position().map_or(0, csv::Position::line);
+        // A quote that is never closed swallows the rows after it.
+        if record.iter().any(|field| field.contains(['\n', '\r'])) {
+            return Err(unreadable_at(line));
+        }
         let fields = columns.iter().cloned().zip(record.iter().map(str::to_owned));
         rows.push(Row {
             line,
@@ -127,7 +132,10 @@ pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Row>)> {
 }
 
 fn unreadable(error: csv::Error) -> Error {
-    let line = error.position().map_or(1, csv::Position::line);
+    unreadable_at(error.position().map_or(1, csv::Position::line))
+}
+
+fn unreadable_at(line: u64) -> Error {
     Error::invalid(
         format!("/rows/{line}"),
         said!(
@@ -160,6 +168,20 @@ mod tests {
         }
         let (_, rows) = read("userid\tstore_code\nli\tS1\n").unwrap();
         assert_eq!(rows[0].field("store_code"), Some("S1"));
+    }
+
+    #[test]
+    fn a_row_is_known_by_its_line_and_an_open_quote_swallows_none() {
+        for end in ["\n", "\r\n"] {
+            let text = ["userid,store_code", "li,S1", "wang,S2"].join(end);
+            let (_, rows) = read(&text).unwrap();
+            assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3]);
+            let open = ["userid,store_code", "li,S1", "wang,\"S2", "zhou,S3"].join(end);
+            let Err(Error::Invalid(problems)) = read(&open) else {
+                panic!("it was read");
+            };
+            assert_eq!(problems[0].pointer, "/rows/3");
+        }
     }
 
     #[test]

@@ -29,13 +29,13 @@ const RUNS: i64 = 30;
 pub async fn sweep(app: &App, corp: &Corp) -> Result<Line> {
     let runs = sync::list(&app.db, &Scope::whole(corp.id), RUNS).await?;
     if let Some(run) = runs.first().filter(|run| run.state == "failed") {
-        let problem = run.steps.iter().find_map(|step| step.problem.clone());
+        let problem = run.problem();
         return Ok(Line::failed(
             "sweep",
             said!(
                 "doctor-sweep-failed",
                 "the last sync ended without reaching its end: {why}",
-                why = problem.clone().unwrap_or_default()
+                why = problem.unwrap_or_default()
             ),
             sync_way(corp),
         ));

@@ -18,7 +18,6 @@ use crate::groups::{self, Told};
 use crate::ids::{CorpId, ExternalUserId, UserId};
 use crate::job::{self, Job};
 use crate::queue::{self, Lane, NewJob};
-use crate::scope::Actor;
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use crate::wecom::callback::{self, Event, GroupChange, Received};
 use crate::welcomes;
@@ -73,7 +72,10 @@ async fn hand_over(app: &App) -> Result<usize> {
     let new = inbox::take_new(&tx, TOGETHER as i64).await?;
     let mut became = Vec::with_capacity(new.len());
     for callback in &new {
-        read_alone(app, &tx, callback, Lane::Callback).await?;
+        let greets =
+            callback::read_event(&callback.body).is_some_and(|received| greeting(&received).is_some());
+        let lane = if greets { Lane::Urgent } else { Lane::Callback };
+        read_alone(app, &tx, callback, lane).await?;
         became.push((callback.corp_id, State::Queued, callback.body_hash.as_str()));
     }
     inbox::mark(&tx, &became).await?;
@@ -232,7 +234,7 @@ async fn follow_up(app: &App, tx: &Tx, corp: CorpId, received: &Received) -> Res
         }
         Asked::Tags => reactions::tags_changed(tx, app, corp).await,
         Asked::Departments => reactions::departments_changed(tx, app, corp).await,
-        Asked::Leaver(userid) => reactions::member_left(tx, &app.act(Actor::Platform), corp, &userid).await,
+        Asked::Leaver(userid) => reactions::member_left(tx, app, corp, &userid).await,
         Asked::Member { userid, new_userid } => {
             if let Some(new) = &new_userid {
                 directory::rename_member(tx, corp, &userid, new).await?;

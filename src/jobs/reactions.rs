@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::auth;
 use crate::contacts::Mirrored;
+use crate::contacts::inbox::LOOKS_AGAIN;
 use crate::contacts::jobs::{Recognised, RefreshMember, SyncPeople};
 use crate::db::Tx;
 use crate::directory;
@@ -12,8 +13,8 @@ use crate::error::Result;
 use crate::ids::{CorpId, UserId};
 use crate::job::{self, Job};
 use crate::orders;
-use crate::queue::Lane;
-use crate::scope::{Act, Actor};
+use crate::queue::{self, Lane, NewJob};
+use crate::scope::Actor;
 use crate::tags::jobs::SyncTags;
 
 /// Tags of rule groups never come with the corp's tags, so an unknown one asks for them once in this while.
@@ -61,10 +62,24 @@ pub async fn member_changed(tx: &Tx, app: &App, corp: CorpId, userid: &UserId) -
     Ok(())
 }
 
-/// A member left: no page answers them from this moment on.
-pub async fn member_left(tx: &Tx, act: &Act<'_>, corp: CorpId, userid: &UserId) -> Result<()> {
-    if let Some(associate) = directory::leave(tx, act, corp, userid).await? {
-        auth::end_associate(tx, act, corp, associate).await?;
+/// A member left: no page answers them from this moment on. The news may be older than their coming back, so they are
+/// looked at when reads lag no more.
+pub async fn member_left(tx: &Tx, app: &App, corp: CorpId, userid: &UserId) -> Result<()> {
+    let act = app.act(Actor::Platform);
+    if let Some(associate) = directory::leave(tx, &act, corp, userid).await? {
+        auth::end_associate(tx, &act, corp, associate).await?;
+        // Without a key: it must not keep a look that later news asks for from being made at once.
+        let look = NewJob {
+            corp,
+            kind: RefreshMember::NAME,
+            payload: queue::payload(&RefreshMember {
+                userid: userid.clone(),
+            }),
+            lane: RefreshMember::LANE,
+            run_at: app.now().plus_ms(LOOKS_AGAIN[0]),
+            unique_key: None,
+        };
+        queue::enqueue(tx, &app.ids, app.now(), look).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::model::Step;
 use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, MAX_RESTARTS, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
-use crate::db::{self, Halves};
+use crate::db::Halves;
 use crate::directory;
 use crate::error::Result;
 use crate::groups::{self, Reading};
@@ -176,12 +176,33 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn keep_page(&self, part: &Part, items: &[ListedGroup], cursor: Option<&str>) -> Result<()> {
-        let (work, act) = (self.work, self.work.app.act(Actor::Platform));
+    /// Notes that the groups of a page are there; one that the database refuses is counted and passed by.
+    async fn keep_page(&mut self, part: &Part, items: &[ListedGroup], cursor: Option<&str>) -> Result<()> {
+        let mut halves = Halves::of(items);
+        while let Some(some) = halves.take() {
+            if let Err(error) = self.keep_listed(some).await
+                && let Some((alone, why)) = halves.divide_by(some, error)?
+            {
+                self.pass_by(&alone.chat_id, &why).await?;
+            }
+        }
+        let (corp, run) = (self.work.corp, self.work.run);
         let tx = self.work.begin().await?;
-        groups::listed(&tx, &act, work.corp, items, self.began_at).await?;
-        store::move_part(&tx, work.corp, work.run, part.part, self.began_at, cursor).await?;
+        store::move_part(&tx, corp, run, part.part, self.began_at, cursor).await?;
         tx.commit().await
+    }
+
+    async fn keep_listed(&self, items: &[ListedGroup]) -> Result<()> {
+        let act = self.work.app.act(Actor::Platform);
+        let tx = self.work.begin().await?;
+        groups::listed(&tx, &act, self.work.corp, items, self.began_at).await?;
+        tx.commit().await
+    }
+
+    async fn pass_by(&mut self, chat_id: &str, why: &str) -> Result<()> {
+        let why = format!("the database does not take group `{chat_id}`: {why}");
+        tracing::warn!(corp.id = %self.work.corp, error = %why, "a group was passed by");
+        self.fail(1, why, Some(chat_id)).await
     }
 
     async fn look_at_each(&mut self) -> Result<()> {
@@ -236,16 +257,10 @@ impl Reader<'_> {
         }
         let mut halves = Halves::of(&shown);
         while let Some(some) = halves.take() {
-            let Err(error) = self.keep_together(some).await else {
-                continue;
-            };
-            let Some(why) = db::refusal(&error) else {
-                return Err(error);
-            };
-            if let Some(alone) = halves.divide(some) {
-                let why = format!("the database does not take group `{}`: {why}", alone.chat_id);
-                tracing::warn!(corp.id = %self.work.corp, error = %why, "a group was passed by");
-                self.fail(1, why, Some(&alone.chat_id)).await?;
+            if let Err(error) = self.keep_together(some).await
+                && let Some((alone, why)) = halves.divide_by(some, error)?
+            {
+                self.pass_by(&alone.chat_id, &why).await?;
             }
         }
         Ok(())

@@ -63,6 +63,15 @@ impl Run {
         self.state == "running"
     }
 
+    /// What stopped the run, or else what stood in its way.
+    pub fn problem(&self) -> Option<&str> {
+        let (failed, others): (Vec<_>, Vec<_>) = self.steps.iter().partition(|step| step.state == "failed");
+        failed
+            .into_iter()
+            .chain(others)
+            .find_map(|step| step.problem.as_deref())
+    }
+
     /// How many rows the run had to correct.
     pub fn corrections(&self) -> i64 {
         self.steps.iter().map(|step| step.changed + step.closed).sum()

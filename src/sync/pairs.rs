@@ -92,7 +92,7 @@ async fn plan(work: &Work<'_>, client: &Client) -> Result<()> {
     }
     let members = client.follow_users().await?;
     let parts: Vec<Vec<UserId>> = members.chunks(MEMBERS).map(<[UserId]>::to_vec).collect();
-    let tx = work.app.db.begin().await?;
+    let tx = work.begin().await?;
     store::add_parts(&tx, corp, run, Step::Contacts, &parts).await?;
     store::set_left(&tx, corp, run, Step::Contacts, members.len() as i64).await?;
     tx.commit().await

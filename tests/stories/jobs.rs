@@ -265,6 +265,10 @@ async fn every_wrong_callback_gets_the_same_refusal_and_leaves_nothing() {
             format!("{}{signed}", street.url.replace("/ww", "/%ff")),
             envelope.clone(),
         ),
+        (
+            format!("{}{signed}", street.url.replace("/ww", "/%00")),
+            envelope.clone(),
+        ),
     ];
     for (url, body) in cases {
         let answer = client.post(&url).body(body).send().await.unwrap();

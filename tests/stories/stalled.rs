@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use dianyu::contacts::inbox::{self, Arrived};
 use dianyu::db::{Backend, Conn as _};
 use dianyu::jobs;
 use dianyu::sandbox::{Fault, Plan};
@@ -118,4 +119,28 @@ async fn a_callback_that_cannot_be_read_does_not_hold_up_those_that_came_with_it
     street.settle().await;
     assert_eq!(of_state("read").await, 3);
     assert_eq!(street.shop.live_pairs().await, pairs + 3);
+}
+
+#[tokio::test]
+async fn a_member_whose_leaving_is_told_late_is_shut_out_and_let_in_again() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    let here = "select count(*) from associate where userid = 'li' and left_at is null";
+    assert_eq!(shop.number(here).await, 1);
+    let event = format!(
+        "<xml><ToUserName><![CDATA[{CORPID}]]></ToUserName><FromUserName><![CDATA[sys]]></FromUserName>\
+         <CreateTime>1719830401</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[change_contact]]></Event>\
+         <ChangeType><![CDATA[delete_user]]></ChangeType><UserID><![CDATA[li]]></UserID></xml>"
+    );
+    let told = Arrived {
+        corp: shop.corp,
+        body: event,
+        received_at: shop.now(),
+    };
+    inbox::keep(&shop.app.db, &[told]).await.unwrap();
+    street.settle().await;
+    assert_eq!(shop.number(here).await, 0);
+    street.after(MINUTE_MS);
+    street.settle().await;
+    assert_eq!(shop.number(here).await, 1, "the platform still has the member");
 }

@@ -126,7 +126,7 @@ fn headline(runs: &[Run], shell: &Shell) -> Safe<String> {
     let running = runs.first().filter(|run| run.is_running());
     let step = running.and_then(|run| run.steps.iter().find(|step| step.state == "running"));
     if let Some(failed) = runs.first().filter(|run| run.state == "failed") {
-        let problem = failed.steps.iter().find_map(|step| step.problem.as_deref());
+        let problem = failed.problem();
         return shell.rich(
             "sync-failed",
             &[
