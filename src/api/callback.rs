@@ -122,7 +122,11 @@ async fn verify(State(state): State<CallbackState>, call: Call) -> Response {
 /// One deadline for body, secrets and storing together.
 async fn receive(State(state): State<CallbackState>, call: Call, request: Request) -> Response {
     let corpid = call.corpid.clone();
-    match tokio::time::timeout(ANSWER, take(state, call, request)).await {
+    in_time(ANSWER, &corpid, take(state, call, request)).await
+}
+
+async fn in_time(at_most: Duration, corpid: &str, taking: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(at_most, taking).await {
         Ok(answer) => answer,
         Err(_) => {
             tracing::error!(
@@ -262,4 +266,22 @@ fn refuse(corpid: &str, reason: &str) -> Response {
 
 fn refused() -> Response {
     (StatusCode::FORBIDDEN, "refused\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let taking = async {
+            let _ = to_bytes(Body::from_stream(never), MAX_BODY).await;
+            StatusCode::OK.into_response()
+        };
+        let answer = in_time(Duration::from_millis(1), "ww1", taking).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

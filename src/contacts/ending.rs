@@ -19,8 +19,7 @@ pub enum Heard {
     /// The event is old, or heard before.
     Nothing,
     /// We do not know the pair, or not this stretch of it. The platform's reads may not show it yet, and show it for
-    /// good once they do: told
-    /// again after a later reading, the end is not lost.
+    /// good once they do: told again after a later reading, the end is not lost.
     TooEarly,
 }
 
