@@ -105,18 +105,6 @@ impl Backend {
         }
     }
 
-    /// The place of the `n`th value of a long row list. SQLite looks named places up one by one, which makes a
-    /// statement with thousands of them slow to read; bare `?` are counted.
-    pub(super) fn write_place(self, sql: &mut String, n: usize) {
-        match self {
-            Self::Sqlite => sql.push('?'),
-            Self::Postgres => {
-                sql.push('$');
-                sql.push_str(&n.to_string());
-            }
-        }
-    }
-
     /// Milliseconds since 1970 on the database's own clock: what leases are judged by.
     pub fn now_ms(self) -> &'static str {
         match self {

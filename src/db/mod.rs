@@ -10,6 +10,7 @@ mod halves;
 mod long;
 pub mod migrate;
 pub mod node;
+mod rows;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
@@ -24,15 +25,13 @@ use crate::error::{Error, Result};
 pub use dialect::{Backend, refusal};
 pub use halves::Halves;
 use long::{Deadline, Long, Seat};
+pub use rows::insert_many;
 
 /// Statement arguments: `args![corp, name, now]`.
 #[macro_export]
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$(sea_orm::Value::from($value)),*] };
 }
-
-/// Rows that one statement may carry. SQLite binds at most 32,766 values.
-const MAX_BINDS: usize = 32_000;
 
 /// Steps of SQLite's machine between two looks at the clock: about a millisecond.
 const PROGRESS: i32 = 10_000;
@@ -41,6 +40,9 @@ const PROGRESS: i32 = 10_000;
 /// what readers do not keep, the system's file cache does, once for all of them.
 const WRITER_CACHE: u32 = 65_536;
 const READER_CACHE: u32 = 8_192;
+
+/// Statements a SQLite connection remembers; the same insert comes in a few sizes.
+const STATEMENTS: usize = 400;
 
 /// How long PostgreSQL works on a statement before it gives up. SQLite knows no such limit; what may take long there
 /// goes through [`Db::at_length`].
@@ -137,6 +139,7 @@ impl Db {
                     // Pages of indexes change again and again while much is written: each is copied back once in 128 MB
                     // of log, not every 4 MB, and nobody waits for the copying so often.
                     .pragma("wal_autocheckpoint", "32000")
+                    .statement_cache_capacity(STATEMENTS)
             });
             options
         };
@@ -389,48 +392,6 @@ pub async fn run(tx: &Tx, sql: &str, args: Vec<Value>) -> Result<u64> {
 pub async fn run_alone(db: &Db, sql: &str, args: Vec<Value>) -> Result<u64> {
     let changed = db.write.execute_raw(statement(db, sql, args)).await?;
     Ok(changed.rows_affected())
-}
-
-/// Inserts many rows: `head` is `insert into t (a, b)`, `tail` what follows the values (`on conflict do nothing`).
-/// Answers how many rows were touched. Rows must all have the same width.
-pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<u64> {
-    let mut touched = 0;
-    for (sql, values) in insertions(tx.backend(), head, rows, tail) {
-        touched += run(tx, &sql, values).await?;
-    }
-    Ok(touched)
-}
-
-/// As few statements as the binds of each allow.
-fn insertions(
-    backend: Backend,
-    head: &str,
-    rows: Vec<Vec<Value>>,
-    tail: &str,
-) -> impl Iterator<Item = (String, Vec<Value>)> {
-    let width = rows.first().map_or(1, Vec::len);
-    let per_statement = (MAX_BINDS / width).clamp(1, 1_000);
-    let mut rows = rows.into_iter().peekable();
-    std::iter::from_fn(move || {
-        rows.peek()?;
-        let chunk: Vec<Vec<Value>> = rows.by_ref().take(per_statement).collect();
-        let mut sql = String::with_capacity(head.len() + tail.len() + chunk.len() * width * 7);
-        sql.push_str(head);
-        sql.push_str(" values ");
-        for row in 0..chunk.len() {
-            sql.push_str(if row == 0 { "(" } else { ",(" });
-            for cell in 0..width {
-                if cell > 0 {
-                    sql.push(',');
-                }
-                backend.write_place(&mut sql, row * width + cell + 1);
-            }
-            sql.push(')');
-        }
-        sql.push(' ');
-        sql.push_str(tail);
-        Some((sql, chunk.into_iter().flatten().collect()))
-    })
 }
 
 /// A list of ids as one argument, for [`dialect::in_ids`].

@@ -25,9 +25,10 @@ use crate::wecom::{Client, Page, Walk};
 const MEMBERS: usize = 20;
 /// Parts read at once.
 const READERS: usize = 6;
-/// Pages that wait for the writer, and that one transaction takes.
-const AHEAD: usize = 24;
-const TOGETHER: usize = 20;
+/// Pages that wait for the writer, and that one transaction takes at most. Rows land all over the indexes: the more of
+/// them come together, the fewer times a part of an index is written. More would keep others waiting too long.
+const AHEAD: usize = 60;
+const TOGETHER: usize = 50;
 /// A customer ceiling of 20,000 a member makes 200 full pages; short ones are allowed for.
 const MAX_PAGES: u64 = MEMBERS as u64 * 200 * 4;
 /// Tries of a page that a callback's write got in the way of.

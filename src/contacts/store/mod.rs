@@ -8,6 +8,7 @@ pub(super) mod ledger;
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 
 use super::*;
@@ -146,11 +147,14 @@ fn follow_conditions(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, al
     if let Some(tag) = filter.tag {
         ask(format!("{{f}}.tags like {}", all.arg(format!("% {tag} %"))));
     }
+    // A day is that of the pair's store; the instants of any zone's day lie between these, and lead by the index.
     if let Some(day) = filter.added_from {
-        ask(format!("{{f}}.added_day >= {}", all.arg(day)));
+        let (day, from) = (all.arg(day), all.arg(day.plus(-1).start(Tz::UTC)));
+        ask(format!("{{f}}.added_day >= {day} and {{f}}.added_at >= {from}"));
     }
     if let Some(day) = filter.added_to {
-        ask(format!("{{f}}.added_day <= {}", all.arg(day)));
+        let (day, until) = (all.arg(day), all.arg(day.plus(1).end(Tz::UTC)));
+        ask(format!("{{f}}.added_day <= {day} and {{f}}.added_at < {until}"));
     }
     if let Some(text) = filter
         .search

@@ -91,7 +91,10 @@ impl Writer<'_> {
 
     /// Added today or on one of the `days` before.
     fn added(&mut self, days: i64) -> String {
-        self.followed("f.added_day >= {}", self.today.plus(-days))
+        let day = self.today.plus(-days);
+        // The day is that of the pair's store; its instants lie after this one in any zone, which leads by the index.
+        let from = self.filter.arg(day.plus(-1).start(Tz::UTC));
+        self.followed(&format!("f.added_at >= {from} and f.added_day >= {{}}"), day)
     }
 
     /// Places of the first instant of the day so many days ago and of the end of today.
