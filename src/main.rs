@@ -7,7 +7,7 @@ mod commands;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    api_key, audit, corp, demo, doctor, metrics, migrate, operator, sandbox, serve, stores, sync,
+    api_key, audit, corp, demo, doctor, metrics, migrate, operator, sandbox, seed, serve, stores, sync,
 };
 
 /// 店语: customer engagement for retail chains on WeCom.
@@ -28,6 +28,8 @@ enum Command {
     Migrate,
     /// Start the simulator of the platform alone.
     Sandbox(sandbox::Args),
+    /// Fill the database with a synthetic chain, for benches and trials.
+    Seed(seed::Args),
     /// Check everything an installation needs; say what to fix and where.
     Doctor(doctor::Args),
     /// Connect a corp of the platform, or change how it is run.
@@ -90,6 +92,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate => migrate::run().await,
+        Command::Seed(args) => seed::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Corp(command) => corp::run(command).await,

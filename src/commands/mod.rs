@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod operator;
 pub mod sandbox;
+pub mod seed;
 pub mod serve;
 pub mod stores;
 pub mod sync;

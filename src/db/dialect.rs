@@ -105,6 +105,23 @@ impl Backend {
         }
     }
 
+    /// Asks for the indexes of the table named at `$1`, each with the statement that makes it; primary keys are none.
+    pub(super) fn indexes_of(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "select name, sql as definition from sqlite_master
+                 where type = 'index' and tbl_name = $1 and sql is not null order by name"
+            }
+            Self::Postgres => {
+                "select cast(i.indexname as text) as name, i.indexdef as definition from pg_indexes i
+                 where i.schemaname = current_schema() and i.tablename = $1
+                   and not exists (select 1 from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+                     where n.nspname = i.schemaname and c.conname = i.indexname)
+                 order by i.indexname"
+            }
+        }
+    }
+
     /// Milliseconds since 1970 on the database's own clock: what leases are judged by.
     pub fn now_ms(self) -> &'static str {
         match self {

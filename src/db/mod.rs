@@ -4,6 +4,7 @@
 //! What really differs is a named function in [`dialect`]. Reads take `&impl Conn`; what must stand or fall
 //! together takes `&Tx`.
 
+mod aside;
 pub mod dialect;
 pub mod group;
 mod halves;
@@ -22,6 +23,7 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
+pub use aside::Aside;
 pub use dialect::{Backend, refusal};
 pub use halves::Halves;
 use long::{Deadline, Long, Seat};

@@ -19,6 +19,8 @@ pub struct ChainOptions {
     pub contacts: usize,
     /// Days of past.
     pub days: i64,
+    /// Groups of twenty tags beside those of the demo; each contact carries at most one of a group.
+    pub more_tag_groups: usize,
     /// The past ends here.
     pub until: Timestamp,
     pub zone: Tz,
@@ -35,6 +37,7 @@ impl ChainOptions {
             associates: 120,
             contacts: 20_000,
             days: 90,
+            more_tag_groups: 0,
             until,
             zone: chrono_tz::Asia::Shanghai,
             mini_store,
@@ -86,14 +89,14 @@ pub struct AssociateSeed {
 pub struct TagGroupGrown {
     pub id: TagGroupId,
     pub platform_id: String,
-    pub name: &'static str,
+    pub name: String,
     pub tags: Vec<TagGrown>,
 }
 
 pub struct TagGrown {
     pub id: TagId,
     pub platform_id: String,
-    pub name: &'static str,
+    pub name: String,
 }
 
 pub struct ContactSeed {

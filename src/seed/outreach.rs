@@ -23,6 +23,10 @@ pub(super) fn grow(chain: &mut Chain, growing: &mut Growing) {
 }
 
 fn own_links(chain: &mut Chain, growing: &mut Growing) {
+    let mut followed: Vec<Vec<usize>> = vec![Vec::new(); chain.associates.len()];
+    for (index, period) in chain.periods.iter().enumerate() {
+        followed[period.associate].push(index);
+    }
     for associate in 0..chain.associates.len() {
         let product = growing.pick(&names::PRODUCTS);
         let created_at = chain.first_day().start(chain.options.zone).plus_ms(10 * HOUR_MS);
@@ -42,7 +46,7 @@ fn own_links(chain: &mut Chain, growing: &mut Growing) {
                 chain.options.zone,
                 chain.options.until,
             );
-            let contact = somebody_of(chain, growing, associate, at);
+            let contact = somebody_of(chain, growing, &followed[associate], at);
             click(chain, growing, link, contact, at);
         }
     }
@@ -72,14 +76,11 @@ fn link(
     chain.links.len() - 1
 }
 
-/// A contact the associate followed then.
-fn somebody_of(chain: &Chain, growing: &mut Growing, associate: usize, at: Timestamp) -> Option<usize> {
-    for _ in 0..400 {
-        let period = growing.pick(&chain.periods);
-        if period.associate == associate
-            && period.from <= at
-            && period.until.is_none_or(|(until, _)| until > at)
-        {
+/// One of the contacts that an associate, whose periods these are, followed then.
+fn somebody_of(chain: &Chain, growing: &mut Growing, periods: &[usize], at: Timestamp) -> Option<usize> {
+    for _ in 0..periods.len().min(20) {
+        let period = &chain.periods[*growing.pick(periods)];
+        if period.from <= at && period.until.is_none_or(|(until, _)| until > at) {
             return Some(period.contact);
         }
     }

@@ -7,6 +7,9 @@ use super::names;
 use crate::ids::*;
 use crate::time::{DAY_MS, Timestamp};
 
+/// Tags of a group beside the demo's.
+const MORE_TAGS: usize = 20;
+
 pub(super) fn grow(chain: &mut Chain, growing: &mut Growing) {
     places(chain, growing);
     associates(chain, growing);
@@ -68,13 +71,27 @@ fn tags(chain: &mut Chain, growing: &mut Growing) {
             .map(|(name, _)| TagGrown {
                 id: TagId(growing.id()),
                 platform_id: format!("et{}", growing.text(30)),
-                name,
+                name: (*name).to_owned(),
             })
             .collect();
         chain.tag_groups.push(TagGroupGrown {
             id: TagGroupId(growing.id()),
             platform_id: format!("et{}", growing.text(30)),
-            name: group.name,
+            name: group.name.to_owned(),
+            tags,
+        });
+    }
+    for number in 1..=chain.options.more_tag_groups {
+        let tags = (1..=MORE_TAGS).map(|tag| TagGrown {
+            id: TagId(growing.id()),
+            platform_id: format!("et{}", growing.text(30)),
+            name: format!("活动 {number}-{tag}"),
+        });
+        let tags = tags.collect();
+        chain.tag_groups.push(TagGroupGrown {
+            id: TagGroupId(growing.id()),
+            platform_id: format!("et{}", growing.text(30)),
+            name: format!("活动 {number}"),
             tags,
         });
     }
@@ -164,6 +181,11 @@ fn tags_of(chain: &Chain, growing: &mut Growing) -> Vec<TagId> {
             }
             throw -= of_thousand;
         }
+    }
+    for group in &chain.tag_groups[names::TAG_GROUPS.len()..] {
+        // The first tags of a group are many times as common as its last.
+        let place = growing.random.random_range(0..MORE_TAGS * MORE_TAGS);
+        carried.push(group.tags[MORE_TAGS - 1 - place.isqrt()].id);
     }
     carried
 }

@@ -8,7 +8,7 @@ use sea_orm::Value;
 
 use super::chain::*;
 use crate::args;
-use crate::db::{self, Tx};
+use crate::db::{self, Aside, Tx};
 use crate::error::Result;
 use crate::ids::*;
 use crate::metrics;
@@ -17,12 +17,39 @@ use crate::time::{DAY_MS, Timestamp};
 use crate::timeline::Entry;
 
 type Rows = Vec<Vec<Value>>;
+
+/// Rows handed to the database at once: a large chain's tables do not fit into memory twice.
+const TOGETHER: usize = 4_000;
 /// When, which contact, whose and where, what.
 type News = (Timestamp, usize, Option<AssociateId>, Option<StoreId>, Entry);
+
+/// Tables that become long.
+const LONG: [&str; 16] = [
+    "contact",
+    "follow",
+    "follow_period",
+    "binding",
+    "tag_change",
+    "link",
+    "click",
+    "batch",
+    "delivery",
+    "quota_use",
+    "moment_task",
+    "moment_interaction",
+    "sale",
+    "sale_line",
+    "credit",
+    "timeline",
+];
+
+/// One tag in so many has a history.
+const TOLD_OF: i64 = 8;
 
 /// Writes the chain for a corp that has nothing yet.
 pub async fn write(tx: &Tx, sealer: &Sealer, corp: CorpId, chain: &Chain) -> Result<()> {
     let writer = Writer { tx, corp, chain };
+    let aside = Aside::of(tx, &LONG).await?;
     writer.directory().await?;
     writer.tags().await?;
     writer.contacts(sealer).await?;
@@ -35,6 +62,7 @@ pub async fn write(tx: &Tx, sealer: &Sealer, corp: CorpId, chain: &Chain) -> Res
     writer.orders().await?;
     writer.refunds().await?;
     writer.timeline().await?;
+    aside.build(tx).await?;
     // Follows begin long before the days of past; stored figures cover every day there is anything on.
     let first = chain.first_day().plus(-400);
     metrics::recompute(tx, corp, first, chain.last_day()).await?;
@@ -48,9 +76,25 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn insert(&self, table: &str, columns: &str, rows: Rows) -> Result<()> {
-        db::insert_many(self.tx, &format!("insert into {table} ({columns})"), rows, "").await?;
-        Ok(())
+    async fn insert(
+        &self,
+        table: &str,
+        columns: &str,
+        rows: impl IntoIterator<Item = Vec<Value>>,
+    ) -> Result<()> {
+        let mut sheet = self.sheet(table, columns);
+        for row in rows {
+            sheet.push(row).await?;
+        }
+        sheet.end().await
+    }
+
+    fn sheet(&self, table: &str, columns: &str) -> Sheet<'_> {
+        Sheet {
+            tx: self.tx,
+            head: format!("insert into {table} ({columns})"),
+            rows: Rows::new(),
+        }
     }
 
     fn day(&self, at: Timestamp) -> String {
@@ -93,8 +137,7 @@ impl Writer<'_> {
         let regions = chain
             .regions
             .iter()
-            .map(|r| args![corp, r.id, r.name.clone(), r.department])
-            .collect();
+            .map(|r| args![corp, r.id, r.name.clone(), r.department]);
         self.insert("region", "corp_id, id, name, department_id", regions)
             .await?;
         let zone = chain.options.zone.name();
@@ -112,7 +155,7 @@ impl Writer<'_> {
             ]
         });
         let columns = "corp_id, id, code, name, region_id, zone, status, department_id, created_at";
-        self.insert("store", columns, stores.collect()).await?;
+        self.insert("store", columns, stores).await?;
         let associates = chain.associates.iter().map(|a| {
             let store = chain.stores[a.store].id;
             args![
@@ -127,7 +170,7 @@ impl Writer<'_> {
             ]
         });
         let columns = "corp_id, id, userid, name, store_id, status, created_at, seen_at";
-        self.insert("associate", columns, associates.collect()).await?;
+        self.insert("associate", columns, associates).await?;
         let memberships = chain
             .associates
             .iter()
@@ -135,7 +178,7 @@ impl Writer<'_> {
         self.insert(
             "store_membership",
             "corp_id, associate_id, from_at, store_id",
-            memberships.collect(),
+            memberships,
         )
         .await?;
         let month = &chain.last_day().to_string()[..7];
@@ -147,12 +190,8 @@ impl Writer<'_> {
                 42_000_000i64 + (index as i64 * 7 % 12) * 2_500_000
             ]
         });
-        self.insert(
-            "target",
-            "corp_id, store_id, month, net_sales_fen",
-            targets.collect(),
-        )
-        .await
+        self.insert("target", "corp_id, store_id, month, net_sales_fen", targets)
+            .await
     }
 
     async fn tags(&self) -> Result<()> {
@@ -164,7 +203,7 @@ impl Writer<'_> {
                 corp,
                 group.id,
                 group.platform_id.clone(),
-                group.name,
+                group.name.clone(),
                 sort,
                 opening
             ]);
@@ -175,7 +214,7 @@ impl Writer<'_> {
                     tag.id,
                     group.id,
                     tag.platform_id.clone(),
-                    tag.name,
+                    tag.name.clone(),
                     sort,
                     opening
                 ]);
@@ -219,13 +258,26 @@ impl Writer<'_> {
         });
         let columns = "corp_id, id, external_userid, unionid, name, avatar, kind, gender, birthday, phone_blind, \
                        phone_last4, home_store_id, created_at, updated_at";
-        self.insert("contact", columns, rows.collect()).await
+        self.insert("contact", columns, rows).await
     }
 
     async fn follows(&self) -> Result<()> {
         let (corp, chain) = (self.corp, self.chain);
-        let (mut follows, mut periods, mut bindings, mut tag_changes) =
-            (Rows::new(), Rows::new(), Rows::new(), Rows::new());
+        let mut periods = self.sheet(
+            "follow_period",
+            "corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause, until_at, until_day, \
+             until_cause",
+        );
+        let mut follows = self.sheet(
+            "follow",
+            "corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags, \
+             added_at, added_day, ended_at, seen_at",
+        );
+        let mut bindings = self.sheet("binding", "corp_id, contact_id, from_at, associate_id, until_at");
+        let mut tag_changes = self.sheet(
+            "tag_change",
+            "corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at",
+        );
         let mut change_id = chain.periods.iter().map(|period| period.id).max().unwrap_or(0);
         let mut bound = vec![false; chain.contacts.len()];
         for period in &chain.periods {
@@ -234,22 +286,26 @@ impl Writer<'_> {
                 &chain.associates[period.associate],
             );
             let store = chain.stores[associate.store].id;
-            periods.push(args![
-                corp,
-                period.id,
-                contact.id,
-                associate.id,
-                store,
-                period.from,
-                self.day(period.from),
-                period.cause,
-                period.until.map(|(at, _)| at),
-                period.until.map(|(at, _)| self.day(at)),
-                period.until.map(|(_, by)| by)
-            ]);
+            periods
+                .push(args![
+                    corp,
+                    period.id,
+                    contact.id,
+                    associate.id,
+                    store,
+                    period.from,
+                    self.day(period.from),
+                    period.cause,
+                    period.until.map(|(at, _)| at),
+                    period.until.map(|(at, _)| self.day(at)),
+                    period.until.map(|(_, by)| by)
+                ])
+                .await?;
             if !std::mem::replace(&mut bound[period.contact], true) {
                 let until = period.from.plus_ms(chain.rule.binding_days * DAY_MS);
-                bindings.push(args![corp, contact.id, period.from, associate.id, until]);
+                bindings
+                    .push(args![corp, contact.id, period.from, associate.id, until])
+                    .await?;
             }
             if !period.is_last {
                 continue;
@@ -264,53 +320,78 @@ impl Writer<'_> {
                 "search" => 2,
                 _ => 4,
             };
-            follows.push(args![
-                corp,
-                period.follow,
-                contact.id,
-                associate.id,
-                store,
-                state,
-                period.remark.clone(),
-                "",
-                add_way,
-                period.channel.clone(),
-                tag_list(&contact.tags),
-                period.from,
-                self.day(period.from),
-                period.until.map(|(at, _)| at),
-                chain.options.until
-            ]);
-            for tag in &contact.tags {
-                change_id += 1;
-                let id = TimelineId(change_id);
-                tag_changes.push(args![
+            follows
+                .push(args![
                     corp,
-                    id,
+                    period.follow,
                     contact.id,
                     associate.id,
-                    *tag,
-                    true,
-                    "platform",
-                    "platform",
-                    period.from
-                ]);
+                    store,
+                    state,
+                    period.remark.clone(),
+                    "",
+                    add_way,
+                    period.channel.clone(),
+                    tag_list(&contact.tags),
+                    period.from,
+                    self.day(period.from),
+                    period.until.map(|(at, _)| at),
+                    chain.options.until
+                ])
+                .await?;
+            // Most tags came with the pair; a few were set while somebody looked.
+            for tag in contact
+                .tags
+                .iter()
+                .filter(|tag| (tag.0 ^ contact.id.0) % TOLD_OF == 0)
+            {
+                change_id += 1;
+                let id = TimelineId(change_id);
+                tag_changes
+                    .push(args![
+                        corp,
+                        id,
+                        contact.id,
+                        associate.id,
+                        *tag,
+                        true,
+                        "platform",
+                        "platform",
+                        period.from
+                    ])
+                    .await?;
             }
         }
-        let columns = "corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause, until_at, \
-                       until_day, until_cause";
-        self.insert("follow_period", columns, periods).await?;
-        let columns = "corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, \
-                       tags, added_at, added_day, ended_at, seen_at";
-        self.insert("follow", columns, follows).await?;
-        self.insert(
-            "binding",
-            "corp_id, contact_id, from_at, associate_id, until_at",
-            bindings,
-        )
-        .await?;
-        let columns = "corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at";
-        self.insert("tag_change", columns, tag_changes).await
+        periods.end().await?;
+        follows.end().await?;
+        bindings.end().await?;
+        tag_changes.end().await
+    }
+}
+
+/// Rows of one table on their way.
+struct Sheet<'a> {
+    tx: &'a Tx,
+    head: String,
+    rows: Rows,
+}
+
+impl Sheet<'_> {
+    async fn push(&mut self, row: Vec<Value>) -> Result<()> {
+        self.rows.push(row);
+        if self.rows.len() >= TOGETHER {
+            self.send().await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        db::insert_many(self.tx, &self.head, std::mem::take(&mut self.rows), "").await?;
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<()> {
+        self.send().await
     }
 }
 

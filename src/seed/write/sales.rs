@@ -24,7 +24,7 @@ impl Writer<'_> {
             ]
         });
         let columns = "corp_id, id, sku, name, category, price_fen, page, status, updated_at";
-        self.insert("product", columns, rows.collect()).await?;
+        self.insert("product", columns, rows).await?;
         let rule = &self.chain.rule;
         let row = args![
             self.corp,
@@ -49,91 +49,108 @@ impl Writer<'_> {
 
     pub(super) async fn orders(&self) -> Result<()> {
         let (corp, chain, zone) = (self.corp, self.chain, self.chain.options.zone);
-        let (mut orders, mut lines, mut credits, mut candidates) =
-            (Rows::new(), Rows::new(), Rows::new(), Rows::new());
+        let mut orders = self.sheet(
+            "sale",
+            "corp_id, id, order_no, store_id, channel, paid_at, day, hour, contact_id, buyer_kind, buyer_key, \
+             associate_id, link_code, paid_fen, list_fen, items, body_hash, created_at",
+        );
+        let mut lines = self.sheet(
+            "sale_line",
+            "corp_id, order_id, line_no, sku, name, category, quantity, paid_fen, list_fen, associate_id",
+        );
+        let mut credits = self.sheet(
+            "credit",
+            "corp_id, order_id, part, associate_id, store_id, source, touch_id, link_id, campaign_id, moment_id, \
+             contact_id, paid_fen, day, rule_version",
+        );
+        let mut candidates = self.sheet(
+            "candidate",
+            "corp_id, order_id, place, source, touch_id, associate_id, store_id, at, verdict",
+        );
         for order in &chain.orders {
             let contact = order.contact.map(|contact| &chain.contacts[contact]);
             let seller = order.seller.map(|seller| chain.associates[seller].id);
             let items: i64 = order.lines.iter().map(|line| line.quantity).sum();
             let list: i64 = order.lines.iter().map(|line| line.list_fen).sum();
-            orders.push(args![
-                corp,
-                order.id,
-                order.order_no.clone(),
-                chain.stores[order.store].id,
-                if order.is_online { "mini_store" } else { "till" },
-                order.paid_at,
-                self.day(order.paid_at),
-                i64::from(order.paid_at.hour(zone)),
-                contact.map(|contact| contact.id),
-                contact.map(|_| "unionid"),
-                contact.map(|contact| contact.unionid.clone()),
-                seller,
-                order.click.map(|click| chain.clicks[click].token.clone()),
-                order.paid_fen(),
-                list,
-                items,
-                "seeded",
-                order.paid_at
-            ]);
+            orders
+                .push(args![
+                    corp,
+                    order.id,
+                    order.order_no.clone(),
+                    chain.stores[order.store].id,
+                    if order.is_online { "mini_store" } else { "till" },
+                    order.paid_at,
+                    self.day(order.paid_at),
+                    i64::from(order.paid_at.hour(zone)),
+                    contact.map(|contact| contact.id),
+                    contact.map(|_| "unionid"),
+                    contact.map(|contact| contact.unionid.clone()),
+                    seller,
+                    order.click.map(|click| chain.clicks[click].token.clone()),
+                    order.paid_fen(),
+                    list,
+                    items,
+                    "seeded",
+                    order.paid_at
+                ])
+                .await?;
             for (place, line) in order.lines.iter().enumerate() {
                 let product = &names::PRODUCTS[line.product];
-                lines.push(args![
-                    corp,
-                    order.id,
-                    place as i64,
-                    product.sku,
-                    product.name,
-                    product.category,
-                    line.quantity,
-                    line.paid_fen,
-                    line.list_fen,
-                    seller
-                ]);
+                lines
+                    .push(args![
+                        corp,
+                        order.id,
+                        place as i64,
+                        product.sku,
+                        product.name,
+                        product.category,
+                        line.quantity,
+                        line.paid_fen,
+                        line.list_fen,
+                        seller
+                    ])
+                    .await?;
             }
             for (part, credit) in order.decision.credits.iter().enumerate() {
-                credits.push(args![
-                    corp,
-                    order.id,
-                    part as i64,
-                    credit.associate,
-                    credit.store,
-                    credit.source.as_str(),
-                    credit.touch,
-                    credit.link,
-                    credit.campaign,
-                    credit.moment,
-                    contact.map(|contact| contact.id),
-                    credit.paid,
-                    self.day(order.paid_at),
-                    chain.rule.version
-                ]);
+                credits
+                    .push(args![
+                        corp,
+                        order.id,
+                        part as i64,
+                        credit.associate,
+                        credit.store,
+                        credit.source.as_str(),
+                        credit.touch,
+                        credit.link,
+                        credit.campaign,
+                        credit.moment,
+                        contact.map(|contact| contact.id),
+                        credit.paid,
+                        self.day(order.paid_at),
+                        chain.rule.version
+                    ])
+                    .await?;
             }
             for (place, (candidate, verdict)) in order.decision.candidates.iter().enumerate() {
-                candidates.push(args![
-                    corp,
-                    order.id,
-                    place as i64,
-                    candidate.source.as_str(),
-                    candidate.touch,
-                    candidate.associate,
-                    candidate.store,
-                    candidate.at,
-                    *verdict
-                ]);
+                candidates
+                    .push(args![
+                        corp,
+                        order.id,
+                        place as i64,
+                        candidate.source.as_str(),
+                        candidate.touch,
+                        candidate.associate,
+                        candidate.store,
+                        candidate.at,
+                        *verdict
+                    ])
+                    .await?;
             }
         }
-        let columns = "corp_id, id, order_no, store_id, channel, paid_at, day, hour, contact_id, buyer_kind, buyer_key, \
-                       associate_id, link_code, paid_fen, list_fen, items, body_hash, created_at";
-        self.insert("sale", columns, orders).await?;
-        let columns =
-            "corp_id, order_id, line_no, sku, name, category, quantity, paid_fen, list_fen, associate_id";
-        self.insert("sale_line", columns, lines).await?;
-        let columns = "corp_id, order_id, part, associate_id, store_id, source, touch_id, link_id, campaign_id, moment_id, \
-                       contact_id, paid_fen, day, rule_version";
-        self.insert("credit", columns, credits).await?;
-        let columns = "corp_id, order_id, place, source, touch_id, associate_id, store_id, at, verdict";
-        self.insert("candidate", columns, candidates).await
+        orders.end().await?;
+        lines.end().await?;
+        credits.end().await?;
+        candidates.end().await
     }
 
     pub(super) async fn refunds(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What happened to each contact.
 
-use super::{News, Rows, Writer};
+use super::{News, Writer};
 use crate::args;
 use crate::error::Result;
 use crate::ids::*;
@@ -20,26 +20,29 @@ impl Writer<'_> {
             .max()
             .unwrap_or(0)
             + 10_000_000;
-        let mut rows = Rows::with_capacity(news.len());
+        let mut sheet = self.sheet(
+            "timeline",
+            "corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail",
+        );
         for (at, contact, associate, store, entry) in news {
             id += 1;
-            let detail = serde_json::to_value(&entry)?;
-            let kind = detail["kind"].as_str().unwrap_or_default().to_owned();
+            let detail = serde_json::to_string(&entry)?;
             let contact = self.chain.contacts[contact].id;
-            rows.push(args![
+            let (id, day) = (TimelineId(id), self.day(at));
+            let row = args![
                 self.corp,
-                TimelineId(id),
+                id,
                 contact,
                 associate,
                 store,
                 at,
-                self.day(at),
-                kind,
-                detail.to_string()
-            ]);
+                day,
+                entry.kind(),
+                detail
+            ];
+            sheet.push(row).await?;
         }
-        let columns = "corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail";
-        self.insert("timeline", columns, rows).await
+        sheet.end().await
     }
 
     fn news(&self) -> Vec<News> {
