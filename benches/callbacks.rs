@@ -6,6 +6,8 @@
 //! A lone callback is compared with one commit of one row. Prints
 //! `question | size | database | product | limit | ratio | goal`.
 
+#[path = "parts/line.rs"]
+mod line;
 mod parts;
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use sea_orm::sqlx::{self, PgPool, SqlitePool};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use parts::Line;
+use line::Line;
 
 const CORPID: &str = "ww7d1a0c5e93b84f26";
 const TOKEN: &str = "BenchToken2026";

@@ -63,7 +63,10 @@ async fn run(contacts: usize) -> anyhow::Result<()> {
                 bare.compare(rows).await?
             };
             limit += began.elapsed();
-            anyhow::ensure!(changed == written, "the product changed {changed}, the limit {written}");
+            anyhow::ensure!(
+                changed == written,
+                "the product changed {changed}, the limit {written}"
+            );
         }
         let rate = |time: Duration| contacts as f64 / time.as_secs_f64();
         println!(
@@ -108,7 +111,8 @@ impl World {
     }
 
     fn shown(&self, contact: usize) -> ContactOfMember {
-        let mut random = StdRng::seed_from_u64(self.seed ^ (contact as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random =
+            StdRng::seed_from_u64(self.seed ^ (contact as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let letters: u128 = random.random();
         let back = random.random_range(0..365 * DAY_MS);
         let mut tags: Vec<usize> = Vec::with_capacity(TAGS_EACH);
@@ -208,7 +212,11 @@ impl Side {
     }
 
     fn db_name(&self) -> &'static str {
-        if self.pool.is_some() { "PostgreSQL" } else { "SQLite" }
+        if self.pool.is_some() {
+            "PostgreSQL"
+        } else {
+            "SQLite"
+        }
     }
 
     /// The product's way.
@@ -248,7 +256,8 @@ impl Side {
         let mut bindings = Vec::new();
         let mut timeline = Vec::new();
         let mut stores: std::collections::BTreeMap<(i64, String), i64> = std::collections::BTreeMap::new();
-        let mut associates: std::collections::BTreeMap<(i64, i64, String), i64> = std::collections::BTreeMap::new();
+        let mut associates: std::collections::BTreeMap<(i64, i64, String), i64> =
+            std::collections::BTreeMap::new();
         for (index, item) in page.iter().enumerate() {
             let associate = AssociateId(((first + index) / OF_AN_ASSOCIATE) as i64 + 1);
             let store = StoreId((associate.0 - 1) / ASSOCIATES_OF_A_STORE as i64 + 1);
@@ -308,7 +317,13 @@ impl Side {
                 day.clone(),
                 "scan"
             ]);
-            bindings.push(dianyu::args![corp, contact, at, associate, at.plus_ms(30 * DAY_MS)]);
+            bindings.push(dianyu::args![
+                corp,
+                contact,
+                at,
+                associate,
+                at.plus_ms(30 * DAY_MS)
+            ]);
             timeline.push(dianyu::args![
                 corp,
                 FollowId(self.ids.next(now)),
@@ -336,7 +351,11 @@ impl Side {
             ("follow_period", PERIOD, periods),
             ("binding", BINDING, bindings),
             ("timeline", TIMELINE, timeline),
-            ("store_day", "corp_id, store_id, day, code, value", stores.collect()),
+            (
+                "store_day",
+                "corp_id, store_id, day, code, value",
+                stores.collect(),
+            ),
             (
                 "associate_day",
                 "corp_id, store_id, associate_id, day, code, value",
@@ -400,8 +419,18 @@ impl Side {
         let corp = self.corp.id;
         let (people, pairs) = (&rows[0].2, &rows[1].2);
         let coming = people.iter().zip(pairs).map(|(person, pair)| {
-            let mut row = vec![person[2].clone(), person[3].clone(), person[4].clone(), pair[3].clone()];
-            row.extend([pair[6].clone(), pair[7].clone(), pair[9].clone(), pair[10].clone()]);
+            let mut row = vec![
+                person[2].clone(),
+                person[3].clone(),
+                person[4].clone(),
+                pair[3].clone(),
+            ];
+            row.extend([
+                pair[6].clone(),
+                pair[7].clone(),
+                pair[9].clone(),
+                pair[10].clone(),
+            ]);
             row
         });
         let coming: Vec<Vec<Value>> = coming.collect();
@@ -454,7 +483,15 @@ impl Side {
 
     async fn held(&self) -> anyhow::Result<Vec<i64>> {
         let mut held = Vec::new();
-        for table in ["contact", "follow", "follow_period", "binding", "timeline", "store_day", "associate_day"] {
+        for table in [
+            "contact",
+            "follow",
+            "follow_period",
+            "binding",
+            "timeline",
+            "store_day",
+            "associate_day",
+        ] {
             held.push(db::count(&self.db, &format!("select count(*) from {table}"), vec![]).await?);
         }
         Ok(held)
@@ -504,7 +541,17 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     let long_ago = world.now.plus_ms(-500 * DAY_MS);
     let stores = (1..=world.stores() as i64).map(|store| {
         let (code, name) = (format!("S{store}"), format!("店 {store}"));
-        dianyu::args![corp, store, code, name, 1i64, "Asia/Shanghai", "open", store, long_ago]
+        dianyu::args![
+            corp,
+            store,
+            code,
+            name,
+            1i64,
+            "Asia/Shanghai",
+            "open",
+            store,
+            long_ago
+        ]
     });
     db::insert_many(
         tx,
@@ -545,7 +592,15 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     .await?;
     let tags: Vec<TagId> = (0..TAGS).map(|_| TagId(ids.next(world.now))).collect();
     let rows = tags.iter().enumerate().map(|(index, tag)| {
-        dianyu::args![corp, *tag, 1i64, format!("et{index}"), format!("标签 {index}"), 0i64, long_ago]
+        dianyu::args![
+            corp,
+            *tag,
+            1i64,
+            format!("et{index}"),
+            format!("标签 {index}"),
+            0i64,
+            long_ago
+        ]
     });
     db::insert_many(
         tx,

@@ -4,6 +4,8 @@
 //! bytes, asked by the same client; the two alternate, the middle of three rounds counts. Prints
 //! `question | size | calls/s | limit calls/s | ratio | memory`.
 
+#[path = "parts/line.rs"]
+mod line;
 mod parts;
 
 use std::time::{Duration, Instant};
@@ -17,7 +19,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use parts::{Line, memory};
+use line::Line;
+use parts::memory;
 
 const CORPID: &str = "ww7d1a0c5e93b84f26";
 const SECRET: &str = "bench-secret";

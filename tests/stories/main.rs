@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod boards;
 mod campaigns;
+mod chain;
 mod contacts;
 mod contract;
 mod convergence;
