@@ -27,7 +27,7 @@ fn own_links(chain: &mut Chain, growing: &mut Growing) {
     for (index, period) in chain.periods.iter().enumerate() {
         followed[period.associate].push(index);
     }
-    for associate in 0..chain.associates.len() {
+    for (associate, periods) in followed.iter().enumerate() {
         let product = growing.pick(&names::PRODUCTS);
         let created_at = chain.first_day().start(chain.options.zone).plus_ms(10 * HOUR_MS);
         let link = link(
@@ -46,7 +46,7 @@ fn own_links(chain: &mut Chain, growing: &mut Growing) {
                 chain.options.zone,
                 chain.options.until,
             );
-            let contact = somebody_of(chain, growing, &followed[associate], at);
+            let contact = somebody_of(chain, growing, periods, at);
             click(chain, growing, link, contact, at);
         }
     }
