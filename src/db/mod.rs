@@ -7,6 +7,7 @@
 pub mod dialect;
 pub mod group;
 mod halves;
+mod knock;
 mod long;
 pub mod migrate;
 pub mod node;
@@ -22,7 +23,8 @@ use sea_orm::{
 use crate::error::{Error, Result};
 
 pub use dialect::{Backend, refusal};
-pub use halves::Halves;
+pub use halves::{Halves, is_not_taken, not_taken};
+pub use knock::{Closed, knock};
 use long::{Deadline, Long, Seat};
 
 /// Statement arguments: `args![corp, name, now]`.
@@ -202,9 +204,13 @@ impl Db {
         };
         let mut many = options(if schema.is_some() { 6 } else { 20 }, STATEMENT);
         many.min_connections(1);
-        let pool = Database::connect(many)
-            .await
-            .map_err(|error| unreachable_database(&error))?;
+        let pool = match Database::connect(many).await {
+            Ok(pool) => pool,
+            Err(error) => {
+                knock(url).await?;
+                return Err(unreachable_database(&error));
+            }
+        };
         if let Some(schema) = schema {
             pool.execute_unprepared(&format!("create schema if not exists \"{schema}\""))
                 .await?;

@@ -100,7 +100,7 @@ pub async fn mirror_directory(
                 tracing::warn!(corp.id = %corp.id, member.userid = %alone.userid, error = %why, "a member was passed by");
                 refused.push(Refused {
                     userid: alone.userid.folded(),
-                    why: format!("the database does not take member `{}`: {why}", alone.userid),
+                    why: db::not_taken(&format!("member `{}`", alone.userid), &why),
                 });
             }
         }

@@ -16,12 +16,18 @@ use crate::world::{CORPID, World, start};
 const PAGE: &str = "externalcontact/batch/get_by_user";
 
 impl World {
-    pub async fn start_run(&self) -> SyncRunId {
+    /// A run with the job that works on it.
+    async fn ask_for_a_run(&self) -> SyncRunId {
         let tx = self.begin().await;
         let run = sync::start(&tx, &self.act(), self.corp, Kind::Asked)
             .await
             .unwrap();
         tx.commit().await.unwrap();
+        run
+    }
+
+    pub async fn start_run(&self) -> SyncRunId {
+        let run = self.ask_for_a_run().await;
         // The story works on it itself.
         self.run("delete from job where kind = 'sync.carry_on'").await;
         run
@@ -271,11 +277,7 @@ async fn the_nightly_run_counts_what_it_had_to_correct() {
 async fn a_job_that_finds_the_run_held_comes_back_in_case_the_owner_vanishes() {
     let street = Street::open().await;
     let shop = &street.shop;
-    let tx = shop.begin().await;
-    let run = sync::start(&tx, &shop.act(), shop.corp, Kind::Asked)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let run = shop.ask_for_a_run().await;
     shop.run("update sync_run set lease_until = 9000000000000").await;
     jobs::settle(&shop.app).await;
     let waiting = "select count(*) from job where kind = 'sync.carry_on' and state = 'waiting'";
@@ -408,14 +410,54 @@ async fn a_member_or_a_group_that_the_database_does_not_take_is_passed_by() {
 }
 
 #[tokio::test]
+async fn a_listed_group_that_the_database_does_not_take_is_passed_by_and_told_as_that() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    for name in ["一群", "二群", "三群"] {
+        street
+            .sandbox
+            .create_group(CORPID, "li", name, &["wmSim101"])
+            .unwrap();
+    }
+    // Of the groups that are listed and not looked at yet, one is taken.
+    shop.run("create unique index one_new on customer_group (corp_id) where seen_at = 0")
+        .await;
+    let run = shop.start_run().await;
+    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
+    let told = shop.sync_run(run).await;
+    let groups = &told.steps[3];
+    assert_eq!((told.state.as_str(), groups.state.as_str()), ("done", "done"));
+    assert_eq!(
+        (groups.done, groups.total, groups.seen, groups.failed),
+        (3, 3, 1, 2)
+    );
+    let not_taken = sync::not_taken(&shop.app.db, &shop.whole(), run).await.unwrap();
+    let missed = groups.missed(&not_taken);
+    assert_eq!((missed.unread, missed.not_taken), (0, 2));
+    let unread = sync::unread(&shop.app.db, &shop.whole(), run, 9).await.unwrap();
+    assert_eq!(unread.len(), 2, "each by its name: {unread:?}");
+    // The administrator is told what it is, not that a permission is missing.
+    let report = dianyu::doctor::examine(&dianyu::doctor::Patient::of(&shop.app), None).await;
+    let sweep = report.lines.iter().find(|line| line.check == "sweep").unwrap();
+    let said = format!("{:?}", (&sweep.finding, &sweep.way_out));
+    assert!(said.contains("doctor-sweep-not-taken"), "{said}");
+    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
+    let page = admin.get("/admin/platform/sync").await;
+    let chat_id = &unread[0].members[0].0;
+    assert!(page.text.contains(chat_id), "{}", page.text);
+
+    shop.run("drop index one_new").await;
+    let run = shop.start_run().await;
+    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
+    let groups = shop.sync_run(run).await.steps[3].clone();
+    assert_eq!((groups.seen, groups.failed), (3, 0));
+}
+
+#[tokio::test]
 async fn a_run_that_gets_nowhere_ends_as_failed_and_one_that_gets_on_does_not() {
     let street = Street::open().await;
     let shop = &street.shop;
-    let tx = shop.begin().await;
-    let run = sync::start(&tx, &shop.act(), shop.corp, Kind::Asked)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let run = shop.ask_for_a_run().await;
     shop.run("alter table customer_group rename to mislaid").await;
     // Three steps are read by the first try: none that failed.
     jobs::settle(&shop.app).await;
