@@ -36,6 +36,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0011_store_rule.sql"),
     ),
     ("0012_indexes", include_str!("../../migrations/0012_indexes.sql")),
+    (
+        "0013_member_departments",
+        include_str!("../../migrations/0013_member_departments.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.
