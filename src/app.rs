@@ -32,31 +32,35 @@ pub struct Parts {
     pub stopping: tokio_util::sync::CancellationToken,
 }
 
-/// What opened secrets make, kept in process for a minute, so a changed one is used soon.
+/// What opened secrets make, kept in process for a while. Whoever replaces them may be another program, which reaches
+/// nothing here.
 pub struct Secrets {
+    /// For a minute, so a changed one is used soon: the platform refuses the old one itself.
     pub clients: moka::future::Cache<CorpId, Client>,
+    /// For a second: a token or key that was replaced must open nothing any more.
     /// By corpid, as the callback's address has it.
     pub callbacks: moka::future::Cache<String, (CorpId, CallbackCrypto)>,
     /// Corps whose callback secrets were read anew within the last second.
     pub renewed: moka::future::Cache<String, ()>,
 }
 
+fn kept_for<K, V>(seconds: u64) -> moka::future::Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    moka::future::Cache::builder()
+        .max_capacity(1_000)
+        .time_to_live(std::time::Duration::from_secs(seconds))
+        .build()
+}
+
 impl Default for Secrets {
     fn default() -> Self {
-        const LIFE: std::time::Duration = std::time::Duration::from_secs(60);
         Self {
-            clients: moka::future::Cache::builder()
-                .max_capacity(1_000)
-                .time_to_live(LIFE)
-                .build(),
-            callbacks: moka::future::Cache::builder()
-                .max_capacity(1_000)
-                .time_to_live(LIFE)
-                .build(),
-            renewed: moka::future::Cache::builder()
-                .max_capacity(1_000)
-                .time_to_live(std::time::Duration::from_secs(1))
-                .build(),
+            clients: kept_for(60),
+            callbacks: kept_for(1),
+            renewed: kept_for(1),
         }
     }
 }

@@ -38,15 +38,31 @@ pub async fn enqueue<J: Job>(
     job: &J,
     run_at: Timestamp,
 ) -> Result<bool> {
-    let new = NewJob {
+    queue::enqueue(tx, ids, now, new_job(corp, job, run_at, job.key())).await
+}
+
+/// Writes a job beside those that wait, without its key: it keeps no later one from being added.
+pub async fn enqueue_beside<J: Job>(
+    tx: &Tx,
+    ids: &Ids,
+    now: Timestamp,
+    corp: CorpId,
+    job: &J,
+    run_at: Timestamp,
+) -> Result<()> {
+    queue::enqueue(tx, ids, now, new_job(corp, job, run_at, None)).await?;
+    Ok(())
+}
+
+fn new_job<J: Job>(corp: CorpId, job: &J, run_at: Timestamp, unique_key: Option<String>) -> NewJob<'_> {
+    NewJob {
         corp,
         kind: J::NAME,
         payload: queue::payload(job),
         lane: J::LANE,
         run_at,
-        unique_key: job.key(),
-    };
-    queue::enqueue(tx, ids, now, new).await
+        unique_key,
+    }
 }
 
 /// The jobs of a kind that wait or run: what a sweep need not put back in line.

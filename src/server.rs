@@ -118,7 +118,7 @@ pub async fn work(app: App) {
 /// Keeps the node number for as long as it is polled: until nothing makes ids any more. An instance that lost its
 /// number stops, for its ids could collide.
 pub async fn hold_node(app: &App, node: &Node) -> Infallible {
-    let mut every = tokio::time::interval(Duration::from_secs(60));
+    let mut every = tokio::time::interval(node::BEAT);
     every.tick().await;
     loop {
         every.tick().await;

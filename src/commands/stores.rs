@@ -50,7 +50,7 @@ pub struct MarkArgs {
 
 #[derive(clap::Args)]
 struct Sure {
-    /// Do it though members lose their store.
+    /// Do it though members would lose their store.
     #[arg(long)]
     yes: bool,
 }

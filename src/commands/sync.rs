@@ -6,7 +6,7 @@ use std::time::Duration;
 use dianyu::app::App;
 use dianyu::ids::{CorpId, SyncRunId};
 use dianyu::scope::{Actor, Scope};
-use dianyu::sync::{self, Kind, StepState};
+use dianyu::sync::{self, Kind, Missed, StepState};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,7 +30,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     outcome?;
     let state = state.map_err(super::sentence)?;
     for step in &state.steps {
-        println!("{}", sentence(&app, step));
+        println!("{}", sentence(&app, corp, run, step).await);
     }
     anyhow::ensure!(state.state == "done", "the run is {}", state.state);
     Ok(())
@@ -64,7 +64,7 @@ async fn show(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
         let state = sync::find(&app.db, &Scope::whole(corp), run).await;
         let state = state.map_err(super::sentence)?;
         if let Some(step) = state.steps.iter().find(|step| step.state == "running") {
-            let line = sentence(app, step);
+            let line = sentence(app, corp, run, step).await;
             if is_terminal {
                 eprint!("\r\x1b[2K{line}");
             } else {
@@ -74,13 +74,10 @@ async fn show(app: &App, corp: CorpId, run: SyncRunId) -> anyhow::Result<()> {
     }
 }
 
-fn sentence(app: &App, step: &StepState) -> String {
+async fn sentence(app: &App, corp: CorpId, run: SyncRunId, step: &StepState) -> String {
+    let not_taken = sync::not_taken(&app.db, &Scope::whole(corp), run).await;
     let mut said = format!("{}: {} read", step.step, step.seen);
-    let what = if step.step == "groups" {
-        "groups"
-    } else {
-        "members"
-    };
+    let (what, stored) = words(&step.step);
     if step.total > 0 {
         said += &format!(", {} of {} {what}", step.done, step.total);
     }
@@ -93,11 +90,53 @@ fn sentence(app: &App, step: &StepState) -> String {
     if step.changed + step.closed > 0 {
         said += &format!(", {} changed, {} ended", step.changed, step.closed);
     }
-    if step.failed > 0 {
-        said += &format!(", {} {what} could not be read or stored", step.failed);
-    }
+    said += &missed(step.missed(&not_taken.unwrap_or_default()), what, stored);
     if let Some(problem) = &step.problem {
         said += &format!(" ({problem})");
     }
     said
+}
+
+/// What a step reads by, and what it stores.
+fn words(step: &str) -> (&'static str, &'static str) {
+    match step {
+        "groups" => ("groups", "groups"),
+        "contacts" => ("members", "customers"),
+        _ => ("members", "members"),
+    }
+}
+
+fn missed(missed: Missed, what: &str, stored: &str) -> String {
+    let mut said = String::new();
+    if missed.unread > 0 {
+        said += &format!(", {} {what} could not be read", missed.unread);
+    }
+    if missed.not_taken > 0 {
+        said += &format!(", {} {stored} the database does not take", missed.not_taken);
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_told_apart_from_what_could_not_be_stored() {
+        let told = |step: &str, unread: i64, not_taken: i64| {
+            let (what, stored) = words(step);
+            missed(Missed { unread, not_taken }, what, stored)
+        };
+        for (told, expected) in [
+            (told("people", 0, 1), ", 1 members the database does not take"),
+            (
+                told("contacts", 2, 3),
+                ", 2 members could not be read, 3 customers the database does not take",
+            ),
+            (told("groups", 4, 0), ", 4 groups could not be read"),
+            (told("groups", 0, 0), ""),
+        ] {
+            assert_eq!(told, expected);
+        }
+    }
 }

@@ -3,6 +3,18 @@
 use super::dialect::refusal;
 use crate::error::{Error, Result};
 
+const NOT_TAKEN: &str = "the database does not take ";
+
+/// What is kept of a row that stands alone: `what` it is, and why the database does not take it.
+pub fn not_taken(what: &str, why: &str) -> String {
+    format!("{NOT_TAKEN}{what}: {why}")
+}
+
+/// Whether a problem that was kept is about a row the database does not take, as SQL on `column`.
+pub fn is_not_taken(column: &str) -> String {
+    format!("{column} like '{NOT_TAKEN}%'")
+}
+
 /// What of a batch is still to be stored.
 pub struct Halves<'a, T> {
     waiting: Vec<&'a [T]>,

@@ -8,6 +8,7 @@ mod aside;
 pub mod dialect;
 pub mod group;
 mod halves;
+mod knock;
 mod long;
 pub mod migrate;
 pub mod node;
@@ -25,7 +26,8 @@ use crate::error::{Error, Result};
 
 pub use aside::Aside;
 pub use dialect::{Backend, refusal};
-pub use halves::Halves;
+pub use halves::{Halves, is_not_taken, not_taken};
+pub use knock::{Closed, knock};
 use long::{Deadline, Long, Seat};
 pub use rows::insert_many;
 
@@ -207,9 +209,13 @@ impl Db {
         };
         let mut many = options(if schema.is_some() { 6 } else { 20 }, STATEMENT);
         many.min_connections(1);
-        let pool = Database::connect(many)
-            .await
-            .map_err(|error| unreachable_database(&error))?;
+        let pool = match Database::connect(many).await {
+            Ok(pool) => pool,
+            Err(error) => {
+                knock(url).await?;
+                return Err(unreachable_database(&error));
+            }
+        };
         if let Some(schema) = schema {
             pool.execute_unprepared(&format!("create schema if not exists \"{schema}\""))
                 .await?;

@@ -1,12 +1,19 @@
 //! A number for this instance, leased from the database, so that ids made side by side differ.
 
+use std::time::Duration;
+
 use super::{Conn, Db, run, scalar};
 use crate::args;
 use crate::error::{Error, Result};
 use crate::ids::{Ids, NODES, random_base62};
-use crate::time::{MINUTE_MS, Timestamp};
+use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
+/// A number stays ours so long without a sign of life: whoever hung meanwhile must not find another making its ids.
 const LEASE_MS: i64 = 10 * MINUTE_MS;
+/// How often an instance gives a sign of life.
+pub const BEAT: Duration = Duration::from_secs(30);
+/// Without one for so long it is gone, though its number stays taken for a while.
+const LIFE_MS: i64 = 90 * SECOND_MS;
 
 /// A node number that is ours until the lease runs out; renew it well before.
 pub struct Node {
@@ -67,11 +74,12 @@ pub async fn release(db: &Db, node: &Node, now: Timestamp) -> Result<()> {
     tx.commit().await
 }
 
-/// How many instances hold a number now.
-pub async fn leased(db: &Db) -> Result<i64> {
+/// How many instances live: held their number longer within the last beats.
+pub async fn living(db: &Db) -> Result<i64> {
     let sql = format!(
-        "select count(*) from node where lease_until > {}",
-        db.backend().now_ms()
+        "select count(*) from node where lease_until > {} + {}",
+        db.backend().now_ms(),
+        LEASE_MS - LIFE_MS
     );
     super::count(db, &sql, args![]).await
 }

@@ -177,7 +177,7 @@ pub async fn platform(app: &App, corp: CorpId) -> Result<crate::wecom::Client> {
     Ok(client)
 }
 
-/// What opens a corp's callbacks. Kept for a minute.
+/// What opens a corp's callbacks. Kept for a second.
 pub async fn callback_crypto(app: &App, corpid: &str) -> Result<(CorpId, CallbackCrypto)> {
     if let Some(kept) = app.secrets.callbacks.get(corpid).await {
         return Ok(kept);

@@ -55,7 +55,12 @@ impl Rule {
 
     /// Where a member belongs; `None`: no rule is about them, their department decides.
     pub fn place(&self, member: &Member) -> Option<Place> {
-        if let Some(store) = self.members.get(&member.userid.folded()) {
+        self.place_of(&member.userid.folded(), &departments_of(member))
+    }
+
+    /// The same of a folded userid and departments, the main one first.
+    pub fn place_of(&self, userid: &UserId, departments: &[i64]) -> Option<Place> {
+        if let Some(store) = self.members.get(userid) {
             return Some(Place::Store(*store));
         }
         if !self.is_marked() {
@@ -63,12 +68,12 @@ impl Rule {
         }
         // A leaver's departments are gone.
         let mut place = Place::Unknown;
-        for department in departments_of(member) {
-            if let Some(store) = self.above(department) {
+        for department in departments {
+            if let Some(store) = self.above(*department) {
                 return Some(Place::Store(store));
             }
             // One newer than our mirror may be below any mark: what comes after it decides nothing.
-            if !self.parents.contains_key(&department) {
+            if !self.parents.contains_key(department) {
                 return Some(Place::Unknown);
             }
             place = Place::Nowhere;
@@ -78,12 +83,15 @@ impl Rule {
 
     /// Whether our mirror knows every department of a member.
     pub fn knows(&self, member: &Member) -> bool {
-        let mut departments = departments_of(member);
-        !self.is_marked() || departments.all(|department| self.parents.contains_key(&department))
+        let departments = departments_of(member);
+        !self.is_marked()
+            || departments
+                .iter()
+                .all(|department| self.parents.contains_key(department))
     }
 
     /// The store of the nearest mark at or above a department.
-    pub fn above(&self, mut department: i64) -> Option<StoreId> {
+    fn above(&self, mut department: i64) -> Option<StoreId> {
         for _ in 0..DEEPEST {
             if let Some(store) = self.marks.get(&department) {
                 return Some(*store);
@@ -94,10 +102,12 @@ impl Rule {
     }
 }
 
-/// The main one first.
-fn departments_of(member: &Member) -> impl Iterator<Item = i64> {
+/// The departments of a member, the main one first.
+pub fn departments_of(member: &Member) -> Vec<i64> {
     let main = member.main_department.filter(|department| *department > 0);
-    main.into_iter().chain(member.department.iter().copied())
+    let others = member.department.iter().copied();
+    let others = others.filter(|department| Some(*department) != main);
+    main.into_iter().chain(others).collect()
 }
 
 #[cfg(test)]

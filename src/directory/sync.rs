@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rule::{Place, Rule};
+use super::rule::{Place, Rule, departments_of};
 use super::store::mirror;
 use super::{Associate, Corp, associate_by_userid, associates_by_userid, find_corp, memberships, platform};
 use crate::app::App;
@@ -100,7 +100,7 @@ pub async fn mirror_directory(
                 tracing::warn!(corp.id = %corp.id, member.userid = %alone.userid, error = %why, "a member was passed by");
                 refused.push(Refused {
                     userid: alone.userid.folded(),
-                    why: format!("the database does not take member `{}`: {why}", alone.userid),
+                    why: db::not_taken(&format!("member `{}`", alone.userid), &why),
                 });
             }
         }
@@ -174,10 +174,7 @@ fn status(member: &Member) -> &'static str {
 
 /// The department that decides the store.
 fn home(member: &Member) -> Option<i64> {
-    member
-        .main_department
-        .filter(|department| *department > 0)
-        .or_else(|| member.department.first().copied())
+    departments_of(member).first().copied()
 }
 
 async fn keep_departments(tx: &Tx, act: &Act<'_>, corp: CorpId, departments: &[Department]) -> Result<()> {
@@ -263,11 +260,18 @@ async fn make_store(tx: &Tx, act: &Act<'_>, corp: &Corp, department: i64) -> Res
 async fn keep_members(tx: &Tx, act: &Act<'_>, corp: CorpId, members: &[Member], homes: &Homes) -> Result<()> {
     let userids: Vec<UserId> = members.iter().map(|member| member.userid.folded()).collect();
     let kept = associates_by_userid(tx, corp, &userids).await?;
+    let known = mirror::departments_of(tx, corp, kept.values().map(|associate| associate.id)).await?;
     for member in members {
         let place = homes.of(member);
         match kept.get(&member.userid.folded()) {
             None => add_associate(tx, act, corp, member, place).await?,
-            Some(old) => change_associate(tx, act, corp, old, member, place).await?,
+            Some(old) => {
+                change_associate(tx, act, corp, old, member, place).await?;
+                let departments = departments_of(member);
+                if known.get(&old.id) != Some(&departments) {
+                    mirror::set_departments(tx, corp, old.id, &departments).await?;
+                }
+            }
         }
     }
     mirror::seen(tx, corp, kept.values().map(|associate| associate.id), act.now).await
@@ -285,6 +289,7 @@ async fn add_associate(tx: &Tx, act: &Act<'_>, corp: CorpId, member: &Member, pl
         userid: member.userid.folded(),
         name: shown_name(member),
         store,
+        departments: departments_of(member),
         status: status(member),
         left_at,
     };

@@ -1,5 +1,7 @@
 //! What goes on in the background: the sync under way or the last one, and jobs.
 
+use std::collections::HashMap;
+
 use super::mirror::{Truth, truth};
 use super::model::Line;
 use super::run::clock_time;
@@ -68,7 +70,14 @@ pub async fn sweep(app: &App, corp: &Corp) -> Result<Line> {
             ),
         });
     };
-    Ok(of_truth(&truth, corp, app.now()))
+    let missing = if truth.failed > 0 {
+        let not_taken = sync::not_taken(&app.db, &Scope::whole(corp.id), truth.run).await?;
+        let run = runs.iter().find(|run| run.id == truth.run);
+        Missing::of(run.map_or(&[], |run| &run.steps), &not_taken)
+    } else {
+        Missing::default()
+    };
+    Ok(of_truth(&truth, &missing, corp, app.now()))
 }
 
 /// Whether a line about the sync says that nobody works on it.
@@ -135,28 +144,111 @@ fn sync_way(corp: &Corp) -> Said {
     )
 }
 
-fn of_truth(truth: &Truth, corp: &Corp, now: Timestamp) -> Line {
+/// What a run could not read, and what it read and could not store.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Missing {
+    members: i64,
+    groups: i64,
+    rows: i64,
+}
+
+impl Missing {
+    fn of(steps: &[sync::StepState], not_taken: &HashMap<String, i64>) -> Self {
+        let mut missing = Self::default();
+        for step in steps {
+            let missed = step.missed(not_taken);
+            missing.rows += missed.not_taken;
+            if step.step == sync::Step::Groups.as_str() {
+                missing.groups += missed.unread;
+            } else {
+                missing.members += missed.unread;
+            }
+        }
+        missing
+    }
+
+    /// The finding and its way out; `None`: nothing is missing.
+    fn told(&self, at: &str) -> Option<(Said, Said)> {
+        let Self {
+            members,
+            groups,
+            rows,
+        } = *self;
+        let of_permission = || {
+            said!(
+                "doctor-sweep-unread-way",
+                "the page about the platform names them under the sync, with the permission that is missing"
+            )
+        };
+        match (members > 0, groups > 0, rows > 0) {
+            (false, false, false) => None,
+            (false, false, true) => Some((
+                said!(
+                    "doctor-sweep-not-taken",
+                    "the last sweep, at {at}, read {rows} rows that the database does not take",
+                    at = at,
+                    rows = rows
+                ),
+                said!(
+                    "doctor-sweep-not-taken-way",
+                    "the page about the platform names each under the sync, with what the database says about it: tell those who make Dianyu"
+                ),
+            )),
+            (true, false, false) => Some((
+                said!(
+                    "doctor-sweep-unread",
+                    "the last sweep, at {at}, could not read {unread} members",
+                    at = at,
+                    unread = members
+                ),
+                of_permission(),
+            )),
+            (false, true, false) => Some((
+                said!(
+                    "doctor-sweep-unread-groups",
+                    "the last sweep, at {at}, could not read {unread} groups",
+                    at = at,
+                    unread = groups
+                ),
+                of_permission(),
+            )),
+            _ => Some((
+                said!(
+                    "doctor-sweep-missed",
+                    "the last sweep, at {at}, could not read {members} members and {groups} groups, and the database does not take {rows} rows",
+                    at = at,
+                    members = members,
+                    groups = groups,
+                    rows = rows
+                ),
+                said!(
+                    "doctor-sweep-missed-way",
+                    "the page about the platform names each under the sync, with the permission that is missing or what the database says"
+                ),
+            )),
+        }
+    }
+}
+
+fn of_truth(truth: &Truth, missing: &Missing, corp: &Corp, now: Timestamp) -> Line {
     let at = clock_time(truth.as_of, corp.zone);
     let seen = truth.seen;
-    let Some(corrected) = truth.corrected else {
-        return Line::ok(
-            "sweep",
-            said!(
-                "doctor-sweep-first",
-                "the first sync ended at {at} and read {seen}",
-                at = at,
-                seen = seen
-            ),
-        );
+    let finding = match truth.corrected {
+        Some(corrected) => said!(
+            "doctor-sweep-last",
+            "the mirror was true as of {at}; the last sweep corrected {corrected} of {seen}",
+            at = at.as_str(),
+            corrected = corrected,
+            seen = seen
+        ),
+        None => said!(
+            "doctor-sweep-first",
+            "the first sync ended at {at} and read {seen}",
+            at = at.as_str(),
+            seen = seen
+        ),
     };
-    let finding = said!(
-        "doctor-sweep-last",
-        "the mirror was true as of {at}; the last sweep corrected {corrected} of {seen}",
-        at = at.as_str(),
-        corrected = corrected,
-        seen = seen
-    );
-    let drift = corrected * 1_000 / seen.max(1);
+    let drift = truth.corrected.unwrap_or_default() * 1_000 / seen.max(1);
     if drift > DRIFT {
         let way = said!(
             "doctor-sweep-drift-way",
@@ -168,22 +260,10 @@ fn of_truth(truth: &Truth, corp: &Corp, now: Timestamp) -> Line {
             Line::warning("sweep", finding, way)
         };
     }
-    if truth.unread > 0 {
-        return Line::warning(
-            "sweep",
-            said!(
-                "doctor-sweep-unread",
-                "the last sweep, at {at}, could not read {unread} members",
-                at = at,
-                unread = truth.unread
-            ),
-            said!(
-                "doctor-sweep-unread-way",
-                "the page about the platform names them under the sync, with the permission that is missing"
-            ),
-        );
+    if let Some((finding, way)) = missing.told(&at) {
+        return Line::warning("sweep", finding, way);
     }
-    if now.0 - truth.as_of.0 > SWEEP_OLD_MS {
+    if truth.corrected.is_some() && now.0 - truth.as_of.0 > SWEEP_OLD_MS {
         return Line::warning(
             "sweep",
             finding,
@@ -272,6 +352,32 @@ mod tests {
     use crate::doctor::State;
 
     #[test]
+    fn what_is_missing_is_called_what_it_is() {
+        for (members, groups, rows, words) in [
+            (3, 0, 0, "could not read 3 members"),
+            (0, 2, 0, "could not read 2 groups"),
+            (0, 0, 1, "read 1 rows that the database does not take"),
+            (
+                3,
+                0,
+                1,
+                "3 members and 0 groups, and the database does not take 1 rows",
+            ),
+        ] {
+            let missing = Missing {
+                members,
+                groups,
+                rows,
+            };
+            let (finding, way) = missing.told("2026-11-23 10:00").unwrap();
+            assert!(finding.to_string().ends_with(words), "{finding}");
+            let is_about_a_permission = way.to_string().contains("permission");
+            assert_eq!(is_about_a_permission, members + groups > 0, "{way}");
+        }
+        assert_eq!(Missing::default().told(""), None);
+    }
+
+    #[test]
     fn drift_from_a_hundredth_is_a_warning_and_from_a_twentieth_a_failure() {
         let corp = Corp {
             id: crate::ids::CorpId(1),
@@ -286,13 +392,14 @@ mod tests {
         };
         for (corrected, expected) in [(10, State::Ok), (11, State::Warning), (51, State::Failed)] {
             let truth = Truth {
+                run: crate::ids::SyncRunId(1),
                 as_of: Timestamp(0),
                 corrected: Some(corrected),
                 seen: 1_000,
-                unread: 0,
+                failed: 0,
             };
             assert_eq!(
-                of_truth(&truth, &corp, Timestamp(1)).state,
+                of_truth(&truth, &Missing::default(), &corp, Timestamp(1)).state,
                 expected,
                 "{corrected}"
             );

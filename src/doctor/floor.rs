@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
+use super::away::{Address, away};
 use super::model::Line;
-use super::patient::Patient;
+use super::patient::{NoDatabase, Patient};
 use super::store::{self, Powers};
 use crate::app::App;
 use crate::db::{Conn as _, migrate, node};
 use crate::error::{Result, said};
 use crate::time::{SECOND_MS, Timestamp};
+use crate::wecom::Away;
 
 /// Off by more is worth a word; by more than the second, callbacks and sign-ins are refused as too old.
 const OFF_MS: i64 = 30 * SECOND_MS;
@@ -31,26 +33,38 @@ pub fn settings(problem: Option<&str>) -> Line {
     }
 }
 
-pub fn no_database(why: &str) -> Line {
-    Line::failed(
-        "database",
-        said!(
-            "doctor-database-away",
-            "the database cannot be opened: {why}",
-            why = why
+pub fn no_database(why: &NoDatabase) -> Line {
+    let start = said!(
+        "doctor-database-away-way",
+        "start the database or correct `DIANYU_DATABASE_URL`; a new database is made by `dianyu migrate`"
+    );
+    match why {
+        NoDatabase::Closed(closed) => away(
+            "database",
+            Address {
+                url: &closed.address,
+                setting: "DIANYU_DATABASE_URL",
+                start,
+            },
+            &Away::of_connection(&closed.why),
         ),
-        said!(
-            "doctor-database-away-way",
-            "start the database or correct `DIANYU_DATABASE_URL`; a new database is made by `dianyu migrate`"
+        NoDatabase::Told(why) => Line::failed(
+            "database",
+            said!(
+                "doctor-database-away",
+                "the database cannot be opened: {why}",
+                why = why.as_str()
+            ),
+            start,
         ),
-    )
+    }
 }
 
 pub async fn database(app: &App) -> Line {
     let started = Instant::now();
     let version = match store::version(&app.db).await {
         Ok(version) => version,
-        Err(error) => return no_database(&error.to_string()),
+        Err(error) => return no_database(&NoDatabase::Told(error.to_string())),
     };
     let ms = started.elapsed().as_millis() as i64;
     let kind = app.db.backend().name();
@@ -234,7 +248,7 @@ pub async fn redis(patient: &Patient, app: Option<&App>, lacks: Option<&str>) ->
     if let Some(lacks) = lacks {
         return Ok(Line::skipped("redis", lacks));
     }
-    let nodes = node::leased(&app.db).await?;
+    let nodes = node::living(&app.db).await?;
     if nodes > 1 {
         return Ok(Line::warning(
             "redis",

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::contacts::inbox;
 use crate::directory::{self, Corp};
 use crate::error::{Result, said};
+use crate::ids::SyncRunId;
 use crate::sync::{self, Run};
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
@@ -18,13 +19,14 @@ const CALLBACKS_KEPT_MS: i64 = 14 * DAY_MS;
 /// How true the mirror was, by the last whole run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Truth {
+    pub run: SyncRunId,
     pub as_of: Timestamp,
     /// Rows the run had to correct; `None`: it was the first, there was nothing to correct.
     pub corrected: Option<i64>,
     /// Of so many it read.
     pub seen: i64,
-    /// Members it could not read.
-    pub unread: i64,
+    /// Of what it should have, it read or stored so many not.
+    pub failed: i64,
 }
 
 /// By the runs, newest first; `None`: none was whole yet.
@@ -33,10 +35,11 @@ pub fn truth(runs: &[Run]) -> Option<Truth> {
     let last = whole.next()?;
     let sum = |of: fn(&sync::StepState) -> i64| last.steps.iter().map(of).sum::<i64>();
     Some(Truth {
+        run: last.id,
         as_of: last.ended_at.unwrap_or(last.started_at),
         corrected: whole.next().map(|_| last.corrections()),
         seen: sum(|step| step.seen),
-        unread: sum(|step| step.failed),
+        failed: sum(|step| step.failed),
     })
 }
 
@@ -126,7 +129,6 @@ pub async fn callbacks(app: &App, corp: &Corp) -> Result<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::SyncRunId;
 
     fn run(state: &str, changed: i64, closed: i64) -> Run {
         let step = sync::StepState {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{self, Closed, Db};
 use crate::ids::{Ids, random_base62};
 use crate::time::Clock;
 
@@ -23,8 +23,17 @@ pub struct Patient {
 
 pub(super) enum Ground {
     NoSettings(String),
-    NoDatabase { config: Box<Config>, why: String },
+    NoDatabase { config: Box<Config>, why: NoDatabase },
     Whole(App),
+}
+
+/// Why the database cannot be opened.
+#[derive(Debug)]
+pub enum NoDatabase {
+    /// Nobody opens where it should be.
+    Closed(Closed),
+    /// In its own words, or in ours.
+    Told(String),
 }
 
 impl Patient {
@@ -62,7 +71,7 @@ impl Patient {
     /// The same from what was connected already.
     pub fn put_together(
         config: Config,
-        database: Result<Db, String>,
+        database: Result<Db, NoDatabase>,
         redis: Result<Cache, String>,
         clock: Clock,
     ) -> Self {
@@ -89,16 +98,17 @@ impl Patient {
     }
 }
 
-async fn database(url: &str) -> Result<Db, String> {
+async fn database(url: &str) -> Result<Db, NoDatabase> {
     // Opening a SQLite file makes it: a look must not.
     if let Some(path) = file_of(url)
         && !std::path::Path::new(path).exists()
     {
-        return Err(format!("there is no file `{path}`"));
+        return Err(NoDatabase::Told(format!("there is no file `{path}`")));
     }
+    db::knock(url).await.map_err(NoDatabase::Closed)?;
     match tokio::time::timeout(PATIENCE, Db::connect(url)).await {
-        Ok(connected) => connected.map_err(|error| error.to_string()),
-        Err(_) => Err("no answer within 5 s".to_owned()),
+        Ok(connected) => connected.map_err(|error| NoDatabase::Told(error.to_string())),
+        Err(_) => Err(NoDatabase::Told("no answer within 5 s".to_owned())),
     }
 }
 
@@ -123,7 +133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none.sqlite");
         let url = format!("sqlite://{}", path.display());
-        let Err(why) = database(&url).await else {
+        let Err(NoDatabase::Told(why)) = database(&url).await else {
             panic!("there is no database")
         };
         assert!(why.contains("none.sqlite"), "{why}");

@@ -106,8 +106,11 @@ pub async fn permissions(corp: &Corp, client: &Client, member: Option<&UserId>, 
             let read = area.read(client, member, now).await;
             Ok(match read {
                 Ok(()) => allowed(area),
-                // Whose members these are is told once, by the visible range.
-                Err(error) if is_about_range(&error) => Line::skipped(area.check(), "visible_range"),
+                // Whose members these are is told once, by the visible range. Where it shows members and the
+                // departments stay away, that is the directory's own.
+                Err(error) if is_about_range(&error) && (area != Area::Directory || member.is_none()) => {
+                    Line::skipped(area.check(), "visible_range")
+                }
                 Err(error) => refusal(area.check(), corp, &error, area.is_needed()),
             })
         })

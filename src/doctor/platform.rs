@@ -12,7 +12,7 @@ use super::store;
 use crate::app::App;
 use crate::config::Config;
 use crate::directory::{self, Corp};
-use crate::error::{Result, Said, said};
+use crate::error::{Error, Result, Said, said};
 use crate::ids::UserId;
 use crate::time::Timestamp;
 use crate::wecom::{Away, Client, Headroom};
@@ -117,14 +117,18 @@ async fn visible_range(app: &App, corp: &Corp, client: &Client) -> (Line, Option
     let mut member = None;
     let line = in_time("visible_range", async {
         let (departments, shown) = tokio::join!(client.departments(), client.follow_users());
-        let shown = match (departments, shown) {
-            (Err(error), _) | (_, Err(error)) if !is_about_range(&error) => {
-                return Ok(Line::skipped("visible_range", "permission.follow_users"));
+        member = shown.iter().flatten().next().cloned();
+        let refused = |error: Option<&Error>| error.is_some_and(|error| !is_about_range(error));
+        for (is_refused, area) in [
+            (refused(shown.as_ref().err()), Area::FollowUsers),
+            (refused(departments.as_ref().err()), Area::Directory),
+        ] {
+            if is_refused {
+                return Ok(Line::skipped("visible_range", area.check()));
             }
-            (departments, shown) => (departments.unwrap_or_default(), shown.unwrap_or_default()),
-        };
-        member = shown.1.first().cloned();
-        compare(app, corp, shown.0.len(), &shown.1).await
+        }
+        let departments = departments.unwrap_or_default();
+        compare(app, corp, departments.len(), &shown.unwrap_or_default()).await
     })
     .await;
     (line, member)

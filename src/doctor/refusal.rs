@@ -1,6 +1,7 @@
 //! What the platform's refusals mean: each cause by its own name, and where it is mended.
 
 use super::model::Line;
+use super::permission::Area;
 use crate::directory::Corp;
 use crate::error::{Error, Said, said};
 use crate::wecom::codes;
@@ -25,18 +26,22 @@ enum Cause {
     Corpid,
     Address,
     Disabled,
+    /// The app may not read departments: no permission of customer contact gives it that.
+    Directory,
     Permission,
     Busy,
     Other,
 }
 
 impl Cause {
-    fn of(code: i64) -> Self {
+    fn of(check: &str, code: i64) -> Self {
+        let is_directory = check == Area::Directory.check();
         match code {
             code if WRONG_SECRET.contains(&code) => Self::Secret,
             code if WRONG_CORPID.contains(&code) => Self::Corpid,
             UNTRUSTED_IP => Self::Address,
             code if DISABLED.contains(&code) => Self::Disabled,
+            code if is_directory && is_permission(code) => Self::Directory,
             code if NOT_ALLOWED.contains(&code) => Self::Permission,
             code if PASSING.contains(&code) => Self::Busy,
             _ => Self::Other,
@@ -91,8 +96,8 @@ pub fn refusal(check: &str, corp: &Corp, error: &Error, is_needed: bool) -> Line
             ),
         );
     };
-    let cause = Cause::of(code);
-    let (finding, way) = (finding(&cause, code, corp, error), way(&cause, code, corp, error));
+    let cause = Cause::of(check, code);
+    let (finding, way) = told(&cause, code, corp, error);
     if is_needed && !matches!(cause, Cause::Busy) {
         Line::failed(check, finding, way)
     } else {
@@ -100,87 +105,110 @@ pub fn refusal(check: &str, corp: &Corp, error: &Error, is_needed: bool) -> Line
     }
 }
 
-fn finding(cause: &Cause, code: i64, corp: &Corp, error: &Error) -> Said {
-    let (agent, number) = (corp.agent_id.to_string(), code.to_string());
+/// What each cause is called, and its way out.
+fn told(cause: &Cause, code: i64, corp: &Corp, error: &Error) -> (Said, Said) {
+    let (agent, number, corpid) = (corp.agent_id.to_string(), code.to_string(), corp.corpid.as_str());
     match cause {
-        Cause::Secret => said!(
-            "doctor-refused-secret",
-            "the platform does not take the secret of app {agent} ({number})",
-            agent = agent,
-            number = number
+        Cause::Secret => (
+            said!(
+                "doctor-refused-secret",
+                "the platform does not take the secret of app {agent} ({number})",
+                agent = agent.as_str(),
+                number = number
+            ),
+            said!(
+                "doctor-refused-secret-way",
+                "console › 应用管理 › app {agent} › Secret: show it, then `dianyu corp set --corpid {corpid} --secret`",
+                agent = agent.as_str(),
+                corpid = corpid
+            ),
         ),
-        Cause::Corpid => said!(
-            "doctor-refused-corpid",
-            "the platform knows no corp `{corpid}` ({number})",
-            corpid = corp.corpid.as_str(),
-            number = number
+        Cause::Corpid => (
+            said!(
+                "doctor-refused-corpid",
+                "the platform knows no corp `{corpid}` ({number})",
+                corpid = corpid,
+                number = number
+            ),
+            said!(
+                "doctor-refused-corpid-way",
+                "console › 我的企业 › 企业ID (my company): compare it; how to connect a corp with the right one says `dianyu corp add --help`"
+            ),
         ),
-        Cause::Address => said!(
-            "doctor-refused-ip",
-            "the platform takes no calls from {ip} ({number})",
-            ip = address_in(error),
-            number = number
+        Cause::Address => (
+            said!(
+                "doctor-refused-ip",
+                "the platform takes no calls from {ip} ({number})",
+                ip = address_in(error),
+                number = number
+            ),
+            said!(
+                "doctor-refused-ip-way",
+                "console › 应用管理 › app {agent} › 企业可信IP (trusted IPs): enter {ip}",
+                agent = agent,
+                ip = address_in(error)
+            ),
         ),
-        Cause::Disabled => said!(
-            "doctor-refused-disabled",
-            "app {agent} or its corp is disabled ({number})",
-            agent = agent,
-            number = number
+        Cause::Disabled => (
+            said!(
+                "doctor-refused-disabled",
+                "app {agent} or its corp is disabled ({number})",
+                agent = agent.as_str(),
+                number = number
+            ),
+            said!(
+                "doctor-refused-disabled-way",
+                "console › 应用管理 › app {agent}: enable it",
+                agent = agent.as_str()
+            ),
         ),
-        Cause::Permission => said!(
-            "doctor-refused-permission",
-            "app {agent} may not do this ({number})",
-            agent = agent,
-            number = number
+        Cause::Directory => (
+            said!(
+                "doctor-refused-directory",
+                "app {agent} may not read departments and members ({number})",
+                agent = agent.as_str(),
+                number = number
+            ),
+            said!(
+                "doctor-refused-directory-way",
+                "console › 应用管理 › app {agent} › 可见范围 (visible range): add the departments of the stores. If they are in it, the secret is of 客户联系 or 通讯录同步, which may not read them: take this app's own, then `dianyu corp set --corpid {corpid} --secret`",
+                agent = agent.as_str(),
+                corpid = corpid
+            ),
         ),
-        Cause::Busy => said!(
-            "doctor-refused-busy",
-            "the platform asks us to wait ({number})",
-            number = number
+        Cause::Permission => (
+            said!(
+                "doctor-refused-permission",
+                "app {agent} may not do this ({number})",
+                agent = agent.as_str(),
+                number = number
+            ),
+            said!(
+                "doctor-refused-permission-way",
+                "console › 客户与上下游 › 客户联系 › API › 可调用接口的应用 (apps that may call the customer-contact APIs): add app {agent} and this permission",
+                agent = agent.as_str()
+            ),
         ),
-        Cause::Other => said!(
-            "doctor-refused-other",
-            "the platform refuses with {number}: {meaning}",
-            number = number,
-            meaning = codes::meaning(code).unwrap_or("a code we do not know")
+        Cause::Busy => (
+            said!(
+                "doctor-refused-busy",
+                "the platform asks us to wait ({number})",
+                number = number
+            ),
+            said!("doctor-refused-busy-way", "look again in a minute"),
         ),
-    }
-}
-
-fn way(cause: &Cause, code: i64, corp: &Corp, error: &Error) -> Said {
-    let agent = corp.agent_id.to_string();
-    match cause {
-        Cause::Secret => said!(
-            "doctor-refused-secret-way",
-            "console › 应用管理 › app {agent} › Secret: show it, then `dianyu corp set --corpid {corpid} --secret`",
-            agent = agent,
-            corpid = corp.corpid.as_str()
-        ),
-        Cause::Corpid => said!(
-            "doctor-refused-corpid-way",
-            "console › 我的企业 › 企业ID (my company): compare it; how to connect a corp with the right one says `dianyu corp add --help`"
-        ),
-        Cause::Address => said!(
-            "doctor-refused-ip-way",
-            "console › 应用管理 › app {agent} › 企业可信IP (trusted IPs): enter {ip}",
-            agent = agent,
-            ip = address_in(error)
-        ),
-        Cause::Disabled => said!(
-            "doctor-refused-disabled-way",
-            "console › 应用管理 › app {agent}: enable it",
-            agent = agent
-        ),
-        Cause::Permission => said!(
-            "doctor-refused-permission-way",
-            "console › 客户与上下游 › 客户联系 › API › 可调用接口的应用 (apps that may call the customer-contact APIs): add app {agent} and this permission",
-            agent = agent
-        ),
-        Cause::Busy => said!("doctor-refused-busy-way", "look again in a minute"),
-        Cause::Other => said!(
-            "doctor-refused-other-way",
-            "the platform's page about it: https://open.work.weixin.qq.com/devtool/query?e={number}",
-            number = code.to_string()
+        Cause::Other => (
+            said!(
+                "doctor-refused-other",
+                "the platform refuses with {number}: {meaning}",
+                number = number.as_str(),
+                meaning = codes::meaning(code).unwrap_or("a code we do not know")
+            ),
+            said!(
+                "doctor-refused-other-way",
+                "the platform's page about it: https://open.work.weixin.qq.com/devtool/query?e={number}",
+                number = number.as_str()
+            ),
         ),
     }
 }
@@ -211,6 +239,16 @@ mod tests {
         let kept = fault(84074, "`externalcontact/list`: no external contact permission").to_string();
         assert_eq!(code_in(&kept), Some(84074));
         assert_eq!(code_in("platform gave no readable answer: x"), None);
+    }
+
+    #[test]
+    fn what_the_directory_lacks_is_no_permission_of_customer_contact() {
+        let (directory, tags) = (Area::Directory.check(), Area::Tags.check());
+        for code in [48002, 60011] {
+            assert!(matches!(Cause::of(directory, code), Cause::Directory), "{code}");
+        }
+        assert!(matches!(Cause::of(directory, 40001), Cause::Secret));
+        assert!(matches!(Cause::of(tags, 48002), Cause::Permission));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::model::{Line, Report, State};
-use super::patient::{Ground, Patient};
+use super::patient::{Ground, NoDatabase, Patient};
 use super::{background, door, floor, mirror, platform};
 use crate::app::App;
 use crate::cache::Cache;
@@ -66,7 +66,7 @@ fn of_no_corp(because: &str) -> Vec<Line> {
     lines
 }
 
-async fn without_database(patient: &Patient, config: &Config, why: &str) -> Report {
+async fn without_database(patient: &Patient, config: &Config, why: &NoDatabase) -> Report {
     let clock = Clock::System;
     let platform = Platform::new(&config.wecom_base_url, Cache::memory());
     let (looked, public) = tokio::join!(

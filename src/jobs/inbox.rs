@@ -31,52 +31,51 @@ pub async fn read_new(app: &App) -> Result<usize> {
         return Ok(0);
     }
     let together = app.clone();
-    let read = match in_a_task(async move { read_together(&together).await }).await {
+    let read = match in_a_task(async move { take_some(&together, Reading::Together).await }).await {
         Ok(read) => read,
         Err(error) => {
             tracing::warn!(%error, "callbacks could not be read together; each is read by itself");
-            hand_over(app).await?
+            take_some(app, Reading::Apart).await?
         }
     };
     app.cache.ring().await;
     Ok(read)
 }
 
-async fn read_together(app: &App) -> Result<usize> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Together,
+    /// Something stands in the way of one callback, and should not stand in the way of others: each has its own tries
+    /// and pauses from here.
+    Apart,
+}
+
+/// Takes callbacks that are not read, and marks each with what became of it.
+async fn take_some(app: &App, reading: Reading) -> Result<usize> {
     let tx = app.db.begin().await?;
     let new = inbox::take_new(&tx, TOGETHER as i64).await?;
     let mut became = Vec::with_capacity(new.len());
     for callback in &new {
-        let state = match callback::read_event(&callback.body) {
-            None => State::Unreadable,
-            Some(received) if greeting(&received).is_some() => {
+        let received = callback::read_event(&callback.body);
+        let greets = received
+            .as_ref()
+            .is_some_and(|received| greeting(received).is_some());
+        let state = match received {
+            _ if greets => {
                 read_alone(app, &tx, callback, Lane::Urgent).await?;
                 State::Queued
             }
+            _ if reading == Reading::Apart => {
+                read_alone(app, &tx, callback, Lane::Callback).await?;
+                State::Queued
+            }
+            None => State::Unreadable,
             Some(received) => {
                 follow_up(app, &tx, callback.corp_id, &received).await?;
                 State::Read
             }
         };
         became.push((callback.corp_id, state, callback.body_hash.as_str()));
-    }
-    inbox::mark(&tx, &became).await?;
-    tx.commit().await?;
-    Ok(new.len())
-}
-
-/// Something stands in the way of one callback, and should not stand in the way of others: each has its own tries and
-/// pauses from here.
-async fn hand_over(app: &App) -> Result<usize> {
-    let tx = app.db.begin().await?;
-    let new = inbox::take_new(&tx, TOGETHER as i64).await?;
-    let mut became = Vec::with_capacity(new.len());
-    for callback in &new {
-        let greets =
-            callback::read_event(&callback.body).is_some_and(|received| greeting(&received).is_some());
-        let lane = if greets { Lane::Urgent } else { Lane::Callback };
-        read_alone(app, &tx, callback, lane).await?;
-        became.push((callback.corp_id, State::Queued, callback.body_hash.as_str()));
     }
     inbox::mark(&tx, &became).await?;
     tx.commit().await?;

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::ids::{CorpId, UserId};
 use crate::job::{self, Job};
 use crate::orders;
-use crate::queue::{self, Lane, NewJob};
+use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::tags::jobs::SyncTags;
 
@@ -68,18 +68,12 @@ pub async fn member_left(tx: &Tx, app: &App, corp: CorpId, userid: &UserId) -> R
     let act = app.act(Actor::Platform);
     if let Some(associate) = directory::leave(tx, &act, corp, userid).await? {
         auth::end_associate(tx, &act, corp, associate).await?;
-        // Without a key: it must not keep a look that later news asks for from being made at once.
-        let look = NewJob {
-            corp,
-            kind: RefreshMember::NAME,
-            payload: queue::payload(&RefreshMember {
-                userid: userid.clone(),
-            }),
-            lane: RefreshMember::LANE,
-            run_at: app.now().plus_ms(LOOKS_AGAIN[0]),
-            unique_key: None,
+        let look = RefreshMember {
+            userid: userid.clone(),
         };
-        queue::enqueue(tx, &app.ids, app.now(), look).await?;
+        // It must not keep a look that later news asks for from being made at once.
+        let run_at = app.now().plus_ms(LOOKS_AGAIN[0]);
+        job::enqueue_beside(tx, &app.ids, app.now(), corp, &look, run_at).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::model::Step;
 use super::patience::{ABOUT_A_CURSOR, ABOUT_A_MEMBER, MAX_RESTARTS, is_one_of};
 use super::run::Work;
 use super::store::{self, Part, Progress};
-use crate::db::Halves;
+use crate::db::{self, Halves};
 use crate::directory;
 use crate::error::Result;
 use crate::groups::{self, Reading};
@@ -200,7 +200,7 @@ impl Reader<'_> {
     }
 
     async fn pass_by(&mut self, chat_id: &str, why: &str) -> Result<()> {
-        let why = format!("the database does not take group `{chat_id}`: {why}");
+        let why = db::not_taken(&format!("group `{chat_id}`"), why);
         tracing::warn!(corp.id = %self.work.corp, error = %why, "a group was passed by");
         self.fail(1, why, Some(chat_id)).await
     }

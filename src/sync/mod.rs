@@ -14,4 +14,4 @@ mod store;
 
 pub use model::*;
 pub use run::{Outcome, carry_on, start, stop};
-pub use store::{Unread, count_unread, find, latest, list, sweep, unread};
+pub use store::{Unread, count_unread, find, latest, list, not_taken, sweep, unread};

@@ -1,5 +1,7 @@
 //! A run and its steps.
 
+use std::collections::HashMap;
+
 use crate::ids::SyncRunId;
 use crate::time::Timestamp;
 
@@ -101,7 +103,25 @@ pub struct StepState {
     pub problem: Option<String>,
 }
 
+/// What of a step is missing from the mirror.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Members (of the last step, groups) the platform did not let us read.
+    pub unread: i64,
+    /// Rows it showed and the database does not take.
+    pub not_taken: i64,
+}
+
 impl StepState {
+    /// What was missed, by what the database did not take of each step of its run.
+    pub fn missed(&self, not_taken: &HashMap<String, i64>) -> Missed {
+        let not_taken = not_taken.get(&self.step).copied().unwrap_or_default();
+        Missed {
+            unread: (self.failed - not_taken).max(0),
+            not_taken,
+        }
+    }
+
     /// Rows a second since the step began, by `now`.
     pub fn pace(&self, now: Timestamp) -> Option<f64> {
         let began = self.started_at?;

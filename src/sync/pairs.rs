@@ -247,7 +247,7 @@ impl Writer<'_> {
             return Ok(());
         };
         let customer = &item.contact.external_userid;
-        let why = format!("the database does not take customer `{customer}`: {why}");
+        let why = db::not_taken(&format!("customer `{customer}`"), why);
         tracing::warn!(corp.id = %work.corp, contact.external_userid = %customer, error = %why, "a pair was passed by");
         let tx = self.work.begin().await?;
         let shown: Vec<Shown<'_>> = alone.shown().collect();

@@ -111,6 +111,15 @@ impl Away {
             _ => None,
         }
     }
+
+    /// Of a connection that was tried by itself.
+    pub fn of_connection(error: &std::io::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            std::io::ErrorKind::TimedOut => Self::Dropped,
+            _ => Self::of_cause(error, &text).unwrap_or(Self::Other(text)),
+        }
+    }
 }
 
 /// The first `most` bytes of an answer, whatever its length.

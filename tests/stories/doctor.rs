@@ -152,6 +152,11 @@ impl Clinic {
         Patient::put_together(config, Ok(self.app.db.clone()), cache, self.app.clock.clone())
     }
 
+    /// The report of another program with these settings.
+    async fn examined_with(&self, config: Config, cache: Result<Cache, String>) -> Report {
+        doctor::examine(&self.with(config, cache), None).await
+    }
+
     /// The platform sends a callback signed and sealed with these.
     async fn sends_callback(&self, token: &str, key: &str) -> u16 {
         self.somebody_sends(token, key, CORPID, 0).await
@@ -239,6 +244,14 @@ fn worry(report: &Report) -> &Line {
     warned[0]
 }
 
+/// Nothing failed and there is no warning.
+fn sound(report: &Report) {
+    assert!(!report.has_failed(), "{report:#?}");
+    let warned = lines(report, State::Warning);
+    assert!(warned.is_empty(), "{warned:#?}");
+    tells_no_secret(report);
+}
+
 fn tells_no_secret(report: &Report) {
     for line in &report.lines {
         let text = format!("{line:?}");
@@ -278,11 +291,9 @@ fn because<'a>(report: &'a Report, check: &str) -> Option<&'a str> {
 async fn a_sound_installation_has_nothing_wrong() {
     let clinic = Clinic::open().await;
     let report = clinic.examine().await;
-    assert!(lines(&report, State::Failed).is_empty(), "{report:#?}");
-    assert!(lines(&report, State::Warning).is_empty(), "{report:#?}");
+    sound(&report);
     assert!(lines(&report, State::NotChecked).is_empty(), "{report:#?}");
     assert_eq!(report.lines.len(), 28);
-    tells_no_secret(&report);
     let nothing_moved = clinic
         .sandbox
         .ledger()

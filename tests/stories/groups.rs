@@ -4,11 +4,10 @@ use dianyu::auth::Role;
 use dianyu::db;
 use dianyu::error::Error;
 use dianyu::groups::{self, Looked, Reading, Told};
-use dianyu::ids::SyncRunId;
 use dianyu::jobs;
 use dianyu::sandbox::{Act, Fault, Knobs, Plan};
 use dianyu::scope::Actor;
-use dianyu::sync::{self, Kind, Outcome, Run};
+use dianyu::sync::{self, Outcome, Run};
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use dianyu::wecom::group::Group;
 use serde_json::json;
@@ -45,31 +44,13 @@ impl Street {
     }
 
     async fn sync(&self) -> Run {
-        let run = self.shop.new_run().await;
-        assert_eq!(self.shop.works_on(run).await.unwrap(), Outcome::Done);
-        self.shop.run_of(run).await
+        let run = self.shop.start_run().await;
+        assert_eq!(self.shop.carry_on(run).await.unwrap(), Outcome::Done);
+        self.shop.sync_run(run).await
     }
 }
 
 impl World {
-    async fn new_run(&self) -> SyncRunId {
-        let tx = self.begin().await;
-        let run = sync::start(&tx, &self.act(), self.corp, Kind::Asked)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        self.run("delete from job where kind = 'sync.carry_on'").await;
-        run
-    }
-
-    async fn works_on(&self, run: SyncRunId) -> Result<Outcome, Error> {
-        sync::carry_on(&self.app, self.corp, run).await
-    }
-
-    async fn run_of(&self, run: SyncRunId) -> Run {
-        sync::find(&self.app.db, &self.whole(), run).await.unwrap()
-    }
-
     /// Every stretch there ever was: who, and how it ended and after how many seconds.
     async fn stretches(&self) -> Vec<String> {
         let sql = "select member || ' ' || coalesce(left_cause, '-') || ' '
@@ -397,7 +378,7 @@ async fn a_sync_that_was_broken_off_looks_only_at_the_groups_that_are_left() {
     for number in 0..100 {
         street.group(&format!("{number}群"), &["wmSim101"]);
     }
-    let run = shop.new_run().await;
+    let run = shop.start_run().await;
     street.sandbox.plan(Plan {
         api: "externalcontact/groupchat/get".into(),
         fault: Fault::DelayMs(20),
@@ -405,21 +386,21 @@ async fn a_sync_that_was_broken_off_looks_only_at_the_groups_that_are_left() {
     });
     let (app, corp) = (shop.app.clone(), shop.corp);
     let working = tokio::spawn(async move { sync::carry_on(&app, corp, run).await });
-    while shop.run_of(run).await.steps[3].done == 0 {
+    while shop.sync_run(run).await.steps[3].done == 0 {
         assert!(!working.is_finished(), "it ended before the middle");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     working.abort();
     let _ = working.await;
     street.sandbox.forget_plans();
-    let before = shop.run_of(run).await;
+    let before = shop.sync_run(run).await;
     assert!(before.is_running() && before.steps[3].done < 100, "{before:?}");
     assert_eq!(before.steps[3].total, 100);
     shop.run("update sync_run set lease_until = 0").await;
     street.sandbox.forget_ledger();
     street.after(SECOND_MS);
-    assert_eq!(shop.works_on(run).await.unwrap(), Outcome::Done);
-    let told = shop.run_of(run).await;
+    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
+    let told = shop.sync_run(run).await;
     assert_eq!((told.steps[3].done, told.steps[3].total), (100, 100));
     let left = 100 - before.steps[3].done as usize;
     assert_eq!(street.calls_of("externalcontact/groupchat/get"), left);

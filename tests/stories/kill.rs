@@ -22,7 +22,7 @@ use crate::world::start as start_of_story;
 const CORPID: &str = "ww1a2b3c4d5e6f7a8b";
 const TOKEN: &str = "SimToken2026";
 const AES_KEY: &str = "HeEyGmbtghpKtg83Nv5glN8DaDh0Y6aMKLRJGptqbOU";
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// Kills, unless `KILL_ROUNDS` says another number.
 const ROUNDS: usize = 20;
 /// Times a sync is killed.
@@ -265,7 +265,7 @@ async fn send_until_refused(
 }
 
 /// A database of its own: a file, or a fresh one on the PostgreSQL the suite runs on.
-async fn database(folder: &tempfile::TempDir) -> String {
+pub async fn database(folder: &tempfile::TempDir) -> String {
     match std::env::var("TEST_DATABASE_URL") {
         Ok(url) => {
             let name = format!("kill_{}", dianyu::ids::random_base62(10).to_lowercase());
@@ -281,7 +281,7 @@ async fn database(folder: &tempfile::TempDir) -> String {
     }
 }
 
-async fn connect_corp(url: &str, port: u16) {
+pub async fn connect_corp(url: &str, port: u16) {
     let arguments = [
         "corp",
         "add",

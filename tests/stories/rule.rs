@@ -1,12 +1,13 @@
 //! The store rule: departments marked as stores, members named one by one, and what a wrong table changes.
 
-use dianyu::auth::Role;
-use dianyu::directory::{self, Imported, Mark};
+mod command;
+mod page;
+
+use dianyu::contacts;
+use dianyu::directory::{self, Effect, Imported, Mark, RuleChange};
 use dianyu::error::Error;
-use dianyu::jobs;
 use dianyu::wecom::directory::{Department, Member};
 
-use crate::visitor::Visitor;
 use crate::world::{CORPID, World};
 
 fn departments() -> Vec<Department> {
@@ -61,6 +62,15 @@ impl World {
         let imported = directory::import_rule(&tx, &self.act(), &corp, text).await?;
         tx.commit().await?;
         Ok(imported)
+    }
+
+    /// What a change would do to people; nothing of it stays.
+    async fn would(&self, change: RuleChange) -> Effect {
+        let corp = directory::find_corp(&self.app.db, self.corp).await.unwrap();
+        let tx = self.begin().await;
+        let changed = contacts::change_rule(&tx, &self.act(), &corp, &change).await;
+        tx.rollback().await.unwrap();
+        changed.unwrap().effect
     }
 
     /// The code of an associate's store; empty: none.
@@ -157,6 +167,88 @@ async fn a_marked_department_is_the_store_of_all_below_it_and_headquarters_is_in
 }
 
 #[tokio::test]
+async fn what_a_change_would_do_is_told_by_the_departments_people_are_in() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    let mark = |department: i64| Mark {
+        department,
+        ..Mark::default()
+    };
+    let effect = |leaving, moving| Effect { leaving, moving };
+    let members = |text: &str| RuleChange::Import(format!("userid,store_code\n{text}\n"));
+    // Nothing is marked: li of a group below the store and qian of a region are in stores of their own.
+    let first = shop.would(RuleChange::Mark(mark(22))).await;
+    assert_eq!(first, effect(4, 0), "everybody but zhao");
+    assert_eq!(
+        shop.would(RuleChange::Mark(mark(11))).await,
+        effect(2, 3),
+        "the whole region is a store"
+    );
+    for department in [21, 22, 23] {
+        shop.marks(mark(department)).await.unwrap();
+    }
+    shop.people_are_read().await;
+    let would = async |change| {
+        let effect = shop.would(change).await;
+        (effect.leaving, effect.moving)
+    };
+    // Of the store's people only li is in the group; nobody of the region is in any store.
+    assert_eq!(would(RuleChange::Mark(mark(211))).await, (0, 1));
+    assert_eq!(would(RuleChange::Mark(mark(12))).await, (0, 1));
+    assert_eq!(would(RuleChange::Unmark(21)).await, (2, 0));
+    // Named members, and let go of again: li is in a store by department, qian is not.
+    shop.imports("userid,store_code\nli,S2\nqian,S2\n").await.unwrap();
+    shop.people_are_read().await;
+    assert_eq!(would(members("li,")).await, (0, 1));
+    assert_eq!(would(members("li,\nqian,")).await, (1, 1));
+    assert_eq!(would(members("li,S2\nzhao,")).await, (0, 0), "as they are");
+    assert_eq!(
+        would(RuleChange::Unmark(21)).await,
+        (1, 0),
+        "li is elsewhere by name"
+    );
+    // With the last mark gone every department is a store again: sun goes back to S3.
+    let tx = shop.begin().await;
+    for department in [22, 23] {
+        directory::unmark_store(&tx, shop.corp, department).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    shop.people_are_read().await;
+    assert_eq!(
+        would(RuleChange::Unmark(21)).await,
+        (0, 2),
+        "zhao and sun, not wu"
+    );
+}
+
+#[tokio::test]
+async fn whose_departments_were_not_read_yet_counts_as_in_that_of_their_store() {
+    let shop = World::open().await;
+    shop.people_are_read().await;
+    shop.run("update associate set departments = null").await;
+    for department in [21, 22, 23] {
+        let mark = Mark {
+            department,
+            ..Mark::default()
+        };
+        shop.marks(mark).await.unwrap();
+    }
+    assert_eq!(
+        shop.would(RuleChange::Unmark(22)).await,
+        Effect {
+            leaving: 1,
+            moving: 0
+        }
+    );
+    // The next reading knows them.
+    shop.people_are_read().await;
+    let unread = "select count(*) from associate where departments is null";
+    assert_eq!(shop.number(unread).await, 0);
+    let of_li = "select count(*) from associate where userid = 'li' and departments = '[211]'";
+    assert_eq!(shop.number(of_li).await, 1);
+}
+
+#[tokio::test]
 async fn a_table_marks_stores_by_id_or_path_and_names_members() {
     let shop = World::open().await;
     shop.people_are_read().await;
@@ -213,62 +305,6 @@ async fn a_wrong_table_names_row_and_column_and_changes_nothing() {
         assert_eq!(problems(shop.imports(text).await)[0].0, place);
     }
     assert_eq!(shop.fingerprint_of_rule().await, before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_marks_a_store_on_the_page() {
-    let street = crate::street::Street::open().await;
-    let shop = &street.shop;
-    jobs::settle(&shop.app).await;
-    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
-    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
-    let page = admin.get("/admin/stores").await;
-    assert!(
-        page.text.contains("有成员的部门") && page.text.contains("静安嘉里店"),
-        "{}",
-        page.text
-    );
-    assert!(
-        !page.text.contains("name=\"department\""),
-        "a first mark would take the others their stores"
-    );
-    admin.post("/admin/stores/rule", &[]).await;
-    assert_eq!(shop.number("select count(*) from store_mark").await, 3);
-    street.settle().await;
-    assert_eq!(shop.store_of("li").await, "S1", "nobody moves by that");
-    let marked = admin.post("/admin/stores/marks", &[("department", "11")]).await;
-    assert_eq!(marked.location, "/admin/stores");
-    for department in ["21", "22"] {
-        admin
-            .post("/admin/stores/marks/end", &[("department", department)])
-            .await;
-    }
-    street.settle().await;
-    assert_eq!(shop.store_of("li").await, "D11");
-    assert_eq!(shop.store_of("sun").await, "S3");
-    let moved = "select count(*) from follow where associate_id = 31 and state = 'active'
-                 and store_id = (select id from store where code = 'D11')";
-    assert_eq!(shop.number(moved).await, 4, "her customers come along");
-    let refused = admin
-        .post("/admin/stores/import", &[("csv", "userid,store_code\nli,S9\n")])
-        .await;
-    assert_eq!(refused.status.as_u16(), 422);
-    assert!(
-        refused.text.contains("第 2 行 store_code 列：没有“S9”"),
-        "{}",
-        refused.text
-    );
-    let refused = admin
-        .post("/admin/stores/import", &[("csv", "department,code\n23,SH 021\n")])
-        .await;
-    let chinese = "第 2 行 code 列：“SH 021”不能作门店编码";
-    assert!(refused.text.contains(chinese), "{}", refused.text);
-    let ended = admin
-        .post("/admin/stores/marks/end", &[("department", "11")])
-        .await;
-    assert_eq!(ended.location, "/admin/stores");
-    street.settle().await;
-    assert_eq!(shop.store_of("li").await, "", "below no mark any more");
 }
 
 #[tokio::test]
@@ -366,60 +402,6 @@ async fn a_mark_ends_with_its_department_and_its_store_can_be_another_department
             .await,
         1
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_table_that_takes_stores_away_is_asked_about() {
-    let street = crate::street::Street::open().await;
-    let shop = &street.shop;
-    dianyu::contacts::sync_people(&shop.app, shop.corp).await.unwrap();
-    let mut admin = Visitor::of(shop, Role::Admin, None, None).await;
-    let refused = admin.post("/admin/stores/marks", &[("department", "21")]).await;
-    assert_eq!(refused.status.as_u16(), 422);
-    assert!(refused.text.contains("会让 3 位成员离开门店"), "{}", refused.text);
-    let csv = "department,code\n21,SH-021\n";
-    let asked = admin.post("/admin/stores/import", &[("csv", csv)]).await;
-    assert_eq!(asked.status.as_u16(), 200);
-    let question = asked
-        .text
-        .contains("<b>3</b> 位成员不再属于任何门店，<b>0</b> 位换到别的门店");
-    assert!(question, "{}", asked.text);
-    let other = admin
-        .post("/admin/stores/import", &[("csv", csv), ("agreed", "1.0")])
-        .await;
-    assert_eq!(other.status.as_u16(), 200, "agreed to something else");
-    assert_eq!(shop.number("select count(*) from store_mark").await, 0);
-    assert_eq!(
-        shop.number("select count(*) from audit_entry where action like 'stores.%'")
-            .await,
-        0
-    );
-    assert_eq!(
-        shop.number("select count(*) from job where kind = 'contacts.sync_people'")
-            .await,
-        0
-    );
-
-    let done = admin
-        .post("/admin/stores/import", &[("csv", csv), ("agreed", "3.0")])
-        .await;
-    assert_eq!(done.location, "/admin/stores");
-    assert_eq!(
-        shop.number("select count(*) from audit_entry where action = 'stores.import'")
-            .await,
-        1
-    );
-    street.settle().await;
-    let stores = [shop.store_of("li").await, shop.store_of("zhao").await];
-    assert_eq!(stores, ["SH-021", ""]);
-    // Whom nobody loses by needs no answer; a move does.
-    let named = "userid,store_code\nli,SH-021\n";
-    let done = admin.post("/admin/stores/import", &[("csv", named)]).await;
-    assert_eq!(done.location, "/admin/stores");
-    let asked = admin
-        .post("/admin/stores/import", &[("csv", "userid,store_code\nzhao,S2\n")])
-        .await;
-    assert!(asked.text.contains("<b>1</b> 位换到别的门店"), "{}", asked.text);
 }
 
 #[tokio::test]

@@ -56,6 +56,27 @@ async fn the_node_number_is_held_while_jobs_still_end() {
     assert_eq!(shop.number(still).await, 0);
 }
 
+#[tokio::test]
+async fn an_instance_that_was_killed_counts_no_more_after_90_s_and_its_number_is_nobodys_yet() {
+    let shop = World::open().await;
+    let db = &shop.app.db;
+    let (killed, _) = node::lease(db, shop.now()).await.unwrap();
+    let no_beat_for = async |seconds: i64| {
+        let older = format!("update node set lease_until = lease_until - {}", seconds * 1_000);
+        shop.run(&older).await;
+    };
+    no_beat_for(80).await;
+    assert_eq!(node::living(db).await.unwrap(), 1);
+    no_beat_for(11).await;
+    assert_eq!(node::living(db).await.unwrap(), 0);
+    let (other, _) = node::lease(db, shop.now()).await.unwrap();
+    assert_ne!(other.number, killed.number);
+    assert_eq!(node::living(db).await.unwrap(), 1);
+    // It only hung, and is heard of again.
+    assert!(node::renew(db, &killed, shop.now()).await.unwrap());
+    assert_eq!(node::living(db).await.unwrap(), 2);
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the product is started as its users start it"

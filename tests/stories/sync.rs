@@ -1,10 +1,12 @@
 //! Sync: a run reads the platform whole, says how far it is, goes on after a break, and names what it cannot read.
 
+mod refused;
+
 use dianyu::auth::Role;
 use dianyu::error::Error;
 use dianyu::ids::SyncRunId;
 use dianyu::jobs;
-use dianyu::sandbox::{Customer, Fault, Member, Plan, Relation};
+use dianyu::sandbox::{Customer, Fault, Plan, Relation};
 use dianyu::sync::{self, Kind, Outcome, Run};
 use dianyu::time::{DAY_MS, MINUTE_MS};
 use tokio::task::JoinHandle;
@@ -16,12 +18,18 @@ use crate::world::{CORPID, World, start};
 const PAGE: &str = "externalcontact/batch/get_by_user";
 
 impl World {
-    pub async fn start_run(&self) -> SyncRunId {
+    /// A run with the job that works on it.
+    async fn ask_for_a_run(&self) -> SyncRunId {
         let tx = self.begin().await;
         let run = sync::start(&tx, &self.act(), self.corp, Kind::Asked)
             .await
             .unwrap();
         tx.commit().await.unwrap();
+        run
+    }
+
+    pub async fn start_run(&self) -> SyncRunId {
+        let run = self.ask_for_a_run().await;
         // The story works on it itself.
         self.run("delete from job where kind = 'sync.carry_on'").await;
         run
@@ -271,11 +279,7 @@ async fn the_nightly_run_counts_what_it_had_to_correct() {
 async fn a_job_that_finds_the_run_held_comes_back_in_case_the_owner_vanishes() {
     let street = Street::open().await;
     let shop = &street.shop;
-    let tx = shop.begin().await;
-    let run = sync::start(&tx, &shop.act(), shop.corp, Kind::Asked)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let run = shop.ask_for_a_run().await;
     shop.run("update sync_run set lease_until = 9000000000000").await;
     jobs::settle(&shop.app).await;
     let waiting = "select count(*) from job where kind = 'sync.carry_on' and state = 'waiting'";
@@ -321,101 +325,11 @@ async fn without_the_permission_for_groups_the_rest_is_read_and_the_step_names_i
     }
 }
 
-/// A rule of a table that the last of some rows breaks, on either database.
-async fn refuse_the_second(shop: &World, table: &str, column: &str, like: &str) {
-    shop.run(&format!(
-        "create unique index only_one on {table} (corp_id) where {column} like '{like}'"
-    ))
-    .await;
-}
-
-#[tokio::test]
-async fn a_customer_whom_the_database_does_not_take_is_passed_by_and_named() {
-    let street = Street::open().await;
-    let shop = &street.shop;
-    crowded(&street, 60);
-    // The eighth of li and of wu: of the two one is taken.
-    refuse_the_second(shop, "contact", "external_userid", "wmCrowd%00007").await;
-    let run = shop.start_run().await;
-    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
-    let told = shop.sync_run(run).await;
-    let contacts = &told.steps[2];
-    assert_eq!((told.state.as_str(), contacts.state.as_str()), ("done", "done"));
-    assert_eq!((contacts.done, contacts.total, contacts.failed), (5, 5, 1));
-    assert_eq!((contacts.seen, contacts.changed), (132, 119), "every other pair");
-    let problem = contacts.problem.as_ref().unwrap();
-    assert!(problem.contains("00007`"), "{problem}");
-    let unread = sync::unread(&shop.app.db, &shop.whole(), run, 9).await.unwrap();
-    assert_eq!(unread.len(), 1);
-    assert_eq!(&unread[0].problem, problem);
-
-    // One that we hold and cannot change goes on as it was: it was shown.
-    shop.run("drop index only_one").await;
-    let again = shop.start_run().await;
-    shop.carry_on(again).await.unwrap();
-    assert_eq!(shop.live_pairs().await, 133);
-    refuse_the_second(shop, "follow", "remark", "vip%").await;
-    for (userid, external_userid) in [("li", "wmCrowdli00001"), ("wu", "wmCrowdwu00002")] {
-        street
-            .sandbox
-            .member_remarks(CORPID, userid, external_userid, "vip")
-            .unwrap();
-    }
-    street.after(2 * MINUTE_MS);
-    let run = shop.start_run().await;
-    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
-    let contacts = shop.sync_run(run).await.steps[2].clone();
-    assert_eq!((contacts.failed, contacts.changed, contacts.closed), (1, 1, 0));
-    assert_eq!(shop.live_pairs().await, 133);
-}
-
-#[tokio::test]
-async fn a_member_or_a_group_that_the_database_does_not_take_is_passed_by() {
-    let street = Street::open().await;
-    let shop = &street.shop;
-    for userid in ["xu1", "xu2"] {
-        let member = Member {
-            userid: userid.into(),
-            name: "徐".into(),
-            department: vec![21],
-            ..seed().members[0].clone()
-        };
-        street.sandbox.hire(CORPID, member).unwrap();
-    }
-    refuse_the_second(shop, "associate", "userid", "xu%").await;
-    for name in ["重名群一", "重名群二", "三群"] {
-        street
-            .sandbox
-            .create_group(CORPID, "li", name, &["wmSim101"])
-            .unwrap();
-    }
-    shop.run("create unique index one_of_name on customer_group (corp_id) where name like '重名%'")
-        .await;
-    let run = shop.start_run().await;
-    assert_eq!(shop.carry_on(run).await.unwrap(), Outcome::Done);
-    let told = shop.sync_run(run).await;
-    assert_eq!(told.state, "done");
-    let failed: Vec<i64> = told.steps.iter().map(|step| step.failed).collect();
-    assert_eq!(failed, [1, 0, 0, 1]);
-    assert_eq!((told.steps[3].done, told.steps[3].total), (3, 3));
-    assert!(told.steps[0].problem.as_ref().unwrap().contains("`xu"));
-    let live = "select count(*) from customer_group where name <> ''";
-    assert_eq!(shop.number(live).await, 2);
-    let here = "select count(*) from associate where userid like 'xu%'";
-    assert_eq!(shop.number(here).await, 1);
-    let unread = sync::unread(&shop.app.db, &shop.whole(), run, 9).await.unwrap();
-    assert_eq!(unread.len(), 2, "{unread:?}");
-}
-
 #[tokio::test]
 async fn a_run_that_gets_nowhere_ends_as_failed_and_one_that_gets_on_does_not() {
     let street = Street::open().await;
     let shop = &street.shop;
-    let tx = shop.begin().await;
-    let run = sync::start(&tx, &shop.act(), shop.corp, Kind::Asked)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let run = shop.ask_for_a_run().await;
     shop.run("alter table customer_group rename to mislaid").await;
     // Three steps are read by the first try: none that failed.
     jobs::settle(&shop.app).await;

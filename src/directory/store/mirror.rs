@@ -194,6 +194,7 @@ pub struct NewAssociate {
     pub userid: UserId,
     pub name: String,
     pub store: Option<StoreId>,
+    pub departments: Vec<i64>,
     pub status: &'static str,
     pub left_at: Option<Timestamp>,
 }
@@ -202,8 +203,8 @@ pub struct NewAssociate {
 pub async fn insert_associate(tx: &Tx, corp: CorpId, new: NewAssociate, now: Timestamp) -> Result<()> {
     db::run(
         tx,
-        "insert into associate (corp_id, id, userid, name, store_id, status, created_at, left_at, seen_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $7)",
+        "insert into associate (corp_id, id, userid, name, store_id, status, created_at, left_at, seen_at, departments)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9)",
         args![
             corp,
             new.id,
@@ -212,10 +213,37 @@ pub async fn insert_associate(tx: &Tx, corp: CorpId, new: NewAssociate, now: Tim
             new.store,
             new.status,
             now,
-            new.left_at
+            new.left_at,
+            serde_json::to_string(&new.departments)?
         ],
     )
     .await?;
+    Ok(())
+}
+
+/// The departments of associates as they were read last; who was not read since they are kept is left out.
+pub async fn departments_of(
+    tx: &Tx,
+    corp: CorpId,
+    associates: impl Iterator<Item = AssociateId>,
+) -> Result<HashMap<AssociateId, Vec<i64>>> {
+    let sql = format!(
+        "select id, departments from associate where corp_id = $1 and departments is not null and {}",
+        tx.backend().in_ids("id", "$2")
+    );
+    let rows = db::rows(tx, &sql, args![corp, id_list(associates.map(|one| one.0))]).await?;
+    rows.iter()
+        .map(|row| {
+            let departments: String = db::column(row, 1)?;
+            Ok((db::column(row, 0)?, serde_json::from_str(&departments)?))
+        })
+        .collect()
+}
+
+/// Writes which departments an associate is in.
+pub async fn set_departments(tx: &Tx, corp: CorpId, id: AssociateId, departments: &[i64]) -> Result<()> {
+    let sql = "update associate set departments = $3 where corp_id = $1 and id = $2";
+    db::run(tx, sql, args![corp, id, serde_json::to_string(departments)?]).await?;
     Ok(())
 }
 

@@ -114,31 +114,45 @@ pub async fn mark(tx: &Tx, corp: CorpId, marks: &[(i64, StoreId)]) -> Result<()>
     Ok(())
 }
 
-/// People of a store who are there by its department.
+/// A present associate as the rule sees them.
+pub struct Person {
+    pub userid: UserId,
+    pub store: Option<StoreId>,
+    /// The main one first.
+    pub departments: Vec<i64>,
+}
+
 #[derive(FromQueryResult)]
-pub struct Held {
-    pub store_id: StoreId,
-    pub department_id: i64,
-    pub people: i64,
+struct PersonRow {
+    userid: UserId,
+    store_id: Option<StoreId>,
+    departments: Option<String>,
+    department_of_store: Option<i64>,
 }
 
-/// Present associates by their store; those who are named one by one are left out.
-pub async fn held(tx: &Tx, corp: CorpId) -> Result<Vec<Held>> {
-    let sql = "select s.id as store_id, s.department_id, count(*) as people
-               from associate a join store s on s.corp_id = a.corp_id and s.id = a.store_id
-               join department d on d.corp_id = s.corp_id and d.id = s.department_id
-               where a.corp_id = $1 and a.status <> 'left' and not exists
-                 (select 1 from store_member m where m.corp_id = a.corp_id and m.userid = a.userid)
-               group by s.id, s.department_id";
-    db::all(tx, sql, args![corp]).await
-}
-
-/// Present associates who are named for another store than theirs.
-pub async fn to_move(tx: &Tx, corp: CorpId) -> Result<i64> {
-    let sql = "select count(*) from store_member m
-               join associate a on a.corp_id = m.corp_id and a.userid = m.userid
-               where m.corp_id = $1 and a.status <> 'left' and (a.store_id is null or a.store_id <> m.store_id)";
-    db::count(tx, sql, args![corp]).await
+/// Present associates. Whose departments were not read yet counts as in that of their store, if it is there.
+pub async fn people(tx: &Tx, corp: CorpId) -> Result<Vec<Person>> {
+    let rows: Vec<PersonRow> = db::all(
+        tx,
+        "select a.userid, a.store_id, a.departments, d.id as department_of_store from associate a
+         left join store s on s.corp_id = a.corp_id and s.id = a.store_id
+         left join department d on d.corp_id = s.corp_id and d.id = s.department_id
+         where a.corp_id = $1 and a.status <> 'left'",
+        args![corp],
+    )
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Person {
+                userid: row.userid,
+                store: row.store_id,
+                departments: match row.departments {
+                    Some(departments) => serde_json::from_str(&departments)?,
+                    None => row.department_of_store.into_iter().collect(),
+                },
+            })
+        })
+        .collect()
 }
 
 /// Marks every department whose store has present associates; answers how many.

@@ -1,5 +1,7 @@
 //! Statements on `sync_part`: what a step is divided into, and what of it could not be read.
 
+use std::collections::HashMap;
+
 use sea_orm::FromQueryResult;
 
 use super::whole;
@@ -170,6 +172,20 @@ pub async fn unread(conn: &impl Conn, scope: &Scope, id: SyncRunId, limit: i64) 
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// How many rows of each step of a run the database did not take; what else failed could not be read.
+pub async fn not_taken(conn: &impl Conn, scope: &Scope, id: SyncRunId) -> Result<HashMap<String, i64>> {
+    whole(scope)?;
+    let sql = format!(
+        "select step, count(*) from sync_part
+         where corp_id = $1 and run_id = $2 and state = 'failed' and {} group by step",
+        db::is_not_taken("problem")
+    );
+    let rows = db::rows(conn, &sql, args![scope.corp, id]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }
 
 /// How many parts of a run could not be read.

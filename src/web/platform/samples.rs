@@ -183,6 +183,6 @@ mod tests {
     fn the_sample_agrees_with_the_rule_for_truth() {
         let runs = [under_way(), whole(8, 0, 210), whole(7, 1, 40)];
         let truth = crate::doctor::truth(&runs).unwrap();
-        assert_eq!((truth.corrected, truth.unread), (Some(269), 0));
+        assert_eq!((truth.corrected, truth.failed), (Some(269), 0));
     }
 }

@@ -45,6 +45,29 @@ pub struct Row {
     pub is_marked: bool,
 }
 
+/// A change that does something to people.
+pub struct Asked {
+    pub about: About,
+    pub effect: Effect,
+}
+
+pub enum About {
+    Table,
+    Mark(Department),
+    Unmark(Department),
+}
+
+pub struct Department {
+    pub id: i64,
+    pub name: String,
+}
+
+impl Asked {
+    fn is_table(&self) -> bool {
+        matches!(self.about, About::Table)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "stores/show.html")]
 pub struct StoresPage {
@@ -56,8 +79,8 @@ pub struct StoresPage {
     pub previous: Option<usize>,
     pub next: Option<usize>,
     pub csv: String,
-    /// What the table would do, while it is asked about.
-    pub asked: Option<Effect>,
+    /// What is asked about before it is done.
+    pub asked: Option<Asked>,
     pub problems: Vec<FieldProblem>,
 }
 
@@ -90,6 +113,10 @@ impl StoresPage {
 }
 
 impl StoresPage {
+    fn asks_about_table(&self) -> bool {
+        self.asked.as_ref().is_some_and(Asked::is_table)
+    }
+
     fn question(&self, effect: &Effect) -> Safe<String> {
         let (leaving, moving) = (effect.leaving.into(), effect.moving.into());
         self.shell
@@ -137,16 +164,20 @@ fn row(above: &str, one: &DepartmentLine, shell: &Shell) -> Row {
     let store = one.code.as_ref().zip(one.store_name.as_ref());
     Row {
         id: one.id,
-        name: if one.name.is_empty() {
-            format!("D{}", one.id)
-        } else {
-            one.name.clone()
-        },
+        name: name_of(one),
         above: above.to_owned(),
         people: store.map(|_| shell.count(&one.people)).unwrap_or_default(),
         store: store.map(|(code, name)| format!("{code} {name}")),
         region: one.region_name.clone().unwrap_or_default(),
         is_marked: one.is_marked,
+    }
+}
+
+fn name_of(one: &DepartmentLine) -> String {
+    if one.name.is_empty() {
+        format!("D{}", one.id)
+    } else {
+        one.name.clone()
     }
 }
 
@@ -187,28 +218,28 @@ async fn begin_marking(
 #[derive(Deserialize)]
 struct Which {
     department: i64,
+    /// The effect that was asked about and agreed to.
+    #[serde(default)]
+    agreed: String,
 }
 
 async fn mark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
-    let corp = directory::find_corp(&app.db, me.corp).await?;
     let change = RuleChange::Mark(Mark {
         department: which.department,
         ..Mark::default()
     });
-    let tx = app.db.begin().await?;
-    let marked = contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await;
-    let refused = match marked {
-        // A mark takes nobody's store, but the first does everybody's else.
-        Ok(marked) if marked.effect.leaving > 0 => first_mark(marked.effect.leaving),
-        Ok(_) => {
-            tx.commit().await?;
-            app.cache.ring().await;
-            return Ok(shell.go_saying(HERE, "toast-store-marked", &[]));
+    match try_change(&app, &me, &change, &which.agreed).await? {
+        Tried::Done(_) => Ok(shell.go_saying(HERE, "toast-store-marked", &[])),
+        // With nothing marked it does not stand by itself: today's stores come first.
+        Tried::Asked(effect) if effect.leaving > 0 => {
+            again(&app, shell, &me, first_mark(effect.leaving), String::new()).await
         }
-        Err(error) => error,
-    };
-    tx.rollback().await?;
-    again(&app, shell, &me, refused, String::new()).await
+        Tried::Asked(effect) => {
+            let department = department(&app, &me, which.department).await?;
+            ask(&app, shell, &me, About::Mark(department), effect, String::new()).await
+        }
+        Tried::Refused(error) => again(&app, shell, &me, error, String::new()).await,
+    }
 }
 
 fn first_mark(leaving: i64) -> Error {
@@ -223,13 +254,15 @@ fn first_mark(leaving: i64) -> Error {
 }
 
 async fn unmark(app: State<App>, shell: Shell, me: Operator, Form(which): Form<Which>) -> Result<Response> {
-    let corp = directory::find_corp(&app.db, me.corp).await?;
     let change = RuleChange::Unmark(which.department);
-    let tx = app.db.begin().await?;
-    contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await?;
-    tx.commit().await?;
-    app.cache.ring().await;
-    Ok(shell.go_saying(HERE, "toast-store-unmarked", &[]))
+    match try_change(&app, &me, &change, &which.agreed).await? {
+        Tried::Done(_) => Ok(shell.go_saying(HERE, "toast-store-unmarked", &[])),
+        Tried::Asked(effect) => {
+            let department = department(&app, &me, which.department).await?;
+            ask(&app, shell, &me, About::Unmark(department), effect, String::new()).await
+        }
+        Tried::Refused(error) => again(&app, shell, &me, error, String::new()).await,
+    }
 }
 
 #[derive(Deserialize)]
@@ -241,29 +274,69 @@ struct Table {
 }
 
 async fn import(app: State<App>, shell: Shell, me: Operator, Form(table): Form<Table>) -> Result<Response> {
-    let corp = directory::find_corp(&app.db, me.corp).await?;
     let change = RuleChange::Import(table.csv.clone());
+    match try_change(&app, &me, &change, &table.agreed).await? {
+        Tried::Done(count) => {
+            let count = count.into();
+            Ok(shell.go_saying(HERE, "toast-stores-imported", &[("count", count)]))
+        }
+        Tried::Asked(effect) => ask(&app, shell, &me, About::Table, effect, table.csv).await,
+        Tried::Refused(error) => again(&app, shell, &me, error, table.csv).await,
+    }
+}
+
+enum Tried {
+    /// With so many rows or marks.
+    Done(i64),
+    /// Nothing is changed: somebody would lose their store or come to another, and nobody agreed to that.
+    Asked(Effect),
+    Refused(Error),
+}
+
+/// Changes the rule if it does nothing to people, or what was agreed to.
+async fn try_change(app: &App, me: &Operator, change: &RuleChange, agreed_to: &str) -> Result<Tried> {
+    let corp = directory::find_corp(&app.db, me.corp).await?;
     let tx = app.db.begin().await?;
-    let imported = match contacts::change_rule(&tx, &app.act(me.actor()), &corp, &change).await {
-        Ok(imported) => imported,
+    let changed = match contacts::change_rule(&tx, &app.act(me.actor()), &corp, change).await {
+        Ok(changed) => changed,
         Err(error) => {
             tx.rollback().await?;
-            return again(&app, shell, &me, error, table.csv).await;
+            return Ok(Tried::Refused(error));
         }
     };
-    if !imported.effect.is_nothing() && table.agreed != agreed(&imported.effect) {
+    if !changed.effect.is_nothing() && agreed_to != agreed(&changed.effect) {
         tx.rollback().await?;
-        let page = StoresPage {
-            csv: table.csv,
-            asked: Some(imported.effect),
-            ..page(&app, shell, &me, 0).await?
-        };
-        return Ok(Show(page).into_response());
+        return Ok(Tried::Asked(changed.effect));
     }
     tx.commit().await?;
     app.cache.ring().await;
-    let count = imported.count.into();
-    Ok(shell.go_saying(HERE, "toast-stores-imported", &[("count", count)]))
+    Ok(Tried::Done(changed.count))
+}
+
+async fn department(app: &App, me: &Operator, id: i64) -> Result<Department> {
+    let departments = directory::departments_with_stores(&app.db, me.corp).await?;
+    let named = departments.iter().find(|one| one.id == id);
+    Ok(Department {
+        id,
+        name: named.map_or_else(|| format!("D{id}"), name_of),
+    })
+}
+
+/// The page with the question.
+async fn ask(
+    app: &App,
+    shell: Shell,
+    me: &Operator,
+    about: About,
+    effect: Effect,
+    csv: String,
+) -> Result<Response> {
+    let page = StoresPage {
+        csv,
+        asked: Some(Asked { about, effect }),
+        ..page(app, shell, me, 0).await?
+    };
+    Ok(Show(page).into_response())
 }
 
 /// The page with what was wrong; a row's problem names row and column and leads to the table.

@@ -1,6 +1,6 @@
 //! Invented departments for the page of stores.
 
-use super::{Shell, StoresPage};
+use super::{About, Asked, Department, Shell, StoresPage};
 use crate::directory::{DepartmentLine, Effect};
 use crate::ids::StoreId;
 use crate::web::shell::FieldProblem;
@@ -48,10 +48,23 @@ impl StoresPage {
         }];
         let mut asked = Self::new(shell.clone(), &departments(false)[..5], 0, 0);
         asked.csv = "department,code\n21,SH-021".into();
-        asked.asked = Some(Effect {
+        let effect = Effect {
             leaving: 41,
             moving: 12,
+        };
+        asked.asked = Some(Asked {
+            about: About::Table,
+            effect,
         });
+        let department = || Department {
+            id: 21,
+            name: "静安嘉里店".into(),
+        };
+        let of_mark = |about: About| {
+            let mut page = Self::new(shell.clone(), &departments(true)[..5], 3, 0);
+            page.asked = Some(Asked { about, effect });
+            page
+        };
         vec![
             ("typical", Self::new(shell.clone(), &departments(true)[..5], 3, 0)),
             ("crowded", Self::new(shell.clone(), &departments(false), 0, 0)),
@@ -59,6 +72,8 @@ impl StoresPage {
             ("empty", Self::new(shell.clone(), &[], 0, 0)),
             ("wrong", wrong),
             ("asked", asked),
+            ("asked-mark", of_mark(About::Mark(department()))),
+            ("asked-unmark", of_mark(About::Unmark(department()))),
         ]
     }
 }
