@@ -39,6 +39,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0013_fewer_indexes",
         include_str!("../../migrations/0013_fewer_indexes.sql"),
+    ),
+    (
         "0014_member_departments",
         include_str!("../../migrations/0014_member_departments.sql"),
     ),
