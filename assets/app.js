@@ -50,7 +50,13 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
           redirect: "error",
           signal: running.signal,
         });
-        if (answer.ok) into.innerHTML = await answer.text();
+        if (!answer.ok) return;
+        into.innerHTML = await answer.text();
+        // What the answer says about other places: <template data-into="id">.
+        for (const part of into.querySelectorAll("template[data-into]")) {
+          const place = document.getElementById(part.dataset.into);
+          if (place) place.textContent = part.content.textContent;
+        }
       } catch { /* what is shown stays */ }
     }, 350);
   });

@@ -26,4 +26,4 @@ pub use progress::*;
 pub use quota::quota_plan;
 pub use reconcile::*;
 pub use schedule::*;
-pub use store::{Batch, batches_of, deliveries, find, find_batch, list};
+pub use store::{Batch, batches_of, deliveries, find, find_batch, list, of_segment};

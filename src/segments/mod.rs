@@ -2,9 +2,11 @@
 
 pub mod model;
 mod preview;
+mod remark;
 pub mod rule;
 mod store;
 
 pub use model::*;
 pub use preview::*;
+pub use remark::*;
 pub use store::*;

@@ -135,6 +135,8 @@ pub struct Preview {
     pub steps: Vec<PreviewStep>,
     /// There are too many steps to count each, or it took too long: only the count is right.
     pub steps_left_out: bool,
+    /// Everybody with a live follow in the caller's scope.
+    pub in_reach: i64,
     /// At most five, in the caller's scope.
     pub sample: Vec<SamplePerson>,
 }

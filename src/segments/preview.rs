@@ -48,6 +48,7 @@ async fn look(db: &Db, scope: &Scope, rule: &Rule, zone: chrono_tz::Tz, now: Tim
         as_of: now,
         steps,
         steps_left_out,
+        in_reach: count_people(db, scope, &[], zone, now).await?,
         sample: sample(db, scope, whole, zone, now).await?,
     })
 }

@@ -65,6 +65,24 @@ pub async fn find(conn: &impl Conn, scope: &Scope, id: CampaignId) -> Result<Cam
     db::find::<CampaignRow>(conn, &sql, filter.args).await?.try_into()
 }
 
+/// Campaigns to a segment, newest first.
+pub async fn of_segment(
+    conn: &impl Conn,
+    scope: &Scope,
+    segment: SegmentId,
+    limit: i64,
+) -> Result<Vec<Campaign>> {
+    let mut filter = in_scope(scope, conn.backend());
+    filter.and("m.segment_id = {}", segment);
+    let limit = filter.arg(limit);
+    let sql = format!(
+        "{CAMPAIGN} where {} order by m.created_at desc, m.id desc limit {limit}",
+        filter.sql()
+    );
+    let rows = db::all::<CampaignRow>(conn, &sql, filter.args).await?;
+    rows.into_iter().map(Campaign::try_from).collect()
+}
+
 fn in_scope(scope: &Scope, backend: Backend) -> Filter {
     let mut filter = Filter::new("m.corp_id", scope.corp);
     let own = match &scope.reach {

@@ -5,7 +5,7 @@ use askama::Template;
 use super::form::{self, Kind, Reading, Row};
 use super::words::{Names, sentence};
 use crate::ids::SegmentId;
-use crate::segments::{Preview, Rule};
+use crate::segments::{Preview, Remark, Rule, remarks};
 use crate::web::Shell;
 use crate::web::figures as say;
 use crate::web::shell::FieldProblem;
@@ -71,12 +71,21 @@ pub struct Count {
     pub count: Option<String>,
     pub as_of: String,
     pub sample: String,
+    /// For each group of the form, by its number: how many remain after it.
+    pub left: Vec<(usize, String)>,
+    /// What the rule says that may not be meant.
+    pub remarks: Vec<String>,
 }
 
 impl askama::filters::HtmlSafe for Count {}
 
 impl Count {
-    pub fn new(shell: &Shell, preview: Option<&Preview>) -> Self {
+    /// `groups`: the numbers of the groups that the rule was read from, in its order.
+    pub fn new(shell: &Shell, rule: Option<&Rule>, groups: &[usize], preview: Option<&Preview>) -> Self {
+        let left = groups
+            .iter()
+            .filter_map(|group| Some((*group, remaining(*group, groups, preview, shell)?)));
+        let remarked = rule.zip(preview).map(|(rule, preview)| remarks(rule, preview));
         let names = |preview: &Preview| {
             let names: Vec<&str> = preview.sample.iter().map(|person| person.name.as_str()).collect();
             names.join(&shell.t("say-and"))
@@ -87,6 +96,12 @@ impl Count {
                 .map(|preview| shell.when(&preview.as_of))
                 .unwrap_or_default(),
             sample: preview.map(names).unwrap_or_default(),
+            left: left.collect(),
+            remarks: remarked
+                .iter()
+                .flatten()
+                .map(|remark| said(*remark, shell))
+                .collect(),
             shell: shell.clone(),
         }
     }
@@ -107,6 +122,15 @@ pub struct BuilderPage {
     pub action: String,
     /// The address that holds the rule.
     pub share: String,
+    /// Broadcasts that use it, newest first.
+    pub uses: Vec<Use>,
+}
+
+/// A broadcast of a saved segment.
+pub struct Use {
+    pub name: String,
+    pub link: String,
+    pub state: String,
 }
 
 /// What the builder shows: typed rows, or a rule without rows.
@@ -141,9 +165,10 @@ impl BuilderPage {
             answer: answer(rule, names, preview, &shell),
             groups: groups(&rows, &reading, names, preview, &shell),
             deep: rule_json.filter(|_| deep.is_some()),
-            count: Count::new(&shell, preview),
+            count: Count::new(&shell, rule, &reading.groups, preview),
             action: id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}")),
             share: share.unwrap_or_default(),
+            uses: Vec::new(),
             problems,
             id,
             name,
@@ -184,7 +209,7 @@ fn groups(
             None => groups.push(GroupView {
                 number: row.group,
                 rows: vec![view],
-                remaining: remaining(row.group, reading, preview, shell),
+                remaining: remaining(row.group, &reading.groups, preview, shell),
             }),
         }
     }
@@ -192,10 +217,24 @@ fn groups(
 }
 
 /// Steps of the preview are the complete groups, in order.
-fn remaining(group: usize, reading: &Reading, preview: Option<&Preview>, shell: &Shell) -> Option<String> {
-    let step = reading.groups.iter().position(|number| *number == group)?;
+fn remaining(group: usize, groups: &[usize], preview: Option<&Preview>, shell: &Shell) -> Option<String> {
+    let step = groups.iter().position(|number| *number == group)?;
     let left = preview?.steps.get(step)?.remaining;
     Some(shell.with("segment-remaining", &[("count", &say::count(left))]))
+}
+
+/// A remark, with the places of the rules counted from one.
+fn said(remark: Remark, shell: &Shell) -> String {
+    let place = |part: usize| (part + 1).to_string();
+    match remark {
+        Remark::Excluded { part, by } => shell.with(
+            "segment-remark-excluded",
+            &[("part", &place(part)), ("by", &place(by))],
+        ),
+        Remark::Idle { part } => shell.with("segment-remark-idle", &[("part", &place(part))]),
+        Remark::Nobody { part } => shell.with("segment-remark-nobody", &[("part", &place(part))]),
+        Remark::Everybody => shell.t("segment-remark-everybody"),
+    }
 }
 
 fn row_view(place: usize, row: &Row, reading: &Reading, names: &Names, shell: &Shell) -> RowView {

@@ -19,13 +19,16 @@ use crate::ids::SegmentId;
 use crate::page::PageOf;
 use crate::routes::Routes;
 use crate::segments::{self, Preview, Rule, rule};
-use crate::{directory, tags};
+use crate::{campaigns, directory, tags};
 
-pub use builder::{Asked, BuilderPage, Count};
+pub use builder::{Asked, BuilderPage, Count, Use};
 use form::{Edit, Fields, Row};
 pub use list::SegmentsPage;
 pub(super) use sample::{names as sample_names, rule as sample_rule};
 use words::Names;
+
+/// Broadcasts of a segment that its page shows.
+const USES: i64 = 10;
 
 /// Associates in the select; a chain's thousands are found by store instead.
 const ASSOCIATES: i64 = 200;
@@ -99,12 +102,13 @@ async fn count(
     me: Operator,
     Form(fields): Form<Fields>,
 ) -> Result<Show<Count>> {
-    let rule = form::read(&fields.rows()).rule;
-    let preview = match preview(&app, &me, rule.as_ref()).await {
+    let reading = form::read(&fields.rows());
+    let rule = reading.rule.as_ref();
+    let preview = match preview(&app, &me, rule).await {
         Err(Error::Invalid(_)) => None,
         counted => counted?,
     };
-    Ok(Show(Count::new(&shell, preview.as_ref())))
+    Ok(Show(Count::new(&shell, rule, &reading.groups, preview.as_ref())))
 }
 
 /// A button of the form: a change of the rows comes back as an address; saving saves.
@@ -246,15 +250,23 @@ async fn builder(
         Err(Error::Invalid(_)) => None,
         counted => counted?,
     };
-    Ok(Show(BuilderPage::new(
-        shell,
-        id,
-        name,
-        asked,
-        &names,
-        preview.as_ref(),
-        problems,
-    )))
+    let uses = match id {
+        Some(id) => uses(app, &shell, me, id).await?,
+        None => Vec::new(),
+    };
+    let page = BuilderPage::new(shell, id, name, asked, &names, preview.as_ref(), problems);
+    Ok(Show(BuilderPage { uses, ..page }))
+}
+
+/// Broadcasts of a segment, newest first.
+async fn uses(app: &App, shell: &Shell, me: &Operator, id: SegmentId) -> Result<Vec<Use>> {
+    let campaigns = campaigns::of_segment(&app.db, &me.scope, id, USES).await?;
+    let used = campaigns.into_iter().map(|campaign| Use {
+        link: format!("/campaigns/{}", campaign.id),
+        state: shell.t(&format!("campaign-{}", campaign.state.as_str())),
+        name: campaign.name,
+    });
+    Ok(used.collect())
 }
 
 async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error::Result<Option<Preview>> {

@@ -1,6 +1,6 @@
 //! Invented segments for the tests of the pages.
 
-use super::builder::{Asked, BuilderPage};
+use super::builder::{Asked, BuilderPage, Use};
 use super::form::{Kind, Row};
 use super::list::SegmentsPage;
 use super::words::Names;
@@ -82,6 +82,7 @@ fn preview(rule: &Rule, steps: &[i64]) -> Preview {
         as_of: NOW,
         steps: steps.collect(),
         steps_left_out: false,
+        in_reach: 68_400,
         sample: ["王莉", "赵一诺", "周琳"]
             .map(|name| SamplePerson {
                 id: ContactId(101),
@@ -136,17 +137,20 @@ impl BuilderPage {
             Rule::Tag(TagId(99)),
         ])]);
         let nobody = preview(&deep, &[0]);
+        let typical = page(
+            Some(1),
+            "华东金卡 · 90 天连衣裙",
+            Asked::Rows(rows),
+            Some(&found),
+            Vec::new(),
+        );
+        let uses = vec![Use {
+            name: "连衣裙上新".into(),
+            link: "/campaigns/1".into(),
+            state: shell.t("campaign-scheduled"),
+        }];
         vec![
-            (
-                "typical",
-                page(
-                    Some(1),
-                    "华东金卡 · 90 天连衣裙",
-                    Asked::Rows(rows),
-                    Some(&found),
-                    Vec::new(),
-                ),
-            ),
+            ("typical", Self { uses, ..typical }),
             (
                 "empty",
                 page(None, "", Asked::Rows(vec![Row::default()]), None, Vec::new()),
