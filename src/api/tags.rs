@@ -53,14 +53,14 @@ fn in_group(tag: Tag, group_name: &str) -> TagAnswer {
         group_id: tag.group_id,
         group_name: group_name.to_owned(),
         sort: tag.sort,
-        contacts: tag.contacts,
+        contacts: tag.contacts.unwrap_or(0),
     }
 }
 
 /// Tag groups with their tags.
 #[utoipa::path(get, path = "/tag-groups", responses((status = 200, body = List<TagGroup>)))]
 pub(super) async fn list_groups(State(app): State<App>, me: Caller) -> Result<Json<List<TagGroup>>> {
-    Ok(Json(List::whole(tags::groups(&app.db, &me.scope).await?)))
+    Ok(Json(List::whole(tags::counted_groups(&app.db, &me.scope).await?)))
 }
 
 /// A group to add. The platform has no empty groups, so it begins with at least one tag.
@@ -96,7 +96,7 @@ async fn add_group(app: &App, me: &Caller, name: &str, names: &[String]) -> Resu
 }
 
 async fn group(app: &App, me: &Caller, id: TagGroupId) -> Result<TagGroup> {
-    let groups = tags::groups(&app.db, &me.scope).await?;
+    let groups = tags::counted_groups(&app.db, &me.scope).await?;
     let found = groups.into_iter().find(|group| group.id == id);
     Ok(found.ok_or(Error::NotFound)?)
 }
@@ -145,7 +145,7 @@ pub(super) async fn delete_group(
 /// Every tag with its group.
 #[utoipa::path(get, path = "/tags", responses((status = 200, body = List<TagAnswer>)))]
 pub(super) async fn list_tags(State(app): State<App>, me: Caller) -> Result<Json<List<TagAnswer>>> {
-    let groups = tags::groups(&app.db, &me.scope).await?;
+    let groups = tags::counted_groups(&app.db, &me.scope).await?;
     let tags = groups.into_iter().flat_map(|group| {
         let TagGroup { name, tags, .. } = group;
         tags.into_iter()
@@ -186,7 +186,7 @@ async fn place(app: &App, me: &Caller, id: Option<TagGroupId>, name: Option<Stri
     match (id, name) {
         (Some(id), None) => Ok(Place::Group(id)),
         (None, Some(name)) => {
-            let groups = tags::groups(&app.db, &me.scope).await?;
+            let groups = tags::counted_groups(&app.db, &me.scope).await?;
             let known = groups
                 .iter()
                 .find(|group| group.name == name)

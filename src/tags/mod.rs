@@ -11,5 +11,5 @@ mod sync;
 use apply::source;
 pub use apply::{MAX_CONTACTS, mark};
 pub use model::*;
-pub use store::{find, groups};
+pub use store::{counted_groups, find, groups};
 pub use sync::*;

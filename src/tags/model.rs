@@ -18,8 +18,9 @@ pub struct Tag {
     pub group_id: TagGroupId,
     pub name: String,
     pub sort: i64,
-    /// Live pairs that carry it.
-    pub contacts: i64,
+    /// Live pairs that carry it, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contacts: Option<i64>,
 }
 
 /// What a reading of all tags came to.

@@ -40,7 +40,7 @@ pub(super) struct LiveGroup {
     pub created_at: Timestamp,
 }
 
-/// Groups with their tags, as the platform sorts them. Counts are of the scope.
+/// Groups with their tags, as the platform sorts them.
 pub async fn groups(conn: &impl Conn, scope: &Scope) -> Result<Vec<TagGroup>> {
     let groups: Vec<GroupRow> = db::all(
         conn,
@@ -55,14 +55,9 @@ pub async fn groups(conn: &impl Conn, scope: &Scope) -> Result<Vec<TagGroup>> {
         args![scope.corp],
     )
     .await?;
-    let carried = carried(conn, scope).await?;
     let mut of_group: HashMap<TagGroupId, Vec<Tag>> = HashMap::new();
     for tag in tags {
-        let contacts = carried.get(&tag.id).copied().unwrap_or(0);
-        of_group
-            .entry(tag.group_id)
-            .or_default()
-            .push(shown(tag, contacts));
+        of_group.entry(tag.group_id).or_default().push(shown(tag, None));
     }
     Ok(groups
         .into_iter()
@@ -75,7 +70,17 @@ pub async fn groups(conn: &impl Conn, scope: &Scope) -> Result<Vec<TagGroup>> {
         .collect())
 }
 
-fn shown(row: Row, contacts: i64) -> Tag {
+/// Groups with how many pairs in scope carry each of their tags: goes through all pairs in scope.
+pub async fn counted_groups(conn: &impl Conn, scope: &Scope) -> Result<Vec<TagGroup>> {
+    let mut groups = groups(conn, scope).await?;
+    let carried = carried(conn, scope).await?;
+    for tag in groups.iter_mut().flat_map(|group| &mut group.tags) {
+        tag.contacts = Some(carried.get(&tag.id).copied().unwrap_or(0));
+    }
+    Ok(groups)
+}
+
+fn shown(row: Row, contacts: Option<i64>) -> Tag {
     Tag {
         id: row.id,
         group_id: row.group_id,
@@ -111,7 +116,7 @@ pub async fn find(conn: &impl Conn, scope: &Scope, id: TagId) -> Result<Tag> {
     scope.narrow(&mut filter, conn.backend(), "f");
     let sql = format!("select count(*) from follow f where {}", filter.sql());
     let contacts = db::count(conn, &sql, filter.args).await?;
-    Ok(shown(row, contacts))
+    Ok(shown(row, Some(contacts)))
 }
 
 pub(super) async fn row(conn: &impl Conn, corp: CorpId, id: TagId) -> Result<Row> {

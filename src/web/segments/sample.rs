@@ -20,7 +20,7 @@ pub fn names() -> Names {
         group_id: TagGroupId(1),
         name: name.into(),
         sort: id,
-        contacts: 9,
+        contacts: None,
     };
     Names {
         tags: vec![TagGroup {
