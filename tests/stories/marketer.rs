@@ -181,6 +181,75 @@ async fn a_segment_is_built_row_by_row_and_kept_as_typed() {
 }
 
 #[tokio::test]
+async fn what_a_rule_may_not_mean_is_said_and_who_uses_a_segment_is_listed() {
+    let shop = World::open().await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let row = |group: &'static str, kind: &'static str, op: &'static str, value: &'static str| {
+        [
+            ("group", group),
+            ("kind", kind),
+            ("op", op),
+            ("value", value),
+            ("days", ""),
+            ("times", ""),
+            ("amount", ""),
+        ]
+    };
+    let store = row("0", "store", "is", "21");
+    let not_store = row("1", "store", "not", "21");
+    let counted = marketer
+        .post("/segments/preview", &[store, not_store].concat())
+        .await;
+    assert!(
+        counted.text.contains("第 2 条和第 1 条不可能同时成立"),
+        "{}",
+        counted.text
+    );
+    // A script puts what is left after each group where the group is.
+    assert!(
+        counted
+            .text
+            .contains(r#"<template data-into="left-0">加上这条后剩 6 位</template>"#)
+            && counted
+                .text
+                .contains(r#"<template data-into="left-1">加上这条后剩 0 位</template>"#),
+        "{}",
+        counted.text
+    );
+    let either = row("0", "store", "not", "21");
+    let everybody = marketer
+        .post("/segments/preview", &[store, either].concat())
+        .await;
+    assert!(everybody.text.contains("没有筛掉任何人"), "{}", everybody.text);
+    let found = marketer.post("/segments/preview", &store).await;
+    assert!(!found.text.contains("note w"), "{}", found.text);
+
+    let save = [&store[..], &[("name", "静安"), ("do", "save")]].concat();
+    let saved = marketer.post("/segments/new", &save).await;
+    let segment = saved.location.split('?').next().unwrap().to_owned();
+    assert!(marketer.get(&segment).await.text.contains("还没有群发用到它"));
+    let id = segment.rsplit('/').next().unwrap().to_owned();
+    let begun = marketer
+        .post(
+            "/campaigns/new",
+            &[
+                ("audience", "segment"),
+                ("segment", id.as_str()),
+                ("holdout", "0"),
+            ],
+        )
+        .await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text);
+    let campaign = begun.location.trim_end_matches("/content");
+    let page = marketer.get(&segment).await;
+    assert!(
+        page.text.contains(&format!("href=\"{campaign}\"")) && page.text.contains("草稿"),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test]
 async fn a_campaign_is_written_page_by_page_and_scheduled() {
     let shop = World::open().await;
     let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
