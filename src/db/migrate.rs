@@ -40,6 +40,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0013_fewer_indexes",
         include_str!("../../migrations/0013_fewer_indexes.sql"),
     ),
+    (
+        "0014_audience",
+        include_str!("../../migrations/0014_audience.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.
