@@ -1,6 +1,8 @@
 //! App: what the program holds, built once. Only handlers and jobs take it whole.
 
-use std::sync::Arc;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -26,10 +28,29 @@ pub struct Parts {
     pub sealer: Sealer,
     pub wecom: Platform,
     pub secrets: Secrets,
+    pub shelf: Shelf,
     /// A stop is coming: `/readyz` says so while everything else is still served.
     pub leaving: tokio_util::sync::CancellationToken,
     /// Rises at every stop: long-lived answers end when it is cancelled.
     pub stopping: tokio_util::sync::CancellationToken,
+}
+
+/// What domains keep in the process for as long as it runs: one of each type, made when it is first asked for. The
+/// floor does not know them.
+#[derive(Default)]
+pub struct Shelf(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl Shelf {
+    pub fn of<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = kept
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(T::default()));
+        entry
+            .clone()
+            .downcast()
+            .expect("what is kept under a type is of that type")
+    }
 }
 
 /// What opened secrets make, kept in process for a while. Whoever replaces them may be another program, which reaches
@@ -85,6 +106,7 @@ impl App {
             sealer,
             wecom,
             secrets: Secrets::default(),
+            shelf: Shelf::default(),
             leaving: Default::default(),
             stopping: Default::default(),
         }))

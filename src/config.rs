@@ -2,6 +2,7 @@
 //! over both. Checked once, at start; a missing or wrong one is a sentence that names it and the way out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
@@ -31,6 +32,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Of them from one address, proxies on the own network aside.
     pub max_connections_per_address: usize,
+    /// Where files are kept that can be made anew, such as snapshots of the audience index.
+    pub data_dir: Option<PathBuf>,
     pub log: String,
 }
 
@@ -60,6 +63,7 @@ struct File {
     metrics_listen: Option<String>,
     max_connections: Option<usize>,
     max_connections_per_address: Option<usize>,
+    data_dir: Option<String>,
     log: Option<String>,
 }
 
@@ -177,6 +181,7 @@ impl Config {
                 local.max_connections_per_address,
                 defaults.max_connections_per_address,
             )?,
+            data_dir: pick("DATA_DIR", local.data_dir, defaults.data_dir).map(PathBuf::from),
             log: pick("LOG", local.log, defaults.log).unwrap_or_else(|| "info".into()),
         })
     }

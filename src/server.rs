@@ -19,7 +19,7 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::db::node::{self, Node};
 use crate::routes::Entry;
-use crate::{api, jobs, web};
+use crate::{api, jobs, segments, web};
 
 use connections::Limits;
 
@@ -106,7 +106,10 @@ pub async fn serve(app: App, listener: TcpListener) {
         app.config.max_connections_per_address,
         app.config.trusted_proxies.clone(),
     );
-    connections::serve(listener, router, limits, app.stopping.clone()).await;
+    tokio::join!(
+        connections::serve(listener, router, limits, app.stopping.clone()),
+        segments::index::keep(&app),
+    );
 }
 
 /// Runs background jobs until the app stops.

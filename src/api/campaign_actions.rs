@@ -53,8 +53,9 @@ pub(super) async fn quota(
     };
     let holdout = campaign.holdout_percent;
     let scope = me.scope.clone();
+    let held = app.clone();
     let plan = app.db.at_length(move |db| async move {
-        campaigns::quota_plan(&db, &scope, &corp, &audience, holdout, start, now).await
+        campaigns::quota_plan(&held, &db, &scope, &corp, &audience, holdout, start, now).await
     });
     Ok(Json(plan.await?))
 }

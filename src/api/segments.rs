@@ -274,7 +274,7 @@ pub(super) async fn preview(
     Body(body): Body<PreviewBody>,
 ) -> Result<Json<PreviewAnswer>> {
     let rule = body.rule.read(&app.db, &me, "/rule").await?;
-    let preview = segments::preview(&app.db, &me.scope, &rule, me.zone, app.now()).await?;
+    let preview = segments::preview(&app, &me.scope, &rule, me.zone, app.now()).await?;
     Ok(Json(preview_answer(preview)?))
 }
 

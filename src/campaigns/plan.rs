@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::quota::Window;
 use super::store::{self, Sender};
+use crate::app::App;
 use crate::args;
 use crate::db::{self, Conn, Tx};
 use crate::directory::Corp;
@@ -28,6 +29,7 @@ const CHUNK: usize = 50_000;
 
 /// Whom to look for.
 pub(super) struct Wish<'a> {
+    pub app: &'a App,
     pub corp: &'a Corp,
     pub rule: &'a Rule,
     /// The campaign: what makes its hold-out differ from another's.
@@ -50,7 +52,7 @@ pub(super) struct Drawn {
 
 /// Everybody the rule finds in scope, each with their sender and why they are left out, if they are.
 pub(super) async fn draw(conn: &impl Conn, scope: &Scope, wish: &Wish<'_>) -> Result<Vec<Drawn>> {
-    let people = segments::people(conn, scope, wish.rule, wish.corp.zone, wish.now).await?;
+    let people = segments::audience(wish.app, conn, scope, wish.rule, wish.corp.zone, wish.now).await?;
     let mut drawn = Vec::with_capacity(people.len());
     for chunk in people.chunks(CHUNK) {
         let ids = db::id_list(chunk.iter().map(|contact| contact.0));

@@ -9,6 +9,7 @@ use chrono_tz::Asia::Shanghai;
 
 use super::plan::{self, Wish};
 use super::{Audience, Blocked, LeftAfter, QuotaPlan, draft};
+use crate::app::App;
 use crate::db::Conn;
 use crate::directory::{Corp, QuotaMode};
 use crate::error::Result;
@@ -52,7 +53,12 @@ impl Window {
 }
 
 /// Who is eligible and who is blocked, for a start at `at`. `now` decides the rule's day windows.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a campaign to be, and when it is looked at"
+)]
 pub async fn quota_plan(
+    app: &App,
     conn: &impl Conn,
     scope: &Scope,
     corp: &Corp,
@@ -64,6 +70,7 @@ pub async fn quota_plan(
     let rule = draft::rule_of(conn, scope, audience).await?;
     let window = Window::at(corp.quota_mode, at);
     let wish = Wish {
+        app,
         corp,
         rule: &rule,
         salt: 0,

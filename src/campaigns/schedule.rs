@@ -17,6 +17,7 @@ use crate::ids::{AssociateId, BatchId, CampaignId, CorpId};
 use crate::job::enqueue;
 use crate::links;
 use crate::scope::{Act, Scope};
+use crate::segments;
 use crate::time::{DAY_MS, MINUTE_MS, Timestamp, resolve_local, zone};
 
 /// How long associates have when no deadline is written.
@@ -29,6 +30,7 @@ const DEFAULT_OPEN_MS: i64 = DAY_MS;
 /// missing or it is not a draft.
 pub async fn schedule(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
+    prepare(app, act, scope, id).await?;
     let tx = app.db.begin().await?;
     let corp = directory::find_corp(&tx, scope.corp).await?;
     let campaign = store::find(&tx, scope, id).await?;
@@ -42,7 +44,8 @@ pub async fn schedule(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -
         act.now,
     )
     .await?;
-    let (frozen, segment_version) = freeze(&tx, act, scope, &corp, &campaign, starts_at, ends_at).await?;
+    let (frozen, segment_version) =
+        freeze(app, &tx, act, scope, &corp, &campaign, (starts_at, ends_at)).await?;
     check_approval(&corp, &campaign, segment_version, frozen.eligible)?;
     let start = Start {
         campaign: id,
@@ -54,6 +57,17 @@ pub async fn schedule(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -
     tx.commit().await?;
     app.cache.ring().await;
     Ok(())
+}
+
+/// Has the index work out what the audience needs before others wait for the transaction. What is wrong with the
+/// campaign is said there.
+async fn prepare(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
+    let campaign = store::find(&app.db, scope, id).await?;
+    let zone = directory::find_corp(&app.db, scope.corp).await?.zone;
+    match draft::asked(&app.db, scope, &campaign.audience()).await {
+        Ok((rule, _)) => segments::index::prepare(app, scope, &rule, zone, act.now).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// When it starts and ends; text typed in a zone becomes an instant as late as here.
@@ -99,19 +113,20 @@ fn instant(text: &str, zone: Tz, at: &str) -> Result<Timestamp> {
 
 /// Answers what was frozen, and the version of the segment it was found by.
 async fn freeze(
+    app: &App,
     tx: &Tx,
     act: &Act<'_>,
     scope: &Scope,
     corp: &Corp,
     campaign: &Campaign,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
+    (starts_at, ends_at): (Timestamp, Timestamp),
 ) -> Result<(plan::Frozen, Option<i64>)> {
     // A segment is a question: it is asked as it reads now.
     let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
     let (content, target) = campaign.content.clone().linked(corp, "/content")?;
     let window = Window::at(corp.quota_mode, starts_at);
     let wish = Wish {
+        app,
         corp,
         rule: &rule,
         salt: campaign.id.0,
@@ -245,6 +260,7 @@ pub(super) async fn release(
 /// they are now.
 pub async fn approve(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) -> Result<()> {
     headquarters(scope)?;
+    prepare(app, act, scope, id).await?;
     let tx = app.db.begin().await?;
     let campaign = store::find(&tx, scope, id).await?;
     let by = act.by.to_string();
@@ -253,7 +269,7 @@ pub async fn approve(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) ->
             "whoever made or changed a campaign cannot approve it; ask somebody else".into(),
         ));
     }
-    let seen = reach(&tx, act, scope, &campaign).await?;
+    let seen = reach(app, &tx, act, scope, &campaign).await?;
     set_approval(&tx, act, scope, &campaign, Some(&by), seen).await?;
     let detail = json!({
         "version": campaign.version,
@@ -265,7 +281,7 @@ pub async fn approve(app: &App, act: &Act<'_>, scope: &Scope, id: CampaignId) ->
 }
 
 /// Whom a draft would go to, drawn as freezing it would.
-async fn reach(tx: &Tx, act: &Act<'_>, scope: &Scope, campaign: &Campaign) -> Result<ApprovedAs> {
+async fn reach(app: &App, tx: &Tx, act: &Act<'_>, scope: &Scope, campaign: &Campaign) -> Result<ApprovedAs> {
     let corp = directory::find_corp(tx, scope.corp).await?;
     let (rule, segment_version) = draft::asked(tx, scope, &campaign.audience()).await?;
     let zone = zone(&campaign.zone).unwrap_or(chrono_tz::Asia::Shanghai);
@@ -275,6 +291,7 @@ async fn reach(tx: &Tx, act: &Act<'_>, scope: &Scope, campaign: &Campaign) -> Re
     };
     let window = Window::at(corp.quota_mode, starts_at);
     let wish = Wish {
+        app,
         corp: &corp,
         rule: &rule,
         salt: campaign.id.0,

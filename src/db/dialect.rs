@@ -130,6 +130,23 @@ impl Backend {
         }
     }
 
+    /// The mark of a change of corp `$1`, as its row is written. SQLite has one writer, so marks are counted in the
+    /// order of the commits; PostgreSQL's transactions end in any order, so a mark is the transaction.
+    pub(super) fn change_mark(self) -> &'static str {
+        match self {
+            Self::Sqlite => COUNTED_MARK,
+            Self::Postgres => "cast(cast(pg_current_xact_id() as text) as bigint)",
+        }
+    }
+
+    /// The mark below which every change of corp `$1` is committed or never will be, as this statement sees it.
+    pub(super) fn changes_end(self) -> &'static str {
+        match self {
+            Self::Sqlite => COUNTED_MARK,
+            Self::Postgres => "cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)",
+        }
+    }
+
     /// Taken with a corp's id by whoever adds to its figures, until the transaction ends: any number at once.
     pub fn share_figures(self) -> Option<&'static str> {
         match self {
@@ -177,6 +194,11 @@ impl Backend {
         }
     }
 }
+
+/// One more than the last mark of corp `$1` that is there, or was.
+const COUNTED_MARK: &str = "(select coalesce(max(m.mark),
+    (select f.mark from contact_change_floor f where f.corp_id = $1), 0) + 1
+    from contact_change m where m.corp_id = $1)";
 
 /// Why the database does not take a row: against a rule of its table, too long, out of range. `None` for every other
 /// error: one that any row would have met.

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub(super) const SEATS: usize = 2;
 /// How long one may take; PostgreSQL counts each of its statements anew.
 pub const LIMIT: Duration = Duration::from_secs(10);
+/// How long a question may take whose answer is kept, and waits for its turn.
+pub(super) const ASIDE_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// How long one waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_AFTER_S: u64 = 5;
@@ -57,6 +59,16 @@ impl Db {
         self.at_length_within(PATIENCE, LIMIT, work).await
     }
 
+    /// The same for a question whose answer is kept, so that it is worth minutes: one at a time, beside the long reads
+    /// that somebody waits for.
+    pub async fn aside<T, F>(&self, work: impl FnOnce(Db) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.taking(&self.aside, ASIDE_LIMIT, ASIDE_LIMIT, work).await
+    }
+
     async fn at_length_within<T, F>(
         &self,
         patience: Duration,
@@ -67,7 +79,21 @@ impl Db {
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let taken = tokio::time::timeout(patience, self.long.take())
+        self.taking(&self.long, patience, limit, work).await
+    }
+
+    async fn taking<T, F>(
+        &self,
+        seats: &Long,
+        patience: Duration,
+        limit: Duration,
+        work: impl FnOnce(Db) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let taken = tokio::time::timeout(patience, seats.take())
             .await
             .map_err(|_| busy())??;
         let seat = taken.seat.as_ref().expect("given back only when dropped");

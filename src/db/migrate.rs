@@ -44,6 +44,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0014_member_departments",
         include_str!("../../migrations/0014_member_departments.sql"),
     ),
+    (
+        "0015_audience",
+        include_str!("../../migrations/0015_audience.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

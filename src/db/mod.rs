@@ -5,7 +5,9 @@
 //! together takes `&Tx`.
 
 mod aside;
+pub mod changes;
 pub mod dialect;
+mod filter;
 pub mod group;
 mod halves;
 mod knock;
@@ -15,17 +17,22 @@ pub mod node;
 mod rows;
 
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, FromQueryResult,
-    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, TryGetable, Value,
+    QueryResult, SqliteTransactionMode, Statement, StreamTrait, TransactionOptions, TransactionTrait,
+    TryGetable, Value,
 };
 
 use crate::error::{Error, Result};
 
 pub use aside::Aside;
 pub use dialect::{Backend, refusal};
+pub use filter::{Filter, like_escape};
 pub use halves::{Halves, is_not_taken, not_taken};
 pub use knock::{Closed, knock};
 use long::{Deadline, Long, Seat};
@@ -59,11 +66,16 @@ pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
     long: Long,
+    /// One more seat, for questions whose answers are kept.
+    aside: Long,
+    /// SQLite's file.
+    file: Option<Arc<Path>>,
 }
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 pub struct Tx {
     inner: DatabaseTransaction,
+    notes: changes::Notes,
 }
 
 /// Reads that all see the same moment, whatever is committed meanwhile.
@@ -117,8 +129,9 @@ impl Db {
 
     async fn connect_sqlite(url: &str) -> Result<Self> {
         let memory = url.contains(":memory:");
-        if !memory {
-            make_private(url);
+        let file = if memory { None } else { file_of(url) };
+        if let Some(file) = &file {
+            make_private(file);
         }
         let options = |connections: u32, cache_kib: u32| {
             let mut options = ConnectOptions::new(url);
@@ -157,7 +170,7 @@ impl Db {
             Database::connect(options(6, READER_CACHE)).await?
         };
         let mut seats = Vec::new();
-        for _ in 0..long::SEATS {
+        for _ in 0..long::SEATS + 1 {
             let deadline = Deadline::none();
             let connection = if memory {
                 write.clone()
@@ -179,8 +192,14 @@ impl Db {
             };
             seats.push(Seat { connection, deadline });
         }
-        let long = Long::new(seats);
-        Ok(Self { read, write, long })
+        let aside = Long::new(seats.split_off(long::SEATS));
+        Ok(Self {
+            read,
+            write,
+            long: Long::new(seats),
+            aside,
+            file: file.map(Arc::from),
+        })
     }
 
     /// `schema` is searched first, and made if it is not there: the tests give each world its own.
@@ -221,9 +240,14 @@ impl Db {
                 .await?;
         }
         let mut seats = Vec::new();
-        for _ in 0..long::SEATS {
+        for seat in 0..=long::SEATS {
             // One connection each: what still runs there keeps the next one waiting.
-            let mut one = options(1, long::LIMIT);
+            let limit = if seat < long::SEATS {
+                long::LIMIT
+            } else {
+                long::ASIDE_LIMIT
+            };
+            let mut one = options(1, limit);
             one.min_connections(0).connect_lazy(true);
             seats.push(Seat {
                 connection: Database::connect(one).await?,
@@ -233,7 +257,9 @@ impl Db {
         Ok(Self {
             read: pool.clone(),
             write: pool,
+            aside: Long::new(seats.split_off(long::SEATS)),
             long: Long::new(seats),
+            file: None,
         })
     }
 
@@ -249,7 +275,10 @@ impl Db {
             reason = "the one place that opens a write transaction"
         )]
         let inner = self.write.begin_with_options(options).await?;
-        Ok(Tx { inner })
+        Ok(Tx {
+            inner,
+            notes: changes::Notes::default(),
+        })
     }
 
     /// Begins reads that see one moment: that of the first of them.
@@ -266,6 +295,11 @@ impl Db {
         )]
         let inner = self.read.begin_with_options(options).await?;
         Ok(Snapshot { inner })
+    }
+
+    /// Where SQLite keeps everything; `None`: in memory, or on PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Fails when the database does not answer.
@@ -292,6 +326,7 @@ impl Db {
 
     pub async fn close(self) {
         self.long.close().await;
+        self.aside.close().await;
         let _ = self.read.close().await;
         let _ = self.write.close().await;
     }
@@ -307,6 +342,7 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<()> {
+        changes::write(&self).await?;
         Ok(self.inner.commit().await?)
     }
 
@@ -315,17 +351,19 @@ impl Tx {
     }
 }
 
+fn file_of(url: &str) -> Option<PathBuf> {
+    let options = url.parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>().ok()?;
+    Some(options.get_filename().to_path_buf())
+}
+
 /// Makes a new database file its owner's only; SQLite gives the files beside it the same mode. What goes wrong here
 /// goes wrong again, with a reason, when the file is opened.
-fn make_private(url: &str) {
-    let Ok(options) = url.parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>() else {
-        return;
-    };
+fn make_private(file: &Path) {
     let _ = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(options.get_filename());
+        .open(file);
 }
 
 fn unreachable_database(error: &sea_orm::DbErr) -> Error {
@@ -382,6 +420,20 @@ pub async fn scalars<T: TryGetable>(conn: &impl Conn, sql: &str, args: Vec<Value
         .collect()
 }
 
+/// Hands every row to `take` as it comes: for more rows than fit in memory.
+pub async fn each(
+    db: &Db,
+    sql: &str,
+    args: Vec<Value>,
+    mut take: impl FnMut(&QueryResult) -> Result<()>,
+) -> Result<()> {
+    let mut stream = db.read.stream_raw(statement(db, sql, args)).await?;
+    while let Some(row) = stream.try_next().await? {
+        take(&row)?;
+    }
+    Ok(())
+}
+
 /// A count: `select count(*) …`; 0 when there is no row.
 pub async fn count(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<i64> {
     Ok(scalar::<i64>(conn, sql, args).await?.unwrap_or(0))
@@ -419,63 +471,6 @@ pub fn id_list(ids: impl IntoIterator<Item = i64>) -> String {
 pub fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<&str> = texts.into_iter().collect();
     serde_json::to_string(&texts).expect("texts are JSON")
-}
-
-/// A `where` that grows: conditions joined by `and`, with their arguments numbered as they come.
-///
-/// ```text
-/// let mut filter = Filter::new("f.corp_id", corp);
-/// filter.and("f.store_id = {}", store);
-/// let sql = format!("select … where {}", filter.sql());
-/// ```
-pub struct Filter {
-    sql: String,
-    pub args: Vec<Value>,
-}
-
-impl Filter {
-    /// Starts with `column = value`: the corp, nearly always.
-    pub fn new(column: &str, value: impl Into<Value>) -> Self {
-        Self {
-            sql: format!("{column} = $1"),
-            args: vec![value.into()],
-        }
-    }
-
-    /// Adds a condition; `{}` in it stands for the value.
-    pub fn and(&mut self, condition: &str, value: impl Into<Value>) -> &mut Self {
-        let place = self.arg(value);
-        self.and_sql(&condition.replace("{}", &place))
-    }
-
-    /// Adds a condition that holds no value, or whose places were made with [`Filter::arg`].
-    pub fn and_sql(&mut self, condition: &str) -> &mut Self {
-        self.sql.push_str(" and ");
-        self.sql.push_str(condition);
-        self
-    }
-
-    /// Adds a value and answers its place, `$7`.
-    pub fn arg(&mut self, value: impl Into<Value>) -> String {
-        self.args.push(value.into());
-        format!("${}", self.args.len())
-    }
-
-    pub fn sql(&self) -> &str {
-        &self.sql
-    }
-}
-
-/// Escapes `%`, `_` and `\` for a `like … escape '\'` pattern.
-pub fn like_escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -102,6 +102,8 @@ pub async fn plan(app: &App) -> Result<()> {
 /// How long a saved answer may be asked for again, and how long a read callback is kept.
 const ANSWER_MS: i64 = DAY_MS;
 const CALLBACK_MS: i64 = 14 * DAY_MS;
+/// How long changes of contacts are kept for whoever has not read them.
+const CHANGES_MS: i64 = 2 * DAY_MS;
 /// How long a run that ended is told of.
 const RUN_MS: i64 = 90 * DAY_MS;
 
@@ -121,6 +123,7 @@ impl Job for Tidy {
         inbox::sweep(&tx, corp, now.plus_ms(-CALLBACK_MS)).await?;
         sync::sweep(&tx, corp, now.plus_ms(-RUN_MS)).await?;
         auth::sweep(&tx, corp, now).await?;
+        db::changes::sweep(&tx, corp, CHANGES_MS).await?;
         tx.commit().await
     }
 }

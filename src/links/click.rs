@@ -182,7 +182,7 @@ pub async fn opened(
         .is_some_and(|last| (at.0 - last.0).abs() < REPEAT_MS);
     let kind = if repeats { "repeat" } else { "person" };
     let row = clicks::row(link, id, token.to_owned(), visitor, Some(contact), at, kind);
-    if !clicks::insert_new(tx, row).await? {
+    if !clicks::insert_new(tx, link.corp, contact, row).await? {
         // Somebody told us the same just now.
         return identify(tx, act, link.corp, link.zone, token, contact).await;
     }

@@ -186,7 +186,7 @@ impl Till<'_> {
                 }
             }
             Some(old) => {
-                if !store::replace_sale(&tx, corp, &sale, &old.body_hash).await? {
+                if !store::replace_sale(&tx, corp, &sale, old).await? {
                     return Ok(None);
                 }
                 tallies = undo(&tx, corp, old, sale.paid_fen).await?;

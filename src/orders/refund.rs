@@ -82,7 +82,7 @@ async fn write(app: &App, act: &Act<'_>, corp: CorpId, new: &NewRefund) -> Resul
         body_hash: hash,
     };
     let is_written = match &old {
-        Some(old) => store::replace_refund(&tx, corp, &refund, &old.body_hash).await?,
+        Some(old) => store::replace_refund(&tx, corp, &refund, old).await?,
         None => store::insert_refund(&tx, act, corp, &new.refund_no, &refund).await?,
     };
     if !is_written {

@@ -66,6 +66,7 @@ pub async fn write(tx: &Tx, sealer: &Sealer, corp: CorpId, chain: &Chain) -> Res
     // Follows begin long before the days of past; stored figures cover every day there is anything on.
     let first = chain.first_day().plus(-400);
     metrics::recompute(tx, corp, first, chain.last_day()).await?;
+    tx.note_all(corp);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Segments 人群: saved rules over contacts. A segment is a question, never a list.
 
 pub mod model;
+pub mod index;
 mod preview;
 mod remark;
 pub mod rule;

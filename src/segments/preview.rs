@@ -1,11 +1,14 @@
-//! What a rule finds, now, and how each of its parts narrows it: counted anew each time.
+//! What a rule finds, now, and how each of its parts narrows it. The audience index answers; while there is none, the
+//! database does, which takes longer.
 
 use std::time::{Duration, Instant};
 
 use super::store::{count_people, sample};
-use super::{Preview, PreviewStep, Rule};
-use crate::db::Db;
+use super::{Preview, PreviewStep, Rule, index};
+use crate::app::App;
+use crate::db::{Conn, Db};
 use crate::error::Result;
+use crate::ids::ContactId;
 use crate::scope::Scope;
 use crate::time::Timestamp;
 
@@ -17,8 +20,59 @@ const STEPS_TIME: Duration = Duration::from_secs(4);
 /// Counts with the steps and a sample.
 ///
 /// # Errors
-/// [`Error::Busy`](crate::error::Error::Busy) when too many are counting, or when the rule takes too long.
+/// [`Error::Busy`](crate::error::Error::Busy) when the database has to answer and too many are counting, or when the
+/// rule takes too long.
 pub async fn preview(
+    app: &App,
+    scope: &Scope,
+    rule: &Rule,
+    zone: chrono_tz::Tz,
+    now: Timestamp,
+) -> Result<Preview> {
+    let Some(counted) = index::count(app, scope, rule, zone, now).await? else {
+        return preview_by_sql(&app.db, scope, rule, zone, now).await;
+    };
+    let parts: &[Rule] = match rule {
+        Rule::All(parts) => parts,
+        _ => &[],
+    };
+    let steps = parts
+        .iter()
+        .zip(counted.steps)
+        .map(|(part, remaining)| PreviewStep {
+            rule: part.clone(),
+            remaining,
+        });
+    Ok(Preview {
+        count: counted.count,
+        as_of: now,
+        steps: steps.collect(),
+        steps_left_out: false,
+        in_reach: counted.in_reach,
+        sample: counted.sample,
+    })
+}
+
+/// Everybody the rule finds in scope, in the order of their ids. Where the index cannot say, `conn` is asked.
+pub async fn audience(
+    app: &App,
+    conn: &impl Conn,
+    scope: &Scope,
+    rule: &Rule,
+    zone: chrono_tz::Tz,
+    now: Timestamp,
+) -> Result<Vec<ContactId>> {
+    match index::people(app, scope, rule, zone, now).await? {
+        Some(people) => Ok(people),
+        None => super::people(conn, scope, rule, zone, now).await,
+    }
+}
+
+/// The preview as the database answers it.
+///
+/// # Errors
+/// As [`preview`].
+pub async fn preview_by_sql(
     db: &Db,
     scope: &Scope,
     rule: &Rule,

@@ -196,7 +196,7 @@ impl TryFrom<SegmentRow> for Segment {
 
 // Who a rule finds: people with a live follow in scope.
 
-/// Everybody the rule finds in scope.
+/// Everybody the rule finds in scope, as the database answers it.
 pub async fn people(
     conn: &impl Conn,
     scope: &Scope,
@@ -209,8 +209,8 @@ pub async fn people(
     db::scalars(conn, &sql, filter.args).await
 }
 
-/// How many people all the rules find in scope.
-pub(super) async fn count_people(
+/// How many people all the rules find in scope, as the database answers it.
+pub async fn count_people(
     conn: &impl Conn,
     scope: &Scope,
     rules: &[Rule],

@@ -434,6 +434,7 @@ async fn a_tag_that_is_gone_does_not_widen_the_audience() {
     );
     let corp = corp(&shop).await;
     let asked = campaigns::quota_plan(
+        &shop.app,
         &shop.app.db,
         &shop.whole(),
         &corp,
@@ -513,6 +514,7 @@ async fn quota_can_be_asked_before() {
     schedule(&shop, store).await.unwrap();
     let corp = corp(&shop).await;
     let plan = campaigns::quota_plan(
+        &shop.app,
         &shop.app.db,
         &shop.whole(),
         &corp,

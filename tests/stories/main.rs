@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod audience;
 mod auth;
 mod boards;
 mod campaigns;

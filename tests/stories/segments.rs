@@ -455,7 +455,7 @@ async fn a_preview_says_how_many_remain_after_each_rule() {
     )
     .unwrap();
     let preview = async |scope: &Scope| {
-        segments::preview(&shop.app.db, scope, &rule, SHANGHAI, shop.now())
+        segments::preview(&shop.app, scope, &rule, SHANGHAI, shop.now())
             .await
             .unwrap()
     };

@@ -3,6 +3,7 @@
 use super::{Batch, deliveries_in};
 use crate::args;
 use crate::campaigns::{ApprovedAs, Campaign, CampaignState, DeliveryState};
+use crate::db::changes::Fact;
 use crate::db::{self, Conn as _, Filter, Tx};
 use crate::error::Result;
 use crate::ids::{AssociateId, BatchId, CampaignId, ContactId, CorpId, LinkId};
@@ -217,7 +218,10 @@ pub async fn set_sent(
         tx.backend().in_ids("contact_id", "$3")
     );
     let ids = db::id_list(contacts.iter().map(|contact| contact.0));
-    db::scalars(tx, &sql, args![corp, batch.id, ids, at, at.day(batch.tz()), now]).await
+    let values = args![corp, batch.id, ids, at, at.day(batch.tz()), now];
+    let sent: Vec<ContactId> = db::scalars(tx, &sql, values).await?;
+    tx.note(corp, Fact::Message, sent.iter().map(|contact| contact.0));
+    Ok(sent)
 }
 
 /// Batches in a state whose call began before an instant.

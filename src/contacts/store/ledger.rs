@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
+use crate::db::changes::Fact;
 use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, Ids, StoreId, TagId};
@@ -94,6 +95,7 @@ pub async fn add_people(
     now: Timestamp,
     people: Vec<(Person, Option<StoreId>)>,
 ) -> Result<()> {
+    tx.note(corp, Fact::Person, people.iter().map(|(person, _)| person.id.0));
     let rows = people
         .into_iter()
         .map(|(person, home)| {
@@ -122,6 +124,7 @@ pub async fn add_people(
 }
 
 pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Person) -> Result<()> {
+    tx.note(corp, Fact::Person, [person.id.0]);
     db::run(
         tx,
         "update contact set unionid = $3, name = $4, avatar = $5, kind = $6, gender = $7, phone_blind = $8,
@@ -185,6 +188,11 @@ pub async fn unshown(
 
 /// New pairs, each with the day it began.
 pub async fn add_pairs(tx: &Tx, corp: CorpId, pairs: Vec<(Kept, Day)>) -> Result<()> {
+    tx.note(
+        corp,
+        Fact::Follow,
+        pairs.iter().map(|(kept, _)| kept.contact_id.0),
+    );
     let rows = pairs
         .into_iter()
         .map(|(kept, added_day)| {
@@ -214,6 +222,7 @@ pub async fn add_pairs(tx: &Tx, corp: CorpId, pairs: Vec<(Kept, Day)>) -> Result
 
 /// What the platform says of a pair, without its beginning and end.
 pub async fn change_pair(tx: &Tx, corp: CorpId, kept: &Kept, old_tags: &str) -> Result<()> {
+    tx.note(corp, Fact::Follow, [kept.contact_id.0]);
     let changed = db::run(
         tx,
         "update follow set remark = $3, description = $4, add_way = $5, channel = $6, tags = $7
@@ -243,23 +252,26 @@ pub async fn revive_pair(
     added_at: Timestamp,
     added_day: Day,
 ) -> Result<()> {
-    let revived = db::run(
+    let revived: Vec<i64> = db::scalars(
         tx,
         "update follow set state = 'active', store_id = $3, added_at = $4, added_day = $5, ended_at = null
-         where corp_id = $1 and id = $2 and added_at = $6",
+         where corp_id = $1 and id = $2 and added_at = $6 returning contact_id",
         args![corp, id, store, added_at, added_day, was_added_at],
     )
     .await?;
-    settled(revived)
+    let count = revived.len() as u64;
+    tx.note(corp, Fact::Follow, revived);
+    settled(count)
 }
 
 pub async fn end_pair(tx: &Tx, corp: CorpId, id: FollowId, state: &str, at: Timestamp) -> Result<()> {
-    db::run(
+    let ended: Vec<i64> = db::scalars(
         tx,
-        "update follow set state = $3, ended_at = $4 where corp_id = $1 and id = $2",
+        "update follow set state = $3, ended_at = $4 where corp_id = $1 and id = $2 returning contact_id",
         args![corp, id, state, at],
     )
     .await?;
+    tx.note(corp, Fact::Follow, ended);
     Ok(())
 }
 
@@ -508,6 +520,7 @@ pub async fn carrying(tx: &Tx, corp: CorpId, tag: TagId) -> Result<Vec<Kept>> {
 
 /// Seen now, too: a reading begun before this change does not undo it.
 pub async fn set_tags(tx: &Tx, corp: CorpId, kept: &Kept, list: &str, now: Timestamp) -> Result<()> {
+    tx.note(corp, Fact::Follow, [kept.contact_id.0]);
     let sql = "update follow set tags = $3, seen_at = $4 where corp_id = $1 and id = $2 and tags = $5";
     let changed = db::run(tx, sql, args![corp, kept.id, list, now, kept.tags.clone()]).await?;
     settled(changed)
@@ -561,6 +574,7 @@ pub async fn move_pairs(
     contacts: &[ContactId],
     to: StoreId,
 ) -> Result<u64> {
+    tx.note(corp, Fact::Follow, contacts.iter().map(|contact| contact.0));
     let wanted = tx.backend().in_ids("contact_id", "$3");
     let moved = format!(
         "update follow set store_id = $4 where corp_id = $1 and associate_id = $2 and {wanted} and state = 'active'"
@@ -571,8 +585,9 @@ pub async fn move_pairs(
 
 /// Puts a pair into a store.
 pub async fn set_store(tx: &Tx, corp: CorpId, pair: FollowId, to: StoreId) -> Result<()> {
-    let sql = "update follow set store_id = $3 where corp_id = $1 and id = $2";
-    db::run(tx, sql, args![corp, pair, to]).await?;
+    let sql = "update follow set store_id = $3 where corp_id = $1 and id = $2 returning contact_id";
+    let moved: Vec<i64> = db::scalars(tx, sql, args![corp, pair, to]).await?;
+    tx.note(corp, Fact::Follow, moved);
     Ok(())
 }
 

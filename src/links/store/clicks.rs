@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sea_orm::FromQueryResult;
 
 use crate::args;
+use crate::db::changes::Fact;
 use crate::db::{self, Conn as _, Filter, Tx};
 use crate::error::Result;
 use crate::ids::{AssociateId, ClickId, ContactId, CorpId, LinkId, StoreId};
@@ -66,14 +67,15 @@ pub fn row(
     ]
 }
 
-/// Writes clicks down.
+/// Writes clicks down of which nobody knows yet whose they are.
 pub async fn insert(tx: &Tx, rows: Vec<Vec<sea_orm::Value>>) -> Result<()> {
     db::insert_many(tx, INSERT, rows, "").await?;
     Ok(())
 }
 
-/// Writes a click down unless its token is there already; answers whether it was new.
-pub async fn insert_new(tx: &Tx, row: Vec<sea_orm::Value>) -> Result<bool> {
+/// Writes a person's click down unless its token is there already; answers whether it was new.
+pub async fn insert_new(tx: &Tx, corp: CorpId, contact: ContactId, row: Vec<sea_orm::Value>) -> Result<bool> {
+    tx.note(corp, Fact::Click, [contact.0]);
     let added = db::insert_many(tx, INSERT, vec![row], "on conflict (corp_id, token) do nothing").await?;
     Ok(added != 0)
 }
@@ -93,6 +95,7 @@ pub async fn give(
     now: Timestamp,
     since: Timestamp,
 ) -> Result<Vec<Named>> {
+    tx.note(corp, Fact::Click, [contact.0]);
     db::all(
         tx,
         "update click set contact_id = $3, identified_at = $4

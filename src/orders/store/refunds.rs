@@ -4,6 +4,7 @@ use sea_orm::FromQueryResult;
 
 use super::AdjustmentRow;
 use crate::args;
+use crate::db::changes::Fact;
 use crate::db::{self, Conn, Tx};
 use crate::error::Result;
 use crate::ids::{CorpId, OrderId, RefundId};
@@ -61,8 +62,11 @@ pub async fn insert_refund(
     Ok(inserted == 1)
 }
 
-/// Puts other values in place of those with `old_hash`, waiting for its order. `false`: changed in between.
-pub async fn replace_refund(tx: &Tx, corp: CorpId, refund: &RefundRow, old_hash: &str) -> Result<bool> {
+/// Puts other values in place of `old`, waiting for its order. `false`: changed in between.
+pub async fn replace_refund(tx: &Tx, corp: CorpId, refund: &RefundRow, old: &RefundRow) -> Result<bool> {
+    if let Some(order) = old.order_id {
+        note_buyer(tx, corp, order).await?;
+    }
     let refund = refund.clone();
     let changed = db::run(
         tx,
@@ -70,7 +74,7 @@ pub async fn replace_refund(tx: &Tx, corp: CorpId, refund: &RefundRow, old_hash:
            body_hash = $8
          where corp_id = $1 and id = $2 and body_hash = $3",
         args![
-            corp, refund.id, old_hash, refund.order_no, refund.refunded_at, refund.refund_fen, refund.lines,
+            corp, refund.id, old.body_hash.clone(), refund.order_no, refund.refunded_at, refund.refund_fen, refund.lines,
             refund.body_hash,
         ],
     )
@@ -87,6 +91,7 @@ pub async fn apply_refund(
     day: Day,
     shares: &[AdjustmentRow],
 ) -> Result<()> {
+    note_buyer(tx, corp, order).await?;
     db::run(
         tx,
         "update refund set order_id = $3, day = $4 where corp_id = $1 and id = $2",
@@ -103,6 +108,14 @@ pub async fn apply_refund(
         "",
     )
     .await?;
+    Ok(())
+}
+
+/// What a buyer spent is different by a refund.
+async fn note_buyer(tx: &Tx, corp: CorpId, order: OrderId) -> Result<()> {
+    let sql = "select contact_id from sale where corp_id = $1 and id = $2 and contact_id is not null";
+    let buyer: Option<i64> = db::scalar(tx, sql, args![corp, order]).await?;
+    tx.note(corp, Fact::Order, buyer);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use sea_orm::FromQueryResult;
 
 use crate::args;
+use crate::db::changes::Fact;
 use crate::db::{self, Conn, Tx};
 use crate::error::Result;
 use crate::ids::{AssociateId, ContactId, CorpId, OrderId, StoreId};
@@ -94,16 +95,19 @@ pub async fn insert_sale(tx: &Tx, corp: CorpId, now: Timestamp, sale: &Sale) -> 
         sale.body_hash,
         now,
     ];
+    tx.note(corp, Fact::Order, sale.contact_id.map(|contact| contact.0));
     Ok(db::run(tx, &sql, values).await? == 1)
 }
 
-/// Puts other values in place of those with `old_hash`. `false`: somebody else did so in between.
-pub async fn replace_sale(tx: &Tx, corp: CorpId, sale: &Sale, old_hash: &str) -> Result<bool> {
+/// Puts other values in place of `old`. `false`: somebody else did so in between.
+pub async fn replace_sale(tx: &Tx, corp: CorpId, sale: &Sale, old: &Sale) -> Result<bool> {
+    let buyers = [old.contact_id, sale.contact_id].into_iter().flatten();
+    tx.note(corp, Fact::Order, buyers.map(|contact| contact.0));
     let sale = sale.clone();
     let values = args![
         corp,
         sale.id,
-        old_hash,
+        old.body_hash.clone(),
         sale.store_id,
         sale.channel,
         sale.paid_at,
@@ -205,6 +209,7 @@ pub async fn unclaimed_sales(tx: &Tx, corp: CorpId, kind: &str, key: &str) -> Re
 
 /// `false`: it has its buyer by now.
 pub async fn claim_sale(tx: &Tx, corp: CorpId, order: OrderId, contact: ContactId) -> Result<bool> {
+    tx.note(corp, Fact::Order, [contact.0]);
     let claimed = db::run(
         tx,
         "update sale set contact_id = $3 where corp_id = $1 and id = $2 and contact_id is null",

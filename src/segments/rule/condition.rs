@@ -21,22 +21,44 @@ pub fn condition(
     let mut writer = Writer {
         filter,
         contact_id,
+        among: None,
         today: now.day(zone),
         zone,
     };
     writer.rule(rule)
 }
 
+/// The same among few contacts: `among` is a condition on a contact id, `{}`, that narrows what is counted as well.
+/// Not for `rfm`, whose fifths are of everybody.
+pub fn condition_among(
+    rule: &Rule,
+    filter: &mut Filter,
+    contact_id: &str,
+    among: &str,
+    today: Day,
+    zone: Tz,
+) -> String {
+    let mut writer = Writer {
+        filter,
+        contact_id,
+        among: Some(among),
+        today,
+        zone,
+    };
+    writer.rule(rule)
+}
+
 /// Days after which a person without an order or a click is no longer active, cooling, dormant.
-const ACTIVE_DAYS: i64 = 30;
-const COOLING_DAYS: i64 = 90;
-const DORMANT_DAYS: i64 = 365;
+pub const ACTIVE_DAYS: i64 = 30;
+pub const COOLING_DAYS: i64 = 90;
+pub const DORMANT_DAYS: i64 = 365;
 /// The year that recency, frequency and money look back on.
 const RFM_DAYS: i64 = 365;
 
 struct Writer<'a> {
     filter: &'a mut Filter,
     contact_id: &'a str,
+    among: Option<&'a str>,
     today: Day,
     zone: Tz,
 }
@@ -69,6 +91,13 @@ impl Writer<'_> {
     fn group(&mut self, parts: &[Rule], joint: &str) -> String {
         let parts: Vec<String> = parts.iter().map(|part| self.rule(part)).collect();
         format!("({})", parts.join(joint))
+    }
+
+    /// Narrows a list of contacts that is counted.
+    fn among(&self, contact_id: &str) -> String {
+        self.among.map_or_else(String::new, |among| {
+            format!(" and {}", among.replace("{}", contact_id))
+        })
     }
 
     fn found_in(&self, select: &str) -> String {
@@ -119,9 +148,10 @@ impl Writer<'_> {
         if let Some(least) = ordered.net_fen_at_least {
             having.push_str(&format!(" and {NET} >= {}", self.filter.arg(least)));
         }
+        let among = self.among("s.contact_id");
         self.found_in(&format!(
             "select s.contact_id from sale s where s.corp_id = $1 and s.contact_id is not null
-              and s.paid_at >= {from} and s.paid_at < {until}{category}
+              and s.paid_at >= {from} and s.paid_at < {until}{category}{among}
               group by s.contact_id having {having}"
         ))
     }
@@ -132,14 +162,18 @@ impl Writer<'_> {
             Some(link) => format!(" and k.link_id = {}", self.filter.arg(link)),
             None => String::new(),
         };
-        self.found_in(&format!("{CLICKERS} and k.at >= {from} and k.at < {until}{link}"))
+        let among = self.among("k.contact_id");
+        self.found_in(&format!(
+            "{CLICKERS} and k.at >= {from} and k.at < {until}{link}{among}"
+        ))
     }
 
     fn messaged(&mut self, messaged: &Messaged) -> String {
         let (from, until) = self.span(messaged.within_days - 1);
+        let among = self.among("d.contact_id");
         let sent = format!(
             "select d.contact_id from delivery d where d.corp_id = $1 and d.state = 'sent'
-              and d.sent_at >= {from} and d.sent_at < {until} group by d.contact_id having count(*)"
+              and d.sent_at >= {from} and d.sent_at < {until}{among} group by d.contact_id having count(*)"
         );
         // Nobody with no message at all is in the set, so `at most` asks who is not beyond it.
         let mut parts = Vec::new();
@@ -253,7 +287,7 @@ const CLICKERS: &str = "select k.contact_id from click k where k.corp_id = $1 an
    and k.kind = 'person'";
 
 /// First and last `MM-DD` of so many days from today; who was born on a leap day celebrates on the 28th in other years.
-fn birthday_span(today: Day, within_days: i64) -> (String, String) {
+pub fn birthday_span(today: Day, within_days: i64) -> (String, String) {
     let last_day = today.plus(within_days - 1);
     let first = today.0.format("%m-%d").to_string();
     let mut last = last_day.0.format("%m-%d").to_string();

@@ -349,8 +349,9 @@ async fn counted(
     at: Timestamp,
 ) -> crate::error::Result<QuotaPlan> {
     let (scope, corp, now) = (me.scope.clone(), corp.clone(), app.now());
+    let held = app.clone();
     let plan = app.db.at_length(move |db| async move {
-        campaigns::quota_plan(&db, &scope, &corp, &audience, holdout, at, now).await
+        campaigns::quota_plan(&held, &db, &scope, &corp, &audience, holdout, at, now).await
     });
     plan.await
 }

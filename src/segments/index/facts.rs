@@ -1,0 +1,265 @@
+//! What is known of every contact, as bitmaps over their numbers: one a tag, a store, a channel, a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
+
+use roaring::RoaringBitmap;
+
+use super::associates::Associates;
+use super::file::{read_bits, read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
+use super::ordinals::Ordinals;
+use super::store::{Pair, Person, Place, Visit};
+use crate::time::DAY_MS;
+
+/// So many contacts are taken out of each bitmap one by one; more at once.
+const FEW: u64 = 32;
+
+pub(super) type Family<K> = BTreeMap<K, RoaringBitmap>;
+
+#[derive(Default)]
+pub(super) struct Facts {
+    pub ordinals: Ordinals,
+    /// Followed by somebody now; the families of follows hold only what live follows say.
+    pub live: RoaringBitmap,
+    pub tags: Family<i64>,
+    pub stores: Family<i64>,
+    pub channels: Family<String>,
+    /// By the day added, as a number.
+    pub added: Family<i32>,
+    pub associates: Associates,
+    pub genders: Family<i64>,
+    /// By `MM-DD`.
+    pub birthdays: Family<String>,
+    /// By the day of any order, and of any click, on the corp's clock.
+    pub ordered: Family<i32>,
+    pub clicked: Family<i32>,
+    /// By the day of the last order or click.
+    pub stirred: Family<i32>,
+}
+
+fn set<K: Ord>(family: &mut Family<K>, key: K, contact: u32) {
+    family.entry(key).or_default().insert(contact);
+}
+
+/// Takes contacts out of every bitmap of a family.
+fn take<K: Ord>(family: &mut Family<K>, contacts: &RoaringBitmap) {
+    family.retain(|_, bits| {
+        if contacts.len() <= FEW {
+            for contact in contacts {
+                bits.remove(contact);
+            }
+        } else {
+            *bits -= contacts;
+        }
+        !bits.is_empty()
+    });
+}
+
+impl Facts {
+    /// The numbers of these contacts, of those that have one.
+    pub fn numbers(&self, contacts: &[i64]) -> RoaringBitmap {
+        let numbers = contacts.iter().filter_map(|id| self.ordinals.find(*id));
+        numbers.collect()
+    }
+
+    /// Puts what is now known of these people in place of what was. Who is not there any more is in nothing.
+    pub fn put_people(&mut self, asked: &[i64], people: &[Person]) {
+        let there: BTreeSet<i64> = people.iter().map(|person| person.id).collect();
+        let gone: Vec<i64> = asked.iter().copied().filter(|id| !there.contains(id)).collect();
+        let gone = self.numbers(&gone);
+        if !gone.is_empty() {
+            self.take_follows(&gone);
+            self.take_visits(&gone);
+        }
+        let known = self.numbers(asked);
+        take(&mut self.genders, &known);
+        take(&mut self.birthdays, &known);
+        for person in people {
+            self.add_person(person);
+        }
+    }
+
+    pub fn add_person(&mut self, person: &Person) {
+        let contact = self.ordinals.give(person.id);
+        set(&mut self.genders, person.gender, contact);
+        if let Some(birthday) = &person.birthday {
+            match self.birthdays.get_mut(birthday) {
+                Some(bits) => {
+                    bits.insert(contact);
+                }
+                None => set(&mut self.birthdays, birthday.clone(), contact),
+            }
+        }
+    }
+
+    /// The same for the live follows of contacts; of contacts without a number nothing is kept.
+    pub fn put_pairs(&mut self, asked: &[i64], pairs: &[Pair]) {
+        let known = self.numbers(asked);
+        self.take_follows(&known);
+        for pair in pairs {
+            self.add_pair(pair);
+        }
+    }
+
+    fn take_follows(&mut self, contacts: &RoaringBitmap) {
+        self.live -= contacts;
+        take(&mut self.tags, contacts);
+        take(&mut self.stores, contacts);
+        take(&mut self.channels, contacts);
+        take(&mut self.added, contacts);
+        for contact in contacts {
+            self.associates.forget(contact);
+        }
+    }
+
+    pub fn add_pair(&mut self, pair: &Pair) {
+        let Some(contact) = self.ordinals.find(pair.contact) else {
+            return;
+        };
+        self.live.insert(contact);
+        self.associates.add(contact, pair.associate);
+        if let Some(store) = pair.store {
+            set(&mut self.stores, store, contact);
+        }
+        if !pair.channel.is_empty() {
+            set(&mut self.channels, pair.channel.clone(), contact);
+        }
+        for tag in pair.tags.split(' ').filter_map(|tag| tag.parse().ok()) {
+            set(&mut self.tags, tag, contact);
+        }
+        // A day that the instant does not reach in any zone does not count: see the condition of `added`.
+        let reached = pair.added_at_ms.div_euclid(DAY_MS) as i32 + 1;
+        set(&mut self.added, pair.added_day.min(reached), contact);
+    }
+
+    /// The same for the days of orders and clicks.
+    pub fn put_visits(&mut self, asked: &[i64], orders: &[Visit], clicks: &[Visit]) {
+        let known = self.numbers(asked);
+        self.take_visits(&known);
+        let mut last: BTreeMap<u32, i32> = BTreeMap::new();
+        for (family, visits) in [(&mut self.ordered, orders), (&mut self.clicked, clicks)] {
+            for visit in visits {
+                if let Some(contact) = self.ordinals.find(visit.contact) {
+                    set(family, visit.day, contact);
+                    let latest = last.entry(contact).or_insert(visit.day);
+                    *latest = visit.day.max(*latest);
+                }
+            }
+        }
+        for (contact, day) in last {
+            set(&mut self.stirred, day, contact);
+        }
+    }
+
+    /// While an index is built: an order or a click, and by contact the last day of either so far.
+    pub fn add_visit(&mut self, place: Place, visit: &Visit, last_day: &mut [i32]) {
+        let Some(contact) = self.ordinals.find(visit.contact) else {
+            return;
+        };
+        let family = match place {
+            Place::Orders => &mut self.ordered,
+            Place::Clicks => &mut self.clicked,
+        };
+        set(family, visit.day, contact);
+        if let Some(last) = last_day.get_mut(contact as usize) {
+            *last = visit.day.max(*last);
+        }
+    }
+
+    pub fn add_last_days(&mut self, last_day: &[i32]) {
+        for (contact, day) in last_day.iter().enumerate().filter(|(_, day)| **day != i32::MIN) {
+            set(&mut self.stirred, *day, contact as u32);
+        }
+    }
+
+    fn take_visits(&mut self, contacts: &RoaringBitmap) {
+        take(&mut self.ordered, contacts);
+        take(&mut self.clicked, contacts);
+        take(&mut self.stirred, contacts);
+    }
+
+    /// Gives back what was set aside while everything grew.
+    pub fn settle(&mut self) {
+        fn tight<K: Ord>(family: &mut Family<K>) {
+            for bits in family.values_mut() {
+                *bits = bits.clone();
+            }
+        }
+        self.live = self.live.clone();
+        tight(&mut self.tags);
+        tight(&mut self.stores);
+        tight(&mut self.channels);
+        tight(&mut self.added);
+        tight(&mut self.genders);
+        tight(&mut self.birthdays);
+        tight(&mut self.ordered);
+        tight(&mut self.clicked);
+        tight(&mut self.stirred);
+        self.associates.settle();
+    }
+}
+
+/// The parts that a file holds, in this order; each is written for itself.
+pub(super) const PARTS: usize = 11;
+
+impl Facts {
+    /// Writes a part, of contacts with numbers below `most`: who came since is in the changes that are read after it.
+    pub fn save(&self, part: usize, to: &mut impl Write, most: u32) -> io::Result<()> {
+        match part {
+            0 => self.ordinals.save(to),
+            1 => write_bits(to, &self.live, most),
+            2 => save_family(to, &self.tags, most, |to, key| write_i64(to, *key)),
+            3 => save_family(to, &self.stores, most, |to, key| write_i64(to, *key)),
+            4 => save_family(to, &self.channels, most, |to, key| write_text(to, key)),
+            5 => save_family(to, &self.added, most, |to, key| write_i64(to, i64::from(*key))),
+            6 => self.associates.save(to, most),
+            7 => save_family(to, &self.genders, most, |to, key| write_i64(to, *key)),
+            8 => save_family(to, &self.birthdays, most, |to, key| write_text(to, key)),
+            9 => {
+                save_family(to, &self.ordered, most, |to, key| write_i64(to, i64::from(*key)))?;
+                save_family(to, &self.clicked, most, |to, key| write_i64(to, i64::from(*key)))
+            }
+            _ => save_family(to, &self.stirred, most, |to, key| write_i64(to, i64::from(*key))),
+        }
+    }
+
+    pub fn load(from: &mut impl Read) -> io::Result<Self> {
+        let day = |from: &mut _| read_i64(from).map(|day| day as i32);
+        Ok(Self {
+            ordinals: Ordinals::load(from)?,
+            live: read_bits(from)?,
+            tags: load_family(from, read_i64)?,
+            stores: load_family(from, read_i64)?,
+            channels: load_family(from, read_text)?,
+            added: load_family(from, day)?,
+            associates: Associates::load(from)?,
+            genders: load_family(from, read_i64)?,
+            birthdays: load_family(from, read_text)?,
+            ordered: load_family(from, day)?,
+            clicked: load_family(from, day)?,
+            stirred: load_family(from, day)?,
+        })
+    }
+}
+
+fn save_family<K, W: Write>(
+    to: &mut W,
+    family: &Family<K>,
+    most: u32,
+    key: impl Fn(&mut W, &K) -> io::Result<()>,
+) -> io::Result<()> {
+    write_u32(to, family.len() as u32)?;
+    for (name, bits) in family {
+        key(to, name)?;
+        write_bits(to, bits, most)?;
+    }
+    Ok(())
+}
+
+fn load_family<K: Ord, R: Read>(
+    from: &mut R,
+    key: impl Fn(&mut R) -> io::Result<K>,
+) -> io::Result<Family<K>> {
+    let len = read_u32(from)?;
+    (0..len).map(|_| Ok((key(from)?, read_bits(from)?))).collect()
+}

@@ -1,0 +1,187 @@
+//! An answer: the leaves it needs are worked out first, here or by the database, then it is a few set operations.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roaring::RoaringBitmap;
+
+use super::leaf::Leaf;
+use super::plan::{self, Found, Plan, Want};
+use super::{Held, Index, calendar, store};
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::segments::Rule;
+use crate::time::Day;
+
+/// How long an asker waits for the database to say who is in leaves.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often an answer is begun anew when its leaves were let go of in between.
+const TRIES: usize = 4;
+
+impl Index {
+    /// `None`: a leaf takes too long, or changes too fast.
+    pub(super) async fn find(self: &Arc<Self>, scope: Plan, rule: Plan, want: Want) -> Result<Option<Found>> {
+        let plans = Arc::new((scope, rule));
+        let until = Instant::now() + PATIENCE;
+        for _ in 0..TRIES {
+            let (scope, rule) = (&plans.0, &plans.1);
+            let mut wanted = Vec::new();
+            scope.leaves(&mut wanted);
+            rule.leaves(&mut wanted);
+            if !self.work_out(self.missing(&wanted), until).await? {
+                return Ok(None);
+            }
+            let asked = plans.clone();
+            let found = self
+                .off(move |index| {
+                    let held = index.read();
+                    plan::answer(&held.facts, &held.leaves, &asked.0, &asked.1, want)
+                })
+                .await?;
+            if found.is_some() {
+                if self.read().leaves.is_full() {
+                    self.write().leaves.thin();
+                }
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn missing(&self, wanted: &[&Leaf]) -> Vec<Leaf> {
+        let held = self.read();
+        let mut missing: Vec<Leaf> = Vec::new();
+        for leaf in wanted {
+            if held.leaves.bits(leaf).is_none() && !missing.contains(leaf) {
+                missing.push((*leaf).clone());
+            }
+        }
+        missing
+    }
+
+    /// Works leaves out and keeps them; `false`: one takes too long, or changes too fast.
+    async fn work_out(self: &Arc<Self>, leaves: Vec<Leaf>, until: Instant) -> Result<bool> {
+        let (asked, united): (Vec<Leaf>, Vec<Leaf>) = leaves
+            .into_iter()
+            .partition(|leaf| matches!(leaf, Leaf::Asked(..)));
+        // They are kept even if nobody waits for them any more.
+        let asking: Vec<_> = asked
+            .into_iter()
+            .map(|leaf| tokio::spawn(self.clone().ask_database(leaf)))
+            .collect();
+        if !united.is_empty() {
+            self.off(move |index| {
+                for leaf in united {
+                    index.write().unite(leaf);
+                }
+            })
+            .await?;
+        }
+        for asked in asking {
+            match tokio::time::timeout_at(until.into(), asked).await {
+                Ok(asked) => {
+                    if !asked.map_err(Error::internal)?? {
+                        return Ok(false);
+                    }
+                }
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Lets the database say who is in a leaf. Whose facts change while it does is asked again at the end.
+    async fn ask_database(self: Arc<Self>, leaf: Leaf) -> Result<bool> {
+        let only = {
+            let mut asking = self.asking.lock().await;
+            asking.retain(|_, only| Arc::strong_count(only) > 1);
+            asking.entry(leaf.clone()).or_default().clone()
+        };
+        let _one = only.lock().await;
+        if self.read().leaves.bits(&leaf).is_some() {
+            return Ok(true);
+        }
+        let (Some(rule), Leaf::Asked(_, today)) = (leaf.rule(), &leaf) else {
+            return Ok(false);
+        };
+        let today = calendar::day(*today);
+        let open = Asking::begin(&self, &leaf);
+        let (index, asked) = (self.clone(), rule.clone());
+        let said = self
+            .db
+            .aside(move |db| async move {
+                let mut ids: Vec<i64> = Vec::new();
+                store::found(&db, index.corp, &asked, today, index.zone, |id| ids.push(id)).await?;
+                Ok(ids)
+            })
+            .await;
+        // Nobody takes changes in between the end of the asking and the keeping.
+        let _turn = self.turn.lock().await;
+        let touched = open.end();
+        let ids = said?;
+        if !touched.is_empty() && leaf.is_of_everybody() {
+            return Ok(false);
+        }
+        let again = self.found_among(&self.db, &rule, today, &touched).await?;
+        let mut held = self.write();
+        let mut bits: RoaringBitmap = held.facts.numbers(&ids);
+        bits -= held.facts.numbers(&touched);
+        bits |= held.facts.numbers(&again);
+        held.leaves.keep(leaf, bits);
+        Ok(true)
+    }
+
+    pub(super) async fn found_among(
+        &self,
+        conn: &impl Conn,
+        rule: &Rule,
+        today: Day,
+        contacts: &[i64],
+    ) -> Result<Vec<i64>> {
+        let mut found = Vec::new();
+        for chunk in contacts.chunks(store::LOOK) {
+            found.extend(store::found_among(conn, self.corp, rule, chunk, today, self.zone).await?);
+        }
+        Ok(found)
+    }
+}
+
+impl Held {
+    /// Works a leaf out and keeps it, unless somebody did.
+    fn unite(&mut self, leaf: Leaf) {
+        if self.leaves.bits(&leaf).is_none()
+            && let Some(bits) = leaf.work_out(&self.facts)
+        {
+            self.leaves.keep(leaf, bits);
+        }
+    }
+}
+
+/// A question to the database about a leaf, open until it is dropped.
+struct Asking<'a> {
+    index: &'a Index,
+    leaf: &'a Leaf,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(index: &'a Index, leaf: &'a Leaf) -> Self {
+        index.write().leaves.begin_to_ask(leaf);
+        Self { index, leaf }
+    }
+
+    /// Whose facts changed since it began.
+    fn end(self) -> Vec<i64> {
+        self.index
+            .write()
+            .leaves
+            .end_asking(self.leaf)
+            .into_iter()
+            .collect()
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.index.write().leaves.end_asking(self.leaf);
+    }
+}

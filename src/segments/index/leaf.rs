@@ -1,0 +1,279 @@
+//! Leaves that are no bitmap of their own: united from several, or said by the database. Each is worked out once, kept
+//! while it is asked for, and kept true as contacts change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeBounds;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use roaring::{MultiOps as _, RoaringBitmap};
+
+use super::calendar::{day, number};
+use super::facts::{Facts, Family};
+use crate::db::changes::Fact;
+use crate::segments::rule::{ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span};
+use crate::segments::{Rule, Stage};
+
+/// Days are numbers; what depends on the day it is, names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Leaf {
+    /// In any of these stores.
+    Stores(Vec<i64>),
+    Associate(i64),
+    /// Added on this day or later.
+    Added(i32),
+    /// Any order from the first day to the last.
+    Ordered(i32, i32),
+    Clicked(i32, i32),
+    Stage(Stage, i32),
+    /// Within so many days from this one.
+    Birthday(i64, i32),
+    /// What the database says of this rule, as JSON, on this day.
+    Asked(String, i32),
+}
+
+impl Leaf {
+    /// The day without which the leaf means nothing.
+    fn today(&self) -> Option<i32> {
+        match self {
+            Self::Stage(_, today) | Self::Birthday(_, today) | Self::Asked(_, today) => Some(*today),
+            _ => None,
+        }
+    }
+
+    /// Whether a change of such facts can change who is in it.
+    pub fn hangs_on(&self, fact: Fact) -> bool {
+        match self {
+            Self::Stores(_) | Self::Associate(_) | Self::Added(_) => fact == Fact::Follow,
+            Self::Ordered(..) => fact == Fact::Order,
+            Self::Clicked(..) => fact == Fact::Click,
+            Self::Stage(..) => matches!(fact, Fact::Follow | Fact::Order | Fact::Click),
+            Self::Birthday(..) => fact == Fact::Person,
+            Self::Asked(..) => match self.rule() {
+                Some(Rule::Ordered(_) | Rule::Rfm(_)) => fact == Fact::Order,
+                Some(Rule::Clicked(_)) => fact == Fact::Click,
+                Some(Rule::Messaged(_)) => fact == Fact::Message,
+                _ => true,
+            },
+        }
+    }
+
+    /// The rule that the database is asked.
+    pub fn rule(&self) -> Option<Rule> {
+        match self {
+            Self::Asked(rule, _) => serde_json::from_str(rule).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether one person's change may change who else is in it.
+    pub fn is_of_everybody(&self) -> bool {
+        matches!(self.rule(), Some(Rule::Rfm(_)))
+    }
+
+    /// Who is in it; `None`: only the database knows.
+    pub fn work_out(&self, facts: &Facts) -> Option<RoaringBitmap> {
+        Some(match self {
+            Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
+            Self::Associate(associate) => facts.associates.contacts_of(*associate),
+            Self::Added(since) => within(&facts.added, *since..),
+            Self::Ordered(first, last) => within(&facts.ordered, *first..=*last),
+            Self::Clicked(first, last) => within(&facts.clicked, *first..=*last),
+            Self::Stage(stage, today) => by_stage(facts, *stage, *today),
+            Self::Birthday(within_days, today) => births(facts, *within_days, *today).union(),
+            Self::Asked(..) => return None,
+        })
+    }
+
+    /// The same for one contact.
+    pub fn holds(&self, facts: &Facts, contact: u32) -> bool {
+        match self {
+            Self::Stores(stores) => stores
+                .iter()
+                .filter_map(|store| facts.stores.get(store))
+                .any(|bits| bits.contains(contact)),
+            Self::Associate(associate) => facts.associates.follows(contact, *associate),
+            Self::Added(since) => is_within(&facts.added, *since.., contact),
+            Self::Ordered(first, last) => is_within(&facts.ordered, *first..=*last, contact),
+            Self::Clicked(first, last) => is_within(&facts.clicked, *first..=*last, contact),
+            Self::Stage(stage, today) => {
+                let stirred = |days: i64| is_within(&facts.stirred, since(*today, days).., contact);
+                let added = |days: i64| is_within(&facts.added, since(*today, days).., contact);
+                let ever = is_within(&facts.stirred, .., contact);
+                let quiet_between = |over: i64, up_to: i64| {
+                    !stirred(over) && (stirred(up_to) || (!ever && added(up_to) && !added(over)))
+                };
+                match stage {
+                    Stage::New => !ever && added(ACTIVE_DAYS),
+                    Stage::Active => stirred(ACTIVE_DAYS),
+                    Stage::Cooling => quiet_between(ACTIVE_DAYS, COOLING_DAYS),
+                    Stage::Dormant => quiet_between(COOLING_DAYS, DORMANT_DAYS),
+                    Stage::Lost => !stirred(DORMANT_DAYS) && (ever || !added(DORMANT_DAYS)),
+                }
+            }
+            Self::Birthday(within_days, today) => {
+                births(facts, *within_days, *today).any(|bits| bits.contains(contact))
+            }
+            Self::Asked(..) => false,
+        }
+    }
+}
+
+fn since(today: i32, days_ago: i64) -> i32 {
+    today.saturating_sub(i32::try_from(days_ago).unwrap_or(i32::MAX))
+}
+
+fn within(family: &Family<i32>, days: impl RangeBounds<i32>) -> RoaringBitmap {
+    family.range(days).map(|(_, bits)| bits).union()
+}
+
+fn is_within(family: &Family<i32>, days: impl RangeBounds<i32>, contact: u32) -> bool {
+    family.range(days).any(|(_, bits)| bits.contains(contact))
+}
+
+/// People who are followed now; nobody else is ever asked about.
+fn by_stage(facts: &Facts, stage: Stage, today: i32) -> RoaringBitmap {
+    let stirred = |days: i64| within(&facts.stirred, since(today, days)..);
+    let added = |days: i64| within(&facts.added, since(today, days)..);
+    let ever = || within(&facts.stirred, ..);
+    let quiet_between = |over: i64, up_to: i64| {
+        let quiet = added(up_to) - added(over) - ever();
+        (stirred(up_to) | quiet) - stirred(over)
+    };
+    match stage {
+        Stage::New => added(ACTIVE_DAYS) - ever(),
+        Stage::Active => stirred(ACTIVE_DAYS),
+        Stage::Cooling => quiet_between(ACTIVE_DAYS, COOLING_DAYS),
+        Stage::Dormant => quiet_between(COOLING_DAYS, DORMANT_DAYS),
+        Stage::Lost => ((&facts.live - added(DORMANT_DAYS)) | ever()) - stirred(DORMANT_DAYS),
+    }
+}
+
+fn births(facts: &Facts, within_days: i64, today: i32) -> Box<dyn Iterator<Item = &RoaringBitmap> + '_> {
+    if within_days > 365 {
+        return Box::new(facts.birthdays.values());
+    }
+    let (first, last) = birthday_span(day(today), within_days);
+    if first <= last {
+        return Box::new(facts.birthdays.range(first..=last).map(|(_, bits)| bits));
+    }
+    // Over the end of the year.
+    let (before, after) = (facts.birthdays.range(..=last), facts.birthdays.range(first..));
+    Box::new(before.chain(after).map(|(_, bits)| bits))
+}
+
+/// How many are kept.
+const KEPT: usize = 64;
+/// So many contacts are tested one by one; with more the leaf is worked out again when it is asked for.
+const TESTED: usize = 200;
+
+struct Kept {
+    bits: RoaringBitmap,
+    used: AtomicU64,
+}
+
+/// Leaves that were asked for.
+#[derive(Default)]
+pub(super) struct Leaves {
+    kept: HashMap<Leaf, Kept>,
+    clock: AtomicU64,
+    /// The database is being asked; whose facts changed since it began.
+    pending: HashMap<Leaf, BTreeSet<i64>>,
+}
+
+impl Leaves {
+    /// Who is in a leaf; `None`: nobody has asked lately.
+    pub fn bits(&self, leaf: &Leaf) -> Option<&RoaringBitmap> {
+        let kept = self.kept.get(leaf)?;
+        kept.used
+            .store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        Some(&kept.bits)
+    }
+
+    pub fn keep(&mut self, leaf: Leaf, bits: RoaringBitmap) {
+        if let Some(today) = leaf.today() {
+            // Yesterday's are asked for no more.
+            self.kept
+                .retain(|kept, _| kept.today().is_none_or(|day| day == today));
+        }
+        let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
+        self.kept.insert(leaf, Kept { bits, used });
+    }
+
+    /// Lets go of those asked for least lately, down to as many as are kept.
+    pub fn thin(&mut self) {
+        while self.kept.len() > KEPT {
+            let oldest = self
+                .kept
+                .iter()
+                .min_by_key(|(_, kept)| kept.used.load(Ordering::Relaxed));
+            let Some(leaf) = oldest.map(|(leaf, _)| leaf.clone()) else {
+                return;
+            };
+            self.kept.remove(&leaf);
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.kept.len() > KEPT
+    }
+
+    /// Those the database has to be asked again about contacts whose facts of this kind changed.
+    pub fn to_ask(&self, fact: Fact) -> Vec<Leaf> {
+        let asked = self.kept.keys().filter(|leaf| matches!(leaf, Leaf::Asked(..)));
+        asked
+            .filter(|leaf| leaf.hangs_on(fact) && !leaf.is_of_everybody())
+            .cloned()
+            .collect()
+    }
+
+    /// Puts right whom the database found among those it was asked about.
+    pub fn correct(&mut self, leaf: &Leaf, asked: &RoaringBitmap, found: &RoaringBitmap) {
+        if let Some(kept) = self.kept.get_mut(leaf) {
+            kept.bits -= asked;
+            kept.bits |= found;
+        }
+    }
+
+    /// Facts changed: what is worked out here is put right, what is of everybody is let go.
+    pub fn follow(&mut self, facts: &Facts, fact: Fact, contacts: &[i64]) {
+        for (leaf, touched) in &mut self.pending {
+            if leaf.hangs_on(fact) {
+                touched.extend(contacts);
+            }
+        }
+        let numbers = facts.numbers(contacts);
+        self.kept.retain(|leaf, kept| {
+            if !leaf.hangs_on(fact) {
+                return true;
+            }
+            if matches!(leaf, Leaf::Asked(..)) {
+                return !leaf.is_of_everybody();
+            }
+            if contacts.len() > TESTED {
+                return false;
+            }
+            for contact in &numbers {
+                if leaf.holds(facts, contact) {
+                    kept.bits.insert(contact);
+                } else {
+                    kept.bits.remove(contact);
+                }
+            }
+            true
+        });
+    }
+
+    pub fn begin_to_ask(&mut self, leaf: &Leaf) {
+        self.pending.insert(leaf.clone(), BTreeSet::new());
+    }
+
+    /// Ends the asking; answers whose facts changed meanwhile.
+    pub fn end_asking(&mut self, leaf: &Leaf) -> BTreeSet<i64> {
+        self.pending.remove(leaf).unwrap_or_default()
+    }
+}
+
+/// Today as leaves count.
+pub(super) fn today(now: crate::time::Timestamp, zone: chrono_tz::Tz) -> i32 {
+    number(now.day(zone))
+}

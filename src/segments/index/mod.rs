@@ -1,0 +1,285 @@
+//! The audience index: who carries a tag, follows a store, ordered on a day, as bitmaps in the process, so that a
+//! rule over millions of contacts is a few set operations. One a corp and instance.
+//!
+//! It is a cache of the database, never the truth. Every transaction that changes a fact about contacts says so
+//! ([`crate::db::changes`]); before it answers, the index reads what was said since it last looked, and looks at those
+//! contacts again. So an answer holds everything that was committed before it was asked for, on every instance. While
+//! there is no index, or it is far behind, the database answers itself, by the rule as SQL.
+
+mod associates;
+mod build;
+mod calendar;
+mod facts;
+mod file;
+mod find;
+mod fresh;
+mod keep;
+mod leaf;
+mod ordinals;
+mod plan;
+mod snapshot;
+mod store;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono_tz::Tz;
+use roaring::RoaringBitmap;
+
+use self::calendar::Calendar;
+use self::facts::Facts;
+use self::fresh::State;
+use self::leaf::{Leaf, Leaves};
+use self::plan::{Found, Want};
+use super::{Rule, SamplePerson};
+use crate::app::App;
+use crate::db::Db;
+use crate::db::changes::Fact;
+use crate::error::{Error, Result};
+use crate::ids::{ContactId, CorpId};
+use crate::scope::Scope;
+use crate::time::Timestamp;
+
+pub use self::build::{Built, build};
+pub use self::keep::{keep, save_all};
+
+/// People shown of an answer.
+const SAMPLE: usize = 5;
+
+/// The index of one corp.
+pub struct Index {
+    corp: CorpId,
+    zone: Tz,
+    db: Db,
+    calendar: Calendar,
+    held: RwLock<Held>,
+    /// Whoever reads changes.
+    turn: tokio::sync::Mutex<()>,
+    /// Readings of changes that were begun, and the last of them after which nothing was left to read.
+    begun: AtomicU64,
+    fresh: AtomicU64,
+    /// So much changed that it is read in the background; the database answers meanwhile.
+    is_behind: AtomicBool,
+    /// One question to the database about a leaf at a time.
+    asking: tokio::sync::Mutex<HashMap<Leaf, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+struct Held {
+    facts: Facts,
+    leaves: Leaves,
+    /// Changes below this mark are in.
+    mark: i64,
+    /// Of those from it on, the ones that are in as well.
+    ahead: BTreeSet<(i64, Option<Fact>)>,
+    /// The last change that is in.
+    last: i64,
+    /// Changes since it was last written to disk.
+    unsaved: u64,
+}
+
+/// Which changes are in.
+#[derive(Default)]
+struct Known {
+    mark: i64,
+    ahead: BTreeSet<(i64, Option<Fact>)>,
+    last: i64,
+}
+
+/// The indexes of this process.
+#[derive(Default)]
+pub struct Audiences(Mutex<HashMap<CorpId, Slot>>);
+
+#[derive(Clone)]
+enum Slot {
+    Building,
+    Ready(Arc<Index>),
+}
+
+impl Audiences {
+    fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<CorpId, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index of a corp whose days are those of `zone`.
+    fn ready(&self, corp: CorpId, zone: Tz) -> Option<Arc<Index>> {
+        match self.slots().get(&corp) {
+            Some(Slot::Ready(index)) if index.zone == zone => Some(index.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is on this caller to build: nobody else does.
+    fn claim(&self, corp: CorpId) -> bool {
+        let mut slots = self.slots();
+        if matches!(slots.get(&corp), Some(Slot::Building)) {
+            return false;
+        }
+        slots.insert(corp, Slot::Building);
+        true
+    }
+
+    fn put(&self, index: Arc<Index>) {
+        self.slots().insert(index.corp, Slot::Ready(index));
+    }
+
+    fn give_up(&self, corp: CorpId) {
+        self.slots().remove(&corp);
+    }
+
+    fn all(&self) -> Vec<Arc<Index>> {
+        let slots = self.slots();
+        let ready = slots.values().filter_map(|slot| match slot {
+            Slot::Ready(index) => Some(index.clone()),
+            Slot::Building => None,
+        });
+        ready.collect()
+    }
+}
+
+/// Whether the corp's index would answer now.
+pub fn is_ready(app: &App, corp: CorpId, zone: Tz) -> bool {
+    app.shelf.of::<Audiences>().ready(corp, zone).is_some()
+}
+
+/// What an index holds of tags, and what that takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    pub contacts: u32,
+    /// Contacts of each tag, together.
+    pub tag_links: u64,
+    pub tag_bytes: u64,
+}
+
+/// How large the corp's index is, if there is one.
+pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
+    let index = app.shelf.of::<Audiences>().ready(corp, zone)?;
+    let held = index.read();
+    let bytes = |bits: &RoaringBitmap| {
+        let held = bits.statistics();
+        held.n_bytes_array_containers + held.n_bytes_run_containers + held.n_bytes_bitset_containers
+    };
+    let tags = held.facts.tags.values();
+    Some(Size {
+        contacts: held.facts.ordinals.len(),
+        tag_links: tags.clone().map(RoaringBitmap::len).sum(),
+        tag_bytes: tags.map(bytes).sum(),
+    })
+}
+
+/// An answer of the index.
+pub(super) struct Counted {
+    pub count: i64,
+    pub steps: Vec<i64>,
+    pub in_reach: i64,
+    pub sample: Vec<SamplePerson>,
+}
+
+/// How many a rule finds in scope, after each part of an `all` too, and the first of them; `None`: ask the database.
+pub(super) async fn count(
+    app: &App,
+    scope: &Scope,
+    rule: &Rule,
+    zone: Tz,
+    now: Timestamp,
+) -> Result<Option<Counted>> {
+    let want = Want::Count { first: SAMPLE };
+    let Some(found) = ask(app, scope, rule, zone, now, want).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Counted {
+        count: found.count,
+        steps: found.steps,
+        in_reach: found.in_reach,
+        sample: store::names(&app.db, scope, &found.people).await?,
+    }))
+}
+
+/// Works out what a rule needs, so that whoever asks for it in a transaction does not wait there.
+pub async fn prepare(app: &App, scope: &Scope, rule: &Rule, zone: Tz, now: Timestamp) -> Result<()> {
+    let want = Want::Count { first: 0 };
+    ask(app, scope, rule, zone, now, want).await.map(drop)
+}
+
+/// Everybody a rule finds in scope; `None`: ask the database.
+pub async fn people(
+    app: &App,
+    scope: &Scope,
+    rule: &Rule,
+    zone: Tz,
+    now: Timestamp,
+) -> Result<Option<Vec<ContactId>>> {
+    let found = ask(app, scope, rule, zone, now, Want::People).await?;
+    Ok(found.map(|found| found.people))
+}
+
+async fn ask(
+    app: &App,
+    scope: &Scope,
+    rule: &Rule,
+    zone: Tz,
+    now: Timestamp,
+    want: Want,
+) -> Result<Option<Found>> {
+    let audiences = app.shelf.of::<Audiences>();
+    let Some(index) = audiences.ready(scope.corp, zone) else {
+        build::begin(app, scope.corp, zone);
+        return Ok(None);
+    };
+    match index.freshen().await? {
+        State::Fresh => {}
+        State::Behind => return Ok(None),
+        State::Stale => {
+            build::begin(app, scope.corp, zone);
+            return Ok(None);
+        }
+    }
+    let today = leaf::today(now, zone);
+    let scope_plan = plan::of_scope(scope);
+    let plan = plan::of_rule(&app.db, scope.corp, rule, today).await?;
+    index.find(scope_plan, plan, want).await
+}
+
+impl Index {
+    /// What `facts` holds was read after the changes below `mark`, and `ahead`, were committed.
+    fn new(corp: CorpId, zone: Tz, db: Db, facts: Facts, known: Known) -> Self {
+        Self {
+            corp,
+            zone,
+            db,
+            calendar: Calendar::of(zone),
+            held: RwLock::new(Held {
+                facts,
+                leaves: Leaves::default(),
+                mark: known.mark,
+                ahead: known.ahead,
+                last: known.last,
+                unsaved: 0,
+            }),
+            turn: tokio::sync::Mutex::default(),
+            begun: AtomicU64::new(0),
+            fresh: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
+            asking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Off the threads that serve: a wide rule takes milliseconds.
+    async fn off<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Index) -> T + Send + 'static,
+    ) -> Result<T> {
+        let index = self.clone();
+        tokio::task::spawn_blocking(move || work(&index))
+            .await
+            .map_err(Error::internal)
+    }
+}

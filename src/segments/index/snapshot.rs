@@ -1,0 +1,224 @@
+//! An index on disk, so that a start need not read the database: ids and bits, no names. A file that is damaged, short,
+//! of another corp, zone or version, or older than the changes that are kept, is passed by.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono_tz::Tz;
+
+use super::facts::{Facts, PARTS};
+use super::file::{read_i64, read_text, read_u32, write_i64, write_text, write_u32};
+use super::{Index, Known};
+use crate::app::App;
+use crate::db::changes;
+use crate::ids::CorpId;
+
+const MAGIC: &[u8; 8] = b"DYAUDNCE";
+/// Of what follows; another one is passed by.
+const VERSION: u32 = 1;
+/// Bytes at the end: the checksum of all before.
+const TAIL: u64 = 4;
+const BUFFER: usize = 1 << 18;
+
+/// What a file is about, and up to where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    corp: i64,
+    zone: String,
+    mark: i64,
+    last: i64,
+}
+
+fn path(app: &App, corp: CorpId) -> Option<PathBuf> {
+    let folder = match (&app.config.data_dir, app.db.file()) {
+        (Some(folder), _) => folder.join("audience"),
+        (None, Some(file)) => {
+            let mut name = file.file_name()?.to_owned();
+            name.push("-audience");
+            file.with_file_name(name)
+        }
+        (None, None) => return None,
+    };
+    Some(folder.join(format!("{corp}.index")))
+}
+
+/// Writes the index down, whole or not at all. What goes wrong is logged: the next start builds anew.
+pub(super) async fn save(app: &App, index: &Arc<Index>) {
+    let Some(path) = path(app, index.corp) else {
+        return;
+    };
+    let began = Instant::now();
+    let saved = index.off(move |index| write(&path, index)).await;
+    match saved.map_err(io::Error::other).flatten() {
+        Ok(bytes) => {
+            let ms = began.elapsed().as_millis() as u64;
+            tracing::debug!(corp = %index.corp, bytes, duration_ms = ms, "the audience index is on disk");
+        }
+        Err(error) => {
+            tracing::warn!(corp = %index.corp, %error, "the audience index could not be written to disk");
+        }
+    }
+}
+
+fn write(path: &Path, index: &Index) -> io::Result<u64> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("no folder"))?;
+    fs::create_dir_all(folder)?;
+    let temporary = path.with_extension(format!("{}.new", crate::ids::random_base62(8)));
+    let outcome = write_to(&temporary, index).and_then(|bytes| {
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()?;
+        Ok(bytes)
+    });
+    if outcome.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+fn write_to(path: &Path, index: &Index) -> io::Result<u64> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    let mut to = Summed {
+        inner: BufWriter::with_capacity(BUFFER, file),
+        sum: crc32fast::Hasher::new(),
+    };
+    let (head, most) = {
+        let mut held = index.write();
+        held.unsaved = 0;
+        let head = Head {
+            corp: index.corp.0,
+            zone: index.zone.name().to_owned(),
+            mark: held.mark,
+            last: held.last,
+        };
+        (head, held.facts.ordinals.len())
+    };
+    write_head(&mut to, &head)?;
+    write_u32(&mut to, most)?;
+    for part in 0..PARTS {
+        // Changes may come between two parts: they lie at the mark or above it, and are read again after this file.
+        let held = index.read();
+        held.facts.save(part, &mut to, most)?;
+    }
+    let Summed { mut inner, sum } = to;
+    inner.write_all(&sum.finalize().to_le_bytes())?;
+    let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
+    to.write_all(MAGIC)?;
+    write_u32(to, VERSION)?;
+    write_i64(to, head.corp)?;
+    write_text(to, &head.zone)?;
+    write_i64(to, head.mark)?;
+    write_i64(to, head.last)
+}
+
+/// The index as it was written last; `None`: there is none that can be used.
+pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
+    let path = path(app, corp)?;
+    let began = Instant::now();
+    let read = tokio::task::spawn_blocking(move || read(&path, corp, zone)).await;
+    let (head, facts) = match read.map_err(io::Error::other).flatten() {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(%corp, %error, "the audience index on disk cannot be used; building anew");
+            return None;
+        }
+    };
+    // A database put back to an earlier state does not know the last change.
+    let is_known = head.last == 0 || changes::is_there(&app.db, corp, head.last).await.ok()?;
+    if !is_known {
+        tracing::info!(%corp, "the audience index on disk is of another state of the database; building anew");
+        return None;
+    }
+    let ms = began.elapsed().as_millis() as u64;
+    tracing::info!(%corp, contacts = facts.ordinals.len(), duration_ms = ms, "the audience index is read from disk");
+    let known = Known {
+        mark: head.mark,
+        last: head.last,
+        ..Known::default()
+    };
+    Some(Index::new(corp, zone, app.db.clone(), facts, known))
+}
+
+fn read(path: &Path, corp: CorpId, zone: Tz) -> io::Result<(Head, Facts)> {
+    let mut file = File::open(path)?;
+    check_sum(&mut file)?;
+    file.rewind()?;
+    let mut from = BufReader::with_capacity(BUFFER, file);
+    let head = read_head(&mut from)?;
+    if head.corp != corp.0 || head.zone != zone.name() {
+        return Err(io::Error::other("it is of another corp or zone"));
+    }
+    let most = read_u32(&mut from)?;
+    let facts = Facts::load(&mut from)?;
+    if facts.ordinals.len() != most {
+        return Err(io::Error::other("its parts do not fit together"));
+    }
+    Ok((head, facts))
+}
+
+fn read_head(from: &mut impl io::Read) -> io::Result<Head> {
+    let mut magic = [0; MAGIC.len()];
+    from.read_exact(&mut magic)?;
+    let version = read_u32(from)?;
+    if magic != *MAGIC || version != VERSION {
+        return Err(io::Error::other("it is of another version"));
+    }
+    Ok(Head {
+        corp: read_i64(from)?,
+        zone: read_text(from)?,
+        mark: read_i64(from)?,
+        last: read_i64(from)?,
+    })
+}
+
+/// Nothing of a file is believed before all of it is known to be as it was written.
+fn check_sum(file: &mut File) -> io::Result<()> {
+    let damaged = || io::Error::other("it is damaged or not whole");
+    let mut left = file.metadata()?.len().checked_sub(TAIL).ok_or_else(damaged)?;
+    let mut sum = crc32fast::Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    while left > 0 {
+        let wanted = left.min(BUFFER as u64) as usize;
+        file.read_exact(&mut buffer[..wanted])?;
+        sum.update(&buffer[..wanted]);
+        left -= wanted as u64;
+    }
+    let mut tail = [0; TAIL as usize];
+    file.read_exact(&mut tail)?;
+    if u32::from_le_bytes(tail) == sum.finalize() {
+        Ok(())
+    } else {
+        Err(damaged())
+    }
+}
+
+/// Adds up what passes through.
+struct Summed<W> {
+    inner: W,
+    sum: crc32fast::Hasher,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,318 @@
+//! What happens to people, each through the product's own verbs.
+
+use dianyu::contacts::{self, EndCause, Ending, NamedTag, Reading};
+use dianyu::db::Conn as _;
+use dianyu::db::changes::Fact;
+use dianyu::directory::{self, Corp};
+use dianyu::ids::{AssociateId, ClickId, ContactId, StoreId, TagId, UserId};
+use dianyu::links::click::{self, Visit};
+use dianyu::links::{self, LinkTarget, NewLink, Resolved};
+use dianyu::orders::{self, Buyer, NewOrder, RowResult};
+use dianyu::scope::Actor;
+use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+use dianyu::wecom::contact::{ContactDetail, ExternalContact, FollowUser};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use sea_orm::ConnectionTrait as _;
+
+use super::{PEOPLE, SHANGHAI};
+use crate::orders::{by, order, refund};
+use crate::world::{World, start};
+
+const MEMBERS: [(&str, i64, i64); 5] = [
+    ("li", 31, 21),
+    ("wu", 32, 21),
+    ("zhao", 33, 22),
+    ("qian", 34, 23),
+    ("sun", 35, 23),
+];
+
+/// Some instant of the last year, or before it; seldom in the future.
+pub fn some_time(chance: &mut StdRng) -> Timestamp {
+    let days = [
+        0, 0, 1, 6, 7, 8, 29, 30, 31, 60, 89, 90, 91, 200, 364, 365, 366, 400,
+    ][chance.random_range(0..18)];
+    start().plus_ms(-days * DAY_MS - chance.random_range(0..10) * HOUR_MS)
+}
+
+pub struct Stage<'a> {
+    shop: &'a World,
+    corp: Corp,
+    link: Resolved,
+}
+
+impl<'a> Stage<'a> {
+    pub async fn set(shop: &'a World) -> Self {
+        let corp = directory::find_corp(&shop.app.db, shop.corp).await.unwrap();
+        let new = NewLink {
+            title: "新品".into(),
+            target: LinkTarget::Web {
+                url: "https://shop.example.com/new".into(),
+            },
+            store: Some(StoreId(21)),
+            associate: Some(AssociateId(31)),
+            campaign: None,
+            moment: None,
+            contact: None,
+        };
+        let tx = shop.begin().await;
+        let made = links::create(&tx, &shop.act(), &shop.whole(), &corp, vec![new])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let link = links::resolve(&shop.app.db, &made[0].1).await.unwrap();
+        Self { shop, corp, link }
+    }
+
+    pub async fn act(&self, chance: &mut StdRng) {
+        self.shop.app.clock.advance(2 * MINUTE_MS);
+        match chance.random_range(0..12) {
+            0..3 => self.tags(chance).await,
+            3 => self.tag_is_gone(chance).await,
+            4 => self.shown(chance).await,
+            5 => self.lost(chance).await,
+            6..8 => self.orders(chance).await,
+            8 => self.takes_back(chance).await,
+            9 => self.clicks(chance).await,
+            10 => self.moves(chance).await,
+            _ => self.sent(chance).await,
+        }
+    }
+
+    fn anybody(&self, chance: &mut StdRng) -> ContactId {
+        ContactId(200 + chance.random_range(0..PEOPLE))
+    }
+
+    async fn tags(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.anybody(chance)])
+            .await
+            .unwrap();
+        let Some(pair) = pairs.first() else { return };
+        let tag = TagId(chance.random_range(40..48));
+        let named = [NamedTag {
+            id: tag,
+            name: "标签".into(),
+        }];
+        let (add, remove): (&[NamedTag], &[NamedTag]) = if pair.tag_ids().contains(&tag) {
+            (&[], &named)
+        } else {
+            (&named, &[])
+        };
+        let tx = shop.begin().await;
+        contacts::change_tags(&tx, &shop.act(), &self.corp, pair, add, remove, "operator")
+            .await
+            .unwrap();
+        if chance.random_ratio(1, 6) {
+            // What is taken back never happened.
+            tx.rollback().await.unwrap();
+        } else {
+            tx.commit().await.unwrap();
+        }
+    }
+
+    async fn tag_is_gone(&self, chance: &mut StdRng) {
+        let tx = self.shop.begin().await;
+        let tag = TagId(chance.random_range(44..48));
+        contacts::drop_tag(&tx, &self.shop.act(), self.shop.corp, tag, "platform")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The platform shows a person, known or new, with some who follow them and without others.
+    async fn shown(&self, chance: &mut StdRng) {
+        let external = if chance.random_ratio(1, 2) {
+            format!("wmMany{}", self.anybody(chance))
+        } else {
+            format!("wmNew{}", chance.random_range(0..8))
+        };
+        let mut follow_users = Vec::new();
+        for (userid, ..) in MEMBERS {
+            if chance.random_ratio(1, 2) {
+                follow_users.push(FollowUser {
+                    userid: UserId::from(userid),
+                    remark: String::new(),
+                    description: String::new(),
+                    createtime: some_time(chance).seconds(),
+                    tag_ids: vec![],
+                    remark_mobiles: vec![],
+                    add_way: 1,
+                    state: ["spring", "door", ""][chance.random_range(0..3)].into(),
+                    oper_userid: userid.into(),
+                });
+            }
+        }
+        let detail = ContactDetail {
+            contact: ExternalContact {
+                external_userid: external.as_str().into(),
+                name: "晴天".into(),
+                avatar: String::new(),
+                kind: 1,
+                gender: chance.random_range(0..3),
+                unionid: Some(format!("union-{external}")),
+            },
+            follow_users,
+        };
+        self.read(&external, Some(&detail), None).await;
+        // Orders that were placed before anybody knew the buyer are now theirs.
+        let tx = self.shop.begin().await;
+        let ids = contacts::ids_of(&tx, self.shop.corp, &[external.as_str().into()])
+            .await
+            .unwrap();
+        for contact in ids.values() {
+            orders::adopt(&tx, &self.shop.act(), self.shop.corp, *contact)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    async fn lost(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.anybody(chance)])
+            .await
+            .unwrap();
+        let Some(pair) = pairs.first() else { return };
+        let cause = [EndCause::Contact, EndCause::Associate][chance.random_range(0..2)];
+        let ending = Ending {
+            userid: pair.userid.clone(),
+            cause,
+            at: shop.now(),
+        };
+        let tx = shop.begin().await;
+        contacts::end(&tx, &shop.act(), &self.corp, pair.contact_id, &ending)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn read(&self, external: &str, detail: Option<&ContactDetail>, ending: Option<&Ending>) {
+        let reading = Reading {
+            corp: &self.corp,
+            sealer: &self.shop.app.sealer,
+            read_at: self.shop.now(),
+        };
+        let tx = self.shop.begin().await;
+        let act = self.shop.app.act(Actor::Platform);
+        let detail = detail.filter(|detail| !detail.follow_users.is_empty());
+        reading
+            .of_contact(&tx, &act, &external.into(), detail, ending)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A new order, or one that is told anew with another buyer or amount.
+    async fn orders(&self, chance: &mut StdRng) {
+        let number = chance.random_range(0..40);
+        let mut new = order(&format!("X{number}"), chance.random_range(1_000..90_000));
+        new.paid_at = some_time(chance);
+        new.lines[0].category = ["dress", "shoes"][chance.random_range(0..2)].into();
+        let new = match chance.random_range(0..6) {
+            0 => new,
+            1 => NewOrder {
+                buyer: Some(Buyer {
+                    external_userid: Some(format!("wmNew{}", chance.random_range(0..8))),
+                    ..Buyer::default()
+                }),
+                ..new
+            },
+            _ => by(new, self.anybody(chance).0),
+        };
+        let shop = self.shop;
+        let told = orders::record_orders(&shop.app, &shop.act(), shop.corp, &[new])
+            .await
+            .unwrap();
+        // An order that would be paid less than was given back is refused, as it should be.
+        if let RowResult::Refused(problems) = &told[0] {
+            assert!(
+                problems.iter().all(|problem| problem.pointer == "/0/paid_fen"),
+                "{problems:?}"
+            );
+        }
+    }
+
+    /// Of an order that is known, or will be.
+    async fn takes_back(&self, chance: &mut StdRng) {
+        let number = chance.random_range(0..40);
+        let new = refund(
+            &format!("XR{number}"),
+            &format!("X{number}"),
+            chance.random_range(100..900),
+        );
+        let shop = self.shop;
+        orders::record_refunds(&shop.app, &shop.act(), shop.corp, &[new])
+            .await
+            .unwrap();
+    }
+
+    async fn clicks(&self, chance: &mut StdRng) {
+        let (shop, who) = (self.shop, self.anybody(chance));
+        let id = ClickId::new(&shop.app.ids, shop.now());
+        let token = format!("t{id}");
+        if chance.random_ratio(1, 2) {
+            let visit = Visit {
+                id,
+                link: self.link.clone(),
+                token: token.clone(),
+                visitor: format!("v{}", chance.random_range(0..3)),
+                at: shop.now(),
+                is_preview: chance.random_ratio(1, 4),
+            };
+            click::writer(shop.app.db.clone()).store(visit).await.unwrap();
+            let tx = shop.begin().await;
+            click::identify(&tx, &shop.act(), shop.corp, SHANGHAI, &token, who)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        } else {
+            let tx = shop.begin().await;
+            click::opened(&tx, &shop.act(), &self.link, &token, who, some_time(chance))
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+
+    /// An associate changes store with everybody, or a store its region.
+    async fn moves(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let tx = shop.begin().await;
+        if chance.random_ratio(1, 3) {
+            let (store, region) = (chance.random_range(21..24), chance.random_range(11..13));
+            let sql = format!("update store set region_id = {region} where corp_id = 1 and id = {store}");
+            tx.raw().execute_unprepared(&sql).await.unwrap();
+        } else {
+            let (_, associate, home) = MEMBERS[chance.random_range(0..5)];
+            let stores = [21, 22, 23];
+            let (from, to) = (home, stores[chance.random_range(0..3)]);
+            let (from, to) = if chance.random_ratio(1, 2) {
+                (from, to)
+            } else {
+                (to, from)
+            };
+            let (associate, from, to) = (AssociateId(associate), StoreId(from), StoreId(to));
+            contacts::rehome(&tx, &shop.act(), shop.corp, associate, Some(from), to, shop.now())
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// A message arrives: what a campaign's poll writes, without the campaign.
+    async fn sent(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let (who, at) = (self.anybody(chance), some_time(chance));
+        let campaign = shop.app.ids.next(shop.now());
+        let tx = shop.begin().await;
+        let sql = format!(
+            "insert into delivery (corp_id, campaign_id, contact_id, state, sent_at, updated_at)
+             values (1, {campaign}, {who}, 'sent', {}, 0)",
+            at.0
+        );
+        tx.raw().execute_unprepared(&sql).await.unwrap();
+        tx.note(shop.corp, Fact::Message, [who.0]);
+        tx.commit().await.unwrap();
+    }
+}
