@@ -20,6 +20,7 @@ pub struct Tag {
     pub sort: i64,
     /// Live pairs that carry it, where they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = true)]
     pub contacts: Option<i64>,
 }
 

@@ -5,6 +5,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use dianyu::api;
 use dianyu::auth::{self, Policy};
+use dianyu::ids::StoreId;
+use dianyu::segments::{self, Rule};
 use dianyu::time::{DAY_MS, HOUR_MS, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -597,9 +599,17 @@ async fn a_rule_of_many_parts_is_counted_once() {
     let many = preview(41).await;
     assert_eq!(few["steps"].as_array().unwrap().len(), 40);
     assert_eq!(few["steps_left_out"], false);
-    assert_eq!(many["steps"], json!([]));
-    assert_eq!(many["steps_left_out"], true);
     assert_eq!(many["count"], few["count"]);
+    // The database leaves the steps out; the index, if it is there by now, does not.
+    let steps = many["steps"].as_array().unwrap().len();
+    assert_eq!(steps, if many["steps_left_out"] == true { 0 } else { 41 });
+
+    let rule = Rule::All(vec![Rule::Store(StoreId(21)); 41]);
+    let (zone, now) = (chrono_tz::Asia::Shanghai, shop.now());
+    let by_sql = segments::preview_by_sql(&shop.app.db, &shop.whole(), &rule, zone, now).await;
+    let by_sql = by_sql.unwrap();
+    assert_eq!((by_sql.steps.len(), by_sql.steps_left_out), (0, true));
+    assert_eq!(by_sql.count, few["count"]);
 }
 
 fn order(number: &str, fen: i64) -> Value {
