@@ -423,6 +423,8 @@ async fn s68_whoever_is_denied_is_in_the_log_without_their_words() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With one listener in the process, a test on another thread that passes a place first would switch it off for all.
+    let _beside = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let listening = tracing::subscriber::set_default(lines);
     li.send(Request::get("/segments?q=canary"), String::new()).await;
     let mut stranger = Visitor::new(&shop);
