@@ -44,6 +44,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0014_member_departments",
         include_str!("../../migrations/0014_member_departments.sql"),
     ),
+    ("0016_files", include_str!("../../migrations/0016_files.sql")),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.
