@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use crate::world::World;
 
 /// Contacts beside those of the world, numbered from here.
-const FIRST: i64 = 10_000;
+const FIRST: i64 = 1_000_000;
 
 /// A program with a key.
 pub struct Program {
