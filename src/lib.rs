@@ -35,6 +35,7 @@ pub mod moments;
 pub mod orders;
 pub mod metrics;
 pub mod doctor;
+pub mod files;
 
 pub mod routes;
 pub mod jobs;

@@ -43,6 +43,11 @@ impl PageOf {
         Self { limit, after: None }
     }
 
+    /// Work that reads a list to its end, so many rows at a time.
+    pub fn from(limit: i64, after: Option<String>) -> Self {
+        Self { limit, after }
+    }
+
     pub fn limit(&self) -> i64 {
         self.limit
     }

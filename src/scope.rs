@@ -14,7 +14,7 @@ pub struct Scope {
     pub reach: Reach,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Reach {
     /// Headquarters, keys and background work.
     Whole,
@@ -35,6 +35,17 @@ impl Scope {
 
     pub fn is_whole(&self) -> bool {
         self.reach == Reach::Whole
+    }
+
+    /// Whether all that can be seen in `other` can be seen in this one.
+    pub fn covers(&self, other: &Scope) -> bool {
+        let is_within = match (&self.reach, &other.reach) {
+            (Reach::Whole, _) => true,
+            (Reach::Stores(mine), Reach::Stores(theirs)) => theirs.iter().all(|store| mine.contains(store)),
+            (Reach::Own(mine), Reach::Own(theirs)) => mine == theirs,
+            _ => false,
+        };
+        self.corp == other.corp && is_within
     }
 
     /// Whether figures of the whole store may be shown.

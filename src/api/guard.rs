@@ -197,7 +197,14 @@ pub(super) async fn in_time(request: Request, next: Next) -> Response {
 }
 
 fn patience(request: &Request) -> Duration {
-    const LONG: [&str; 5] = ["/orders", "/refunds", "/products", "/contacts/tags", "/schedule"];
+    const LONG: [&str; 6] = [
+        "/orders",
+        "/refunds",
+        "/products",
+        "/contacts/tags",
+        "/schedule",
+        "/imports",
+    ];
     let path = request
         .extensions()
         .get::<MatchedPath>()

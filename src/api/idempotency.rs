@@ -74,6 +74,35 @@ where
     }
 }
 
+/// A POST whose body is not held whole: what makes it repeatable is known when the last of it has been seen.
+pub(super) struct Unread {
+    key: Option<String>,
+    seen: Sha256,
+    flights: Flights,
+}
+
+impl Unread {
+    pub fn of(request: &Request) -> Result<Self> {
+        Ok(Self {
+            key: read_key(request.headers())?,
+            seen: begin_hash(request.method(), request.uri().path()),
+            flights: request.extensions().get::<Flights>().cloned().unwrap_or_default(),
+        })
+    }
+
+    pub fn see(&mut self, bytes: &[u8]) {
+        self.seen.update(bytes);
+    }
+
+    pub fn read(self) -> Once {
+        Once {
+            key: self.key,
+            request_hash: hex::encode(self.seen.finalize()),
+            flights: self.flights,
+        }
+    }
+}
+
 fn read_key(headers: &HeaderMap) -> Result<Option<String>> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
@@ -89,13 +118,18 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>> {
 }
 
 fn hash(method: &Method, address: &str, body: &[u8]) -> String {
+    let mut hash = begin_hash(method, address);
+    hash.update(body);
+    hex::encode(hash.finalize())
+}
+
+fn begin_hash(method: &Method, address: &str) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(method.as_str());
     hash.update([0]);
     hash.update(address);
     hash.update([0]);
-    hash.update(body);
-    hex::encode(hash.finalize())
+    hash
 }
 
 /// A transaction whose effect is kept together with its answer.

@@ -17,6 +17,9 @@ mod campaign_events;
 mod campaigns;
 mod contacts;
 mod directory;
+mod exports;
+mod fields;
+mod imports;
 mod links;
 mod metrics;
 mod moments;
@@ -75,6 +78,9 @@ fn v1() -> Routes<App> {
     [
         directory::routes(),
         contacts::routes(),
+        fields::routes(),
+        imports::routes(),
+        exports::routes(),
         tags::routes(),
         segments::routes(),
         campaigns::routes(),

@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::problem::{Kind, ProblemDocument, Result};
 use super::{
-    BASE, campaign_actions, campaign_events, campaigns, contacts, directory, links, metrics, moments, orders,
-    segments, tags, welcomes,
+    BASE, campaign_actions, campaign_events, campaigns, contacts, directory, exports, fields, imports, links,
+    metrics, moments, orders, segments, tags, welcomes,
 };
 use crate::auth::Policy;
 use crate::error::Error;
@@ -42,6 +42,19 @@ use crate::error::Error;
         contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
+        fields::list,
+        fields::create,
+        fields::delete,
+        imports::list,
+        imports::create,
+        imports::show,
+        imports::refused,
+        imports::cancel,
+        exports::list,
+        exports::create,
+        exports::show,
+        exports::file,
+        exports::cancel,
         tags::list_groups,
         tags::create_group,
         tags::show_group,

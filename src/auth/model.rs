@@ -42,17 +42,19 @@ impl Role {
         use Permission::*;
         match permission {
             // Everybody who signs in, each within their scope.
-            ContactsRead | ContactsWrite | TagsRead | LinksRead | LinksWrite | MomentsRead
-            | DirectoryRead | OrdersRead | OwnResults => true,
+            ContactsRead | ContactsWrite | ContactsExport | TagsRead | LinksRead | LinksWrite
+            | MomentsRead | DirectoryRead | OrdersRead | OwnResults => true,
             ReportsRead => self != Role::Associate,
             CampaignsRead => true,
             CampaignsRemind => self != Role::Associate,
-            TagsWrite | SegmentsRead | SegmentsWrite | CampaignsWrite | CampaignsApprove | MomentsWrite
-            | OverviewRead => {
+            ContactsImport | TagsWrite | SegmentsRead | SegmentsWrite | CampaignsWrite | CampaignsApprove
+            | MomentsWrite | OverviewRead => {
                 matches!(self, Role::Admin | Role::Marketer)
                     || (self == Role::Regional && permission == OverviewRead)
             }
-            OrdersWrite | DirectoryWrite | WelcomesWrite | WelcomesRead | Administer => self == Role::Admin,
+            FieldsWrite | OrdersWrite | DirectoryWrite | WelcomesWrite | WelcomesRead | Administer => {
+                self == Role::Admin
+            }
         }
     }
 }
@@ -62,6 +64,12 @@ impl Role {
 pub enum Permission {
     ContactsRead,
     ContactsWrite,
+    /// What headquarters knows of contacts, from a file.
+    ContactsImport,
+    /// Contacts in scope, into a file.
+    ContactsExport,
+    /// Which fields of its own a chain keeps of contacts.
+    FieldsWrite,
     TagsRead,
     TagsWrite,
     SegmentsRead,
@@ -88,9 +96,12 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 24] = [
+    pub const ALL: [Permission; 27] = [
         Permission::ContactsRead,
         Permission::ContactsWrite,
+        Permission::ContactsImport,
+        Permission::ContactsExport,
+        Permission::FieldsWrite,
         Permission::TagsRead,
         Permission::TagsWrite,
         Permission::SegmentsRead,
@@ -121,6 +132,9 @@ impl Permission {
         match self {
             ContactsRead | TagsRead | SegmentsRead => "contacts:read",
             ContactsWrite | TagsWrite | SegmentsWrite => "contacts:write",
+            ContactsImport => "contacts:import",
+            ContactsExport => "contacts:export",
+            FieldsWrite => "fields:write",
             CampaignsRead => "campaigns:read",
             CampaignsWrite | CampaignsRemind => "campaigns:write",
             CampaignsApprove => "campaigns:approve",

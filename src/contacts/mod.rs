@@ -14,9 +14,13 @@ mod ending;
 mod rehome;
 mod stores;
 mod change;
+mod fields;
+mod learn;
 
 pub use change::*;
 pub use ending::{Heard, end};
+pub use fields::*;
+pub use learn::*;
 pub use mirror::*;
 pub use model::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};

@@ -76,7 +76,8 @@ pub struct FollowRow {
 }
 
 /// What the list may be narrowed by. All in the URL.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ContactFilter {
     /// Part of a name or a remark.
     pub search: Option<String>,

@@ -48,6 +48,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0015_audience",
         include_str!("../../migrations/0015_audience.sql"),
     ),
+    ("0016_files", include_str!("../../migrations/0016_files.sql")),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

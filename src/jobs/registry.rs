@@ -6,7 +6,7 @@ use crate::contacts::inbox::ReadEvent;
 use crate::error::{Error, Result};
 use crate::job::Job as _;
 use crate::queue::Job;
-use crate::{campaigns, contacts, groups, moments, sync, tags, welcomes};
+use crate::{campaigns, contacts, files, groups, moments, sync, tags, welcomes};
 
 macro_rules! registry {
     ($($job:ty),* $(,)?) => {
@@ -50,6 +50,8 @@ registry![
     moments::jobs::Reconcile,
     moments::jobs::Stop,
     moments::jobs::Sweep,
+    files::jobs::Load,
+    files::jobs::Write,
     schedule::Tidy,
 ];
 

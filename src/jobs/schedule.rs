@@ -14,6 +14,7 @@ use crate::contacts::inbox;
 use crate::db;
 use crate::directory;
 use crate::error::Result;
+use crate::files;
 use crate::ids::CorpId;
 use crate::job::Job;
 use crate::moments::jobs::Sweep;
@@ -124,6 +125,7 @@ impl Job for Tidy {
         sync::sweep(&tx, corp, now.plus_ms(-RUN_MS)).await?;
         auth::sweep(&tx, corp, now).await?;
         db::changes::sweep(&tx, corp, CHANGES_MS).await?;
+        files::sweep(&tx, corp, now).await?;
         tx.commit().await
     }
 }

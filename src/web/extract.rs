@@ -1,7 +1,8 @@
 //! What handlers read from a request. A form is only read when it proves that our own page sent it.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::multipart;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::Deserialize;
@@ -12,7 +13,10 @@ use super::{Fault, Shell};
 use crate::app::App;
 use crate::auth::Operator;
 use crate::error::{Error, said};
+use crate::files::MOST_BYTES;
 
+/// What a form with a file has beside it.
+const FORM_BYTES: usize = 64 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A posted form whose `csrf` field fits the session. Fields may repeat into a `Vec`; others may not.
@@ -91,6 +95,56 @@ async fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
             Err(Error::invalid("/", said!("refused-form", "{error}", error = error.to_string())).into())
         }
     }
+}
+
+/// A form with a file, whose `csrf` field comes first and fits the session. The file is read as it comes.
+pub struct Upload(Multipart);
+
+/// A file of a form.
+pub struct Uploaded<'a> {
+    /// As the browser calls it; empty when none was chosen.
+    pub name: String,
+    pub pieces: multipart::Field<'a>,
+}
+
+impl FromRequest<App> for Upload {
+    type Rejection = Fault;
+
+    async fn from_request(mut request: Request, _: &App) -> Result<Self, Fault> {
+        let expected = request
+            .extensions()
+            .get::<Shell>()
+            .map(|shell| shell.csrf.clone());
+        let expected = expected.filter(|csrf| !csrf.is_empty()).ok_or_else(stale)?;
+        DefaultBodyLimit::max(MOST_BYTES + FORM_BYTES).apply(&mut request);
+        let mut form = Multipart::from_request(request, &())
+            .await
+            .map_err(|_| no_form())?;
+        let first = form.next_field().await.map_err(|_| no_form())?;
+        let proof = match first.filter(|field| field.name() == Some("csrf")) {
+            Some(field) => field.text().await.map_err(|_| no_form())?,
+            None => return Err(stale()),
+        };
+        if !bool::from(proof.as_bytes().ct_eq(expected.as_bytes())) {
+            return Err(stale());
+        }
+        Ok(Self(form))
+    }
+}
+
+impl Upload {
+    /// The file behind the token.
+    pub async fn file(&mut self) -> Result<Option<Uploaded<'_>>, Error> {
+        let field = self.0.next_field().await.map_err(|_| no_form().0)?;
+        Ok(field.map(|pieces| Uploaded {
+            name: pieces.file_name().unwrap_or_default().replace('\0', ""),
+            pieces,
+        }))
+    }
+}
+
+fn no_form() -> Fault {
+    Error::invalid("/", said!("refused-no-form", "this address takes a form")).into()
 }
 
 /// The query of an address.

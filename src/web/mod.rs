@@ -33,6 +33,7 @@ pub mod segments;
 pub mod campaigns;
 pub mod platform;
 pub mod stores;
+pub mod files;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
@@ -91,6 +92,7 @@ fn pages() -> Routes<App> {
         .merge(campaigns::routes())
         .merge(platform::routes())
         .merge(stores::routes())
+        .merge(files::routes())
 }
 
 /// Answers for machines and strangers: no session is looked up.

@@ -10,11 +10,17 @@ use super::Fault;
 use crate::error::Error;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For a large file over a slow line.
+const FILE_PATIENCE: Duration = Duration::from_secs(600);
 const RETRY_AFTER_S: u64 = 5;
 
 /// Cuts off what takes too long: a form that never ends, a question that never stops.
 pub async fn in_time(request: Request, next: Next) -> Response {
-    within(PATIENCE, next.run(request)).await
+    let patience = match request.uri().path() {
+        "/contacts/import" => FILE_PATIENCE,
+        _ => PATIENCE,
+    };
+    within(patience, next.run(request)).await
 }
 
 async fn within(patience: Duration, answer: impl Future<Output = Response>) -> Response {

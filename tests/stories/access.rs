@@ -186,6 +186,9 @@ async fn answer(router: &Router, entry: &Entry, visitor: &Visitor, address: &str
 fn json_body(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/contacts/tags") => r#"{"contact_ids":["102"],"add":["402"],"remove":[]}"#,
+        "/api/v1/imports" => r#"{"kind":"contacts","text":"external_userid,birthday\nwmSim102,03-08\n"}"#,
+        "/api/v1/exports" => r#"{"kind":"contacts"}"#,
+        "/api/v1/contact-fields" => r#"{"name":"x","kind":"text"}"#,
         path if path.ends_with("/tags") => r#"{"add":["402"],"remove":[]}"#,
         _ => r#"{"name":"x"}"#,
     }
@@ -216,6 +219,9 @@ fn target(path: &str) -> String {
         return String::new();
     }
     let path = path.trim_start_matches("/api/v1");
+    if path.starts_with("/admin/fields") {
+        return "1201".to_owned();
+    }
     let id = match path.split('/').nth(1).unwrap_or_default() {
         "stores" => 21,
         "regions" => 11,
@@ -229,6 +235,8 @@ fn target(path: &str) -> String {
         "links" => 601,
         "moments" => 701,
         "segments" => 801,
+        "imports" | "exports" => 102,
+        "contact-fields" => 1201,
         other => panic!("no target for `{other}`"),
     };
     id.to_string()
@@ -472,6 +480,22 @@ async fn fingerprint(shop: &World) -> String {
             "select cast(count(*) as text) from sync_run where corp_id = 1",
         ),
         (
+            "imports",
+            "select cast(count(*) as text) from contact_import where corp_id = 1",
+        ),
+        (
+            "import",
+            "select state from contact_import where corp_id = 1 and id = 102",
+        ),
+        (
+            "export",
+            "select state from contact_export where corp_id = 1 and id = 102",
+        ),
+        (
+            "fields",
+            "select cast(count(*) as text) from contact_field where corp_id = 1 and deleted_at is null",
+        ),
+        (
             "marks",
             "select cast(count(*) as text) from store_mark where corp_id = 1",
         ),
@@ -552,6 +576,17 @@ async fn furnish(shop: &World) {
                         ({corp}, 1002, 101, null, 21, 0, '2026-11-22', 'noted', '{{\"kind\":\"noted\",\"text\":\"{word}\"}}')"
             ),
             format!("insert into moment (corp_id, id, text, attachments, state, starts_at, created_by, created_at) values ({corp}, 701, '{word}', '[]', 'published', 0, 'system', 0)"),
+            format!("insert into contact_field (corp_id, id, name, kind, choices, created_at) values ({corp}, 1201, '{word}', 'text', '[]', 0)"),
+            format!("insert into contact_value (corp_id, contact_id, field_id, value, updated_at) values ({corp}, 102, 1201, '{word}', 0)"),
+            format!(
+                "insert into contact_import (corp_id, id, name, state, head, columns, is_tabbed, total, loaded, unchanged, refused, created_by, created_at)
+                 values ({corp}, 102, '{word}.csv', 'running', '[]', '[]', false, 9, 0, 0, 0, 'system', 0)"
+            ),
+            format!(
+                "insert into contact_export (corp_id, id, state, filter, reach, fields, total, written, part, created_by, created_at, expires_at)
+                 values ({corp}, 102, 'running', '{{}}', '\"Whole\"', '[]', 9, 0, 0, 'system', 0, 9000000000000)"
+            ),
+            format!("insert into export_part (corp_id, export_id, part, body) values ({corp}, 102, 0, '{word}')"),
             format!("insert into moment_task (corp_id, moment_id, associate_id, part, store_id, state, visible) values ({corp}, 701, 31, 0, 21, 'tasked', 0)"),
             format!(
                 "insert into sale (corp_id, id, order_no, store_id, channel, paid_at, day, hour, contact_id, paid_fen, list_fen, items, body_hash, created_at)

@@ -2,7 +2,7 @@
 
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
-use dianyu::web::{Shell, campaigns, lang, overview, platform, report, samples, segments, stores};
+use dianyu::web::{Shell, campaigns, files, lang, overview, platform, report, samples, segments, stores};
 
 use super::pages::{Rendered, check, texts};
 
@@ -60,6 +60,18 @@ const PAGES: &[(&str, Role, &str, Render)] = &[
     }),
     ("stores", Role::Admin, "/admin/stores", |shell| {
         texts(stores::StoresPage::samples(shell))
+    }),
+    ("imports", Role::Marketer, "/contacts/import", |shell| {
+        texts(files::ImportsPage::samples(shell))
+    }),
+    ("import", Role::Admin, "/contacts/import/1", |shell| {
+        texts(files::ImportPage::samples(shell))
+    }),
+    ("exports", Role::Associate, "/contacts/exports", |shell| {
+        texts(files::ExportsPage::samples(shell))
+    }),
+    ("fields", Role::Admin, "/admin/fields", |shell| {
+        texts(files::FieldsPage::samples(shell))
     }),
     ("deliveries", Role::Marketer, "/campaigns/1/deliveries", |shell| {
         texts(campaigns::DeliveriesPage::samples(shell))

@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("orders", 53),
     ("metrics", 54),
     ("doctor", 55),
+    ("files", 56),
     ("routes", 60),
     ("seed", 61),
     ("jobs", 62),

@@ -14,6 +14,7 @@ mod convergence;
 mod directory;
 mod doctor;
 mod entrance;
+mod files;
 mod floor;
 mod forms;
 mod groups;

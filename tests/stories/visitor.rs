@@ -76,6 +76,36 @@ impl Visitor {
         self.send(request, Body::from(body.join("&"))).await
     }
 
+    /// Sends a form with a file; the token goes before it.
+    pub async fn upload(&mut self, address: &str, name: &str, file: &[u8]) -> Answer {
+        let mut body = Vec::new();
+        let csrf = &self.csrf;
+        body.extend_from_slice(
+            format!(
+                "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--x\r\n\
+                 Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+                 Content-Type: text/csv\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        body.extend_from_slice(file);
+        body.extend_from_slice(b"\r\n--x--\r\n");
+        let pieces: Vec<_> = body
+            .chunks(8_192)
+            .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+            .collect();
+        let request = Request::post(address)
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=x")
+            .header(header::ORIGIN, "http://127.0.0.1:8080");
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        self.send(request, body).await
+    }
+
+    /// Another page's token, or an old one.
+    pub fn forget_token(&mut self) {
+        self.csrf = "stale".into();
+    }
+
     async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Answer {
         let cookies: Vec<String> = self
             .cookies

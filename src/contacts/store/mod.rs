@@ -4,6 +4,7 @@
 //! is the one place that reads them from above (`tag`, `tag_group`, `sale`, `refund`, `click`), and it only reads.
 
 pub(super) mod callbacks;
+pub(super) mod known;
 pub(super) mod ledger;
 
 use std::collections::HashMap;

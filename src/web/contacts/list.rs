@@ -91,6 +91,11 @@ impl Narrowed {
     }
 }
 
+/// What an address of the list narrows it by.
+pub fn filter_of(address: &str, today: Day) -> Result<ContactFilter, Error> {
+    Narrowed::of(address).filter(today)
+}
+
 fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, Error> {
     if text.is_empty() {
         return Ok(None);
@@ -272,6 +277,14 @@ impl ContactsPage {
 
     fn is_narrowed(&self) -> bool {
         self.narrowed.fields().iter().any(|(_, value)| !value.is_empty())
+    }
+
+    fn may_export(&self) -> bool {
+        self.shell.may(Permission::ContactsExport) && self.total > 0
+    }
+
+    fn may_import(&self) -> bool {
+        self.shell.may(Permission::ContactsImport)
     }
 
     fn may_tag(&self) -> bool {

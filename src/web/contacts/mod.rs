@@ -7,7 +7,7 @@ mod samples;
 mod story;
 
 pub use card::ContactPage;
-pub use list::ContactsPage;
+pub use list::{ContactsPage, filter_of};
 
 /// Invented tags, for samples of the pages beside these.
 pub fn sample_tag_groups() -> Vec<crate::tags::TagGroup> {

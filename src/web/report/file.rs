@@ -1,5 +1,6 @@
 //! The report as a CSV file that a spreadsheet opens without running anything in it.
 
+use crate::files;
 use crate::metrics::{Figure, Report};
 
 /// UTF-8 with the mark that spreadsheets need to see it. Money in yuan with two decimals.
@@ -114,11 +115,7 @@ fn yuan(fen: i64) -> String {
 
 /// A text that a spreadsheet would take for a formula gets an apostrophe before it.
 pub fn text(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    files::defused(cell)
 }
 
 #[cfg(test)]
