@@ -18,7 +18,8 @@ pub struct Tag {
     pub group_id: TagGroupId,
     pub name: String,
     pub sort: i64,
-    /// Live pairs that carry it, where they were counted.
+    /// Live pairs that carry it.
+    // `None` where nobody counted them; the API always does.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, required = true)]
     pub contacts: Option<i64>,
