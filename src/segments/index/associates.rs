@@ -93,16 +93,14 @@ impl Associates {
         self.more.values_mut().for_each(Vec::shrink_to_fit);
     }
 
-    /// Of the contacts with numbers below `most`.
-    pub fn save(&self, to: &mut impl Write, most: u32) -> io::Result<()> {
-        write_i64s(to, &self.ids)?;
-        write_u32s(to, &self.first[..self.first.len().min(most as usize)])?;
-        let mut more: Vec<(u32, u32)> = self.more.values().flatten().copied().collect();
-        more.retain(|(contact, _)| *contact < most);
-        more.sort_unstable();
-        let (contacts, further): (Vec<u32>, Vec<u32>) = more.into_iter().unzip();
-        write_u32s(to, &contacts)?;
-        write_u32s(to, &further)
+    /// What is written down of the contacts with numbers below `most`, taken at once and written at leisure.
+    pub fn copy(&self, most: u32) -> Copied {
+        let more = self.more.values().flatten().copied();
+        Copied {
+            ids: self.ids.clone(),
+            first: self.first[..self.first.len().min(most as usize)].to_vec(),
+            more: more.filter(|(contact, _)| *contact < most).collect(),
+        }
     }
 
     pub fn load(from: &mut impl Read) -> io::Result<Self> {
@@ -127,6 +125,24 @@ impl Associates {
     }
 }
 
+/// A copy to be written down.
+pub(super) struct Copied {
+    ids: Vec<i64>,
+    first: Vec<u32>,
+    more: Vec<(u32, u32)>,
+}
+
+impl Copied {
+    pub fn save(mut self, to: &mut impl Write) -> io::Result<()> {
+        write_i64s(to, &self.ids)?;
+        write_u32s(to, &self.first)?;
+        self.more.sort_unstable();
+        let (contacts, further): (Vec<u32>, Vec<u32>) = self.more.into_iter().unzip();
+        write_u32s(to, &contacts)?;
+        write_u32s(to, &further)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +162,7 @@ mod tests {
         assert!(!associates.follows(500, 100) && !associates.follows(500, 3));
         associates.add(500, 101);
         let mut saved = Vec::new();
-        associates.save(&mut saved, 990).unwrap();
+        associates.copy(990).save(&mut saved).unwrap();
         let loaded = Associates::load(&mut saved.as_slice()).unwrap();
         for (kept, most) in [(&associates, 1_000), (&loaded, 990)] {
             let of = |associate| kept.contacts_of(associate).iter().collect::<Vec<u32>>();

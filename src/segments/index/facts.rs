@@ -1,12 +1,12 @@
 //! What is known of every contact, as bitmaps over their numbers: one a tag, a store, a channel, a day.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use roaring::RoaringBitmap;
 
 use super::associates::Associates;
-use super::file::{read_bits, read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
+use super::file::{read_bits, read_i64, read_text, read_u32};
 use super::ordinals::Ordinals;
 use super::store::{Pair, Person, Place, Visit};
 use crate::time::DAY_MS;
@@ -199,30 +199,8 @@ impl Facts {
     }
 }
 
-/// The parts that a file holds, in this order; each is written for itself.
-pub(super) const PARTS: usize = 11;
-
 impl Facts {
-    /// Writes a part, of contacts with numbers below `most`: who came since is in the changes that are read after it.
-    pub fn save(&self, part: usize, to: &mut impl Write, most: u32) -> io::Result<()> {
-        match part {
-            0 => self.ordinals.save(to),
-            1 => write_bits(to, &self.live, most),
-            2 => save_family(to, &self.tags, most, |to, key| write_i64(to, *key)),
-            3 => save_family(to, &self.stores, most, |to, key| write_i64(to, *key)),
-            4 => save_family(to, &self.channels, most, |to, key| write_text(to, key)),
-            5 => save_family(to, &self.added, most, |to, key| write_i64(to, i64::from(*key))),
-            6 => self.associates.save(to, most),
-            7 => save_family(to, &self.genders, most, |to, key| write_i64(to, *key)),
-            8 => save_family(to, &self.birthdays, most, |to, key| write_text(to, key)),
-            9 => {
-                save_family(to, &self.ordered, most, |to, key| write_i64(to, i64::from(*key)))?;
-                save_family(to, &self.clicked, most, |to, key| write_i64(to, i64::from(*key)))
-            }
-            _ => save_family(to, &self.stirred, most, |to, key| write_i64(to, i64::from(*key))),
-        }
-    }
-
+    /// What a snapshot holds, in its order.
     pub fn load(from: &mut impl Read) -> io::Result<Self> {
         let day = |from: &mut _| read_i64(from).map(|day| day as i32);
         Ok(Self {
@@ -240,20 +218,6 @@ impl Facts {
             stirred: load_family(from, day)?,
         })
     }
-}
-
-fn save_family<K, W: Write>(
-    to: &mut W,
-    family: &Family<K>,
-    most: u32,
-    key: impl Fn(&mut W, &K) -> io::Result<()>,
-) -> io::Result<()> {
-    write_u32(to, family.len() as u32)?;
-    for (name, bits) in family {
-        key(to, name)?;
-        write_bits(to, bits, most)?;
-    }
-    Ok(())
 }
 
 fn load_family<K: Ord, R: Read>(

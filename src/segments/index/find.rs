@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps as _, RoaringBitmap};
 
 use super::leaf::Leaf;
 use super::plan::{self, Found, Plan, Want};
-use super::{Held, Index, calendar, store};
+use super::{Index, calendar, store};
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::segments::Rule;
@@ -71,9 +71,7 @@ impl Index {
             .collect();
         if !united.is_empty() {
             self.off(move |index| {
-                for leaf in united {
-                    index.write().unite(leaf);
-                }
+                united.into_iter().for_each(|leaf| index.unite(leaf));
             })
             .await?;
         }
@@ -115,20 +113,48 @@ impl Index {
                 Ok(ids)
             })
             .await;
+        let ids = said?;
+        let mut bits = self.off(move |index| index.numbers(&ids)).await?;
         // Nobody takes changes in between the end of the asking and the keeping.
         let _turn = self.turn.lock().await;
         let touched = open.end();
-        let ids = said?;
         if !touched.is_empty() && leaf.is_of_everybody() {
             return Ok(false);
         }
         let again = self.found_among(&self.db, &rule, today, &touched).await?;
         let mut held = self.write();
-        let mut bits: RoaringBitmap = held.facts.numbers(&ids);
         bits -= held.facts.numbers(&touched);
         bits |= held.facts.numbers(&again);
         held.leaves.keep(leaf, bits);
         Ok(true)
+    }
+
+    /// Works a leaf out and keeps it, unless somebody did. Others read on meanwhile, as long as nothing changes.
+    fn unite(&self, leaf: Leaf) {
+        for _ in 0..TRIES {
+            let (bits, version) = {
+                let held = self.read();
+                if held.leaves.bits(&leaf).is_some() {
+                    return;
+                }
+                (leaf.work_out(&held.facts), held.version)
+            };
+            let mut held = self.write();
+            if let Some(bits) = bits.filter(|_| held.version == version) {
+                held.leaves.keep(leaf, bits);
+                return;
+            }
+        }
+        let mut held = self.write();
+        if let Some(bits) = leaf.work_out(&held.facts) {
+            held.leaves.keep(leaf, bits);
+        }
+    }
+
+    /// The numbers of many contacts, so that nobody waits for all of it.
+    fn numbers(&self, contacts: &[i64]) -> RoaringBitmap {
+        let chunks = contacts.chunks(store::PAGE);
+        chunks.map(|chunk| self.read().facts.numbers(chunk)).union()
     }
 
     pub(super) async fn found_among(
@@ -143,17 +169,6 @@ impl Index {
             found.extend(store::found_among(conn, self.corp, rule, chunk, today, self.zone).await?);
         }
         Ok(found)
-    }
-}
-
-impl Held {
-    /// Works a leaf out and keeps it, unless somebody did.
-    fn unite(&mut self, leaf: Leaf) {
-        if self.leaves.bits(&leaf).is_none()
-            && let Some(bits) = leaf.work_out(&self.facts)
-        {
-            self.leaves.keep(leaf, bits);
-        }
     }
 }
 

@@ -210,6 +210,7 @@ impl Held {
     /// People come before what is said of them: who is new gets a number first.
     fn put(&mut self, looked: &Looked) {
         let contacts = &looked.contacts;
+        self.version += 1;
         if let Some(people) = &looked.people {
             self.facts.put_people(contacts, people);
         }

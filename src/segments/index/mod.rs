@@ -74,6 +74,8 @@ struct Held {
     ahead: BTreeSet<(i64, Option<Fact>)>,
     /// The last change that is in.
     last: i64,
+    /// Rises with every change of the facts.
+    version: u64,
     /// Changes since it was last written to disk.
     unsaved: u64,
 }
@@ -254,6 +256,7 @@ impl Index {
                 mark: known.mark,
                 ahead: known.ahead,
                 last: known.last,
+                version: 0,
                 unsaved: 0,
             }),
             turn: tokio::sync::Mutex::default(),

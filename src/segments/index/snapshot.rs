@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono_tz::Tz;
+use roaring::RoaringBitmap;
 
-use super::facts::{Facts, PARTS};
-use super::file::{read_i64, read_text, read_u32, write_i64, write_text, write_u32};
+use super::facts::{Facts, Family};
+use super::file::{read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
 use super::{Index, Known};
 use crate::app::App;
 use crate::db::changes;
@@ -102,16 +103,61 @@ fn write_to(path: &Path, index: &Index) -> io::Result<u64> {
     };
     write_head(&mut to, &head)?;
     write_u32(&mut to, most)?;
-    for part in 0..PARTS {
-        // Changes may come between two parts: they lie at the mark or above it, and are read again after this file.
-        let held = index.read();
-        held.facts.save(part, &mut to, most)?;
-    }
+    write_facts(&mut to, index, most)?;
     let Summed { mut inner, sum } = to;
     inner.write_all(&sum.finalize().to_le_bytes())?;
     let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(file.metadata()?.len())
+}
+
+/// Writes bitmap after bitmap, each for itself, so that nobody waits long. Changes may come in between: they lie at the
+/// mark or above it, and are read again after this file. Who came since has a number from `most` on.
+fn write_facts(to: &mut impl Write, index: &Index, most: u32) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    index.read().facts.ordinals.save(&mut bytes)?;
+    to.write_all(&bytes)?;
+    bytes.clear();
+    write_bits(&mut bytes, &index.read().facts.live, most)?;
+    to.write_all(&bytes)?;
+    drop(bytes);
+    let number = |to: &mut Vec<u8>, key: &i64| write_i64(to, *key);
+    let day = |to: &mut Vec<u8>, key: &i32| write_i64(to, i64::from(*key));
+    let text = |to: &mut Vec<u8>, key: &String| write_text(to, key);
+    write_family(to, index, most, |facts| &facts.tags, number)?;
+    write_family(to, index, most, |facts| &facts.stores, number)?;
+    write_family(to, index, most, |facts| &facts.channels, text)?;
+    write_family(to, index, most, |facts| &facts.added, day)?;
+    let associates = index.read().facts.associates.copy(most);
+    associates.save(to)?;
+    write_family(to, index, most, |facts| &facts.genders, number)?;
+    write_family(to, index, most, |facts| &facts.birthdays, text)?;
+    write_family(to, index, most, |facts| &facts.ordered, day)?;
+    write_family(to, index, most, |facts| &facts.clicked, day)?;
+    write_family(to, index, most, |facts| &facts.stirred, day)
+}
+
+fn write_family<K: Ord + Clone>(
+    to: &mut impl Write,
+    index: &Index,
+    most: u32,
+    family: impl Fn(&Facts) -> &Family<K>,
+    write_key: impl Fn(&mut Vec<u8>, &K) -> io::Result<()>,
+) -> io::Result<()> {
+    let keys: Vec<K> = family(&index.read().facts).keys().cloned().collect();
+    write_u32(to, keys.len() as u32)?;
+    let (mut bytes, nobody) = (Vec::new(), RoaringBitmap::new());
+    for key in keys {
+        bytes.clear();
+        write_key(&mut bytes, &key)?;
+        write_bits(
+            &mut bytes,
+            family(&index.read().facts).get(&key).unwrap_or(&nobody),
+            most,
+        )?;
+        to.write_all(&bytes)?;
+    }
+    Ok(())
 }
 
 fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
