@@ -49,15 +49,15 @@ async fn run(contacts: usize) -> anyhow::Result<()> {
         .collect();
     println!("question | size | database | product | limit | ratio | goal");
     let database = ours.db_name();
-    for (question, goal) in [("contacts in", 0.7), ("a reading that changes nothing", 0.7)] {
+    for (question, is_first) in [("contacts in", true), ("a reading that changes nothing", false)] {
         let (mut product, mut limit) = (Duration::ZERO, Duration::ZERO);
         for (number, page) in pages.iter().enumerate() {
             let began = Instant::now();
             let changed = ours.take(page).await?;
             product += began.elapsed();
-            let rows = bare.rows(&world, number * TOGETHER, page);
+            let rows = bare.rows(number * TOGETHER, page);
             let began = Instant::now();
-            let written = if goal_is_first(question) {
+            let written = if is_first {
                 bare.write(rows).await?
             } else {
                 bare.compare(rows).await?
@@ -70,7 +70,7 @@ async fn run(contacts: usize) -> anyhow::Result<()> {
         }
         let rate = |time: Duration| contacts as f64 / time.as_secs_f64();
         println!(
-            "{question} | {contacts} | {database} | {:.0}/s | {:.0}/s | {:.2} | >= {goal}",
+            "{question} | {contacts} | {database} | {:.0}/s | {:.0}/s | {:.2} | >= 0.7",
             rate(product),
             rate(limit),
             limit.as_secs_f64() / product.as_secs_f64()
@@ -80,10 +80,6 @@ async fn run(contacts: usize) -> anyhow::Result<()> {
     anyhow::ensure!(mine == theirs, "the tables differ: {mine:?} and {theirs:?}");
     println!("rows of each table: {mine:?}; memory: {}", parts::memory());
     Ok(())
-}
-
-fn goal_is_first(question: &str) -> bool {
-    question == "contacts in"
 }
 
 /// Who is shown, the same every time.
@@ -248,7 +244,7 @@ impl Side {
     }
 
     /// The rows that a page makes, ready to be written.
-    fn rows(&self, world: &World, first: usize, page: &[ContactOfMember]) -> Rows {
+    fn rows(&self, first: usize, page: &[ContactOfMember]) -> Rows {
         let (corp, now, zone) = (self.corp.id, Clock::System.now(), self.corp.zone);
         let mut contacts = Vec::new();
         let mut follows = Vec::new();
@@ -338,7 +334,6 @@ impl Side {
             *stores.entry((store.0, day.clone())).or_default() += 1;
             *associates.entry((store.0, associate.0, day)).or_default() += 1;
         }
-        let _ = world;
         let stores = stores
             .into_iter()
             .map(|((store, day), value)| dianyu::args![corp, store, day, "new_relations", value]);

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -18,7 +17,6 @@ use crate::app::App;
 use crate::auth::Permission::ContactsExport;
 use crate::auth::Policy::Can;
 use crate::contacts::ContactFilter;
-use crate::error::Error;
 use crate::files::{self, Export};
 use crate::ids::{AssociateId, ExportId, ExternalUserId, StoreId, TagId};
 use crate::routes::Routes;
@@ -129,16 +127,8 @@ pub(super) async fn file(State(app): State<App>, me: Caller, At(id): At<ExportId
     let tx = app.db.begin().await?;
     let head = files::download(&tx, &me.act(&app), &me.scope, id, str::to_owned).await?;
     tx.commit().await?;
-    let scope = me.scope.clone();
-    let parts = stream::try_unfold(0, move |part| {
-        let (app, scope) = (app.clone(), scope.clone());
-        async move {
-            let chunk = files::chunk(&app.db, &scope, id, part).await?;
-            Ok::<_, Error>(chunk.map(|chunk| (chunk, part + 1)))
-        }
-    });
-    let all = stream::once(async { Ok(head) }).chain(parts);
-    Ok(csv_file(&format!("contacts-{id}.csv"), Body::from_stream(all)))
+    let parts = files::parts(app, me.scope.clone(), id, head);
+    Ok(csv_file(&format!("contacts-{id}.csv"), Body::from_stream(parts)))
 }
 
 /// Stops an export; what was written is forgotten.

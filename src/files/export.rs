@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use futures_util::stream::{self, Stream, StreamExt as _};
+
 use super::cells::csv;
 use super::jobs::Write;
 use super::store::exports as store;
@@ -9,7 +11,7 @@ use super::{FieldColumn, Outcome, State};
 use crate::app::App;
 use crate::auth::audit;
 use crate::contacts::{self, ContactFilter, ContactRow, Facts};
-use crate::db::{Conn, Tx};
+use crate::db::Tx;
 use crate::directory;
 use crate::error::{Error, Result, said};
 use crate::ids::{ContactId, CorpId, ExportId};
@@ -169,9 +171,16 @@ pub async fn download(
     Ok(format!("\u{feff}{}", csv([head.as_slice()])))
 }
 
-/// A part of a file that was opened, by number from 0; `None` behind the last.
-pub async fn chunk(conn: &impl Conn, scope: &Scope, id: ExportId, part: i64) -> Result<Option<String>> {
-    store::part(conn, scope.corp, id, part).await
+/// A file that was opened, with its first row, part after part.
+pub fn parts(app: App, scope: Scope, id: ExportId, head: String) -> impl Stream<Item = Result<String>> {
+    let parts = stream::try_unfold(0, move |part| {
+        let (app, corp) = (app.clone(), scope.corp);
+        async move {
+            let chunk = store::part(&app.db, corp, id, part).await?;
+            Ok(chunk.map(|chunk| (chunk, part + 1)))
+        }
+    });
+    stream::once(async { Ok(head) }).chain(parts)
 }
 
 async fn note(

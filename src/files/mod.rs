@@ -17,7 +17,7 @@ mod store;
 mod text;
 
 pub use cells::{defused, refused_csv};
-pub use export::{chunk, create, download, end_export, write_part};
+pub use export::{create, download, end_export, parts, write_part};
 pub use load::{Outcome, end_import, take_part};
 pub use model::*;
 pub use receive::{MOST_BYTES, MOST_ROWS, let_go, receive, start};

@@ -5,14 +5,12 @@ use askama::filters::Safe;
 use axum::body::Body;
 use axum::extract::State as With;
 use axum::response::Response;
-use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 
 use super::import::{Nothing, csv_file};
 use super::{View, class, state, views, width};
 use crate::app::App;
 use crate::auth::Operator;
-use crate::error::Error;
 use crate::files::{self, Export, State};
 use crate::ids::ExportId;
 use crate::page::PageOf;
@@ -134,14 +132,6 @@ pub async fn file(app: With<App>, shell: Shell, me: Operator, Path(id): Path<Exp
     let named = |column: &str| shell.t(&format!("export-col-{column}"));
     let head = files::download(&tx, &app.act(me.actor()), &me.scope, id, named).await?;
     tx.commit().await?;
-    let (app, scope) = (app.0, me.scope);
-    let parts = stream::try_unfold(0, move |part| {
-        let (app, scope) = (app.clone(), scope.clone());
-        async move {
-            let chunk = files::chunk(&app.db, &scope, id, part).await?;
-            Ok::<_, Error>(chunk.map(|chunk| (chunk, part + 1)))
-        }
-    });
-    let all = stream::once(async { Ok(head) }).chain(parts);
-    Ok(csv_file(&format!("contacts-{id}.csv"), Body::from_stream(all)))
+    let parts = files::parts(app.0, me.scope, id, head);
+    Ok(csv_file(&format!("contacts-{id}.csv"), Body::from_stream(parts)))
 }
