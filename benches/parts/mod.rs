@@ -20,7 +20,12 @@ pub fn two_cores() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// What the process holds now and held at most.
 pub fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    memory_of("self")
+}
+
+/// The same of the process with this number.
+pub fn memory_of(process: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let mib = |name: &str| {
         let kib = fields.get(name).and_then(|value| value.split_whitespace().next());

@@ -24,6 +24,7 @@ use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagI
 use crate::money::Fen;
 use crate::page::PageOf;
 use crate::routes::Routes;
+use crate::segments::browse;
 use crate::tags::{self, Marked};
 use crate::time::{Day, Timestamp};
 use crate::timeline::{self, Recorded};
@@ -86,7 +87,7 @@ pub(super) async fn list(
         external_userid: query.external_userid.map(ExternalUserId),
         ..ContactFilter::default()
     };
-    let contacts = contacts::list(&app.db, &me.scope, &filter, &page).await?;
+    let contacts = browse::list(&app, &me.scope, &filter, me.zone, &page).await?;
     Ok(Json(contacts.into()))
 }
 

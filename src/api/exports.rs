@@ -20,6 +20,7 @@ use crate::contacts::ContactFilter;
 use crate::files::{self, Export};
 use crate::ids::{AssociateId, ExportId, ExternalUserId, StoreId, TagId};
 use crate::routes::Routes;
+use crate::segments::browse;
 use crate::time::Day;
 
 pub(super) fn routes() -> Routes<App> {
@@ -100,9 +101,10 @@ impl From<FilterBody> for ContactFilter {
 /// Begins an export.
 #[utoipa::path(post, path = "/exports", request_body = ExportBody, responses((status = 201, body = Export)))]
 pub(super) async fn create(State(app): State<App>, me: Caller, posted: Posted<ExportBody>) -> Result<Answer> {
-    let work = posted.once.begin(&app, &me).await?;
     let filter = posted.body.filter.into();
-    let id = files::create(&work.tx, &me.act(&app), &me.scope, &filter).await?;
+    let total = browse::count(&app, &me.scope, &filter, me.zone).await?;
+    let work = posted.once.begin(&app, &me).await?;
+    let id = files::create(&work.tx, &me.act(&app), &me.scope, &filter, total).await?;
     let export = files::find_export(&work.tx, &me.scope, me.actor(), id).await?;
     let answer = work
         .finish(Answer::created(format!("/exports/{id}"), &export)?)

@@ -95,6 +95,9 @@ pub struct ContactFilter {
     /// Clicked a link on or after this day.
     pub clicked_from: Option<Day>,
     pub external_userid: Option<ExternalUserId>,
+    /// Nobody but some of these.
+    #[serde(skip)]
+    pub among: Option<Vec<ContactId>>,
     /// The day that the last 365 days end on; absent: today by the system's clock.
     pub today: Option<Day>,
 }

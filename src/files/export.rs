@@ -26,8 +26,14 @@ const KEPT_MS: i64 = 7 * DAY_MS;
 /// Contacts of one part.
 const PART_ROWS: i64 = 1_000;
 
-/// Begins an export of what the list shows under this filter.
-pub async fn create(tx: &Tx, act: &Act<'_>, scope: &Scope, filter: &ContactFilter) -> Result<ExportId> {
+/// Begins an export of what the list shows under this filter: `total` contacts, as it counts them.
+pub async fn create(
+    tx: &Tx,
+    act: &Act<'_>,
+    scope: &Scope,
+    filter: &ContactFilter,
+    total: i64,
+) -> Result<ExportId> {
     let corp = directory::find_corp(tx, scope.corp).await?;
     let filter = ContactFilter {
         today: filter.today.or(Some(act.now.day(corp.zone))),
@@ -45,7 +51,7 @@ pub async fn create(tx: &Tx, act: &Act<'_>, scope: &Scope, filter: &ContactFilte
                 name: field.name,
             })
             .collect(),
-        total: contacts::count(tx, scope, &filter).await?,
+        total,
         expires_at: act.now.plus_ms(KEPT_MS),
     };
     let detail = serde_json::json!({ "contacts": new.total });
@@ -62,7 +68,7 @@ pub async fn write_part(app: &App, corp: CorpId, id: ExportId) -> Result<Outcome
     };
     let zone = directory::find_corp(&app.db, corp).await?.zone;
     let page = PageOf::from(PART_ROWS, task.after.clone());
-    let rows = contacts::list(&app.db, &task.scope, &task.filter, &page).await?;
+    let rows = contacts::list(&app.db, &task.scope, &task.filter, zone, &page).await?;
     let ids: Vec<ContactId> = rows.items.iter().map(|row| row.id).collect();
     let facts = contacts::facts(&app.db, corp, &ids).await?;
     let lines: Vec<Vec<String>> = rows

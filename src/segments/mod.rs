@@ -1,5 +1,6 @@
 //! Segments 人群: saved rules over contacts. A segment is a question, never a list.
 
+pub mod browse;
 pub mod model;
 pub mod index;
 mod preview;

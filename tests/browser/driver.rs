@@ -111,6 +111,23 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), json!({})).await;
     }
 
+    /// Presses what leads to another page and waits until that page is there. A driver waits for a page only when the
+    /// browser has begun to leave by the time the press is answered; a busy machine begins later.
+    pub async fn follow(&mut self, selector: &str) {
+        self.run("window.isOld = true").await;
+        self.press(selector).await;
+        let is_there =
+            json!({ "script": "return !window.isOld && document.readyState === 'complete'", "args": [] });
+        for _ in 0..300 {
+            // Between two pages there is nothing to ask: the driver answers an error.
+            if self.ask("/execute/sync", &is_there).await["value"] == true {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{selector}: no other page within 30 s of pressing it");
+    }
+
     /// The first link in the page's content whose address goes on after `part` with an id.
     pub async fn link_with(&mut self, part: &str) -> Option<String> {
         let script = "const part = arguments[0];
@@ -197,19 +214,23 @@ impl Browser {
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        let answer = self
-            .http
-            .post(format!("{}{path}", self.session))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let mut answer: Value = answer.json().await.unwrap();
+        let mut answer = self.ask(path, &body).await;
         assert!(
             answer["value"]["error"].is_null(),
             "{path}: {}",
             answer["value"]["message"]
         );
         answer["value"].take()
+    }
+
+    async fn ask(&self, path: &str, body: &Value) -> Value {
+        let answer = self
+            .http
+            .post(format!("{}{path}", self.session))
+            .json(body)
+            .send()
+            .await
+            .unwrap();
+        answer.json().await.unwrap()
     }
 }

@@ -1,6 +1,7 @@
 //! The audience index: whatever is asked and whatever happens, it says what the database says.
 
 mod acts;
+mod lists;
 mod rules;
 
 use dianyu::app::App;

@@ -14,7 +14,7 @@ use dianyu::time::{DAY_MS, Day, HOUR_MS, MINUTE_MS, Timestamp};
 use dianyu::timeline;
 use dianyu::wecom::contact::{ContactDetail, ExternalContact, FollowUser};
 
-use crate::world::{World, contact};
+use crate::world::{World, ZONE, contact};
 
 const NEW: &str = "wmNew0001";
 
@@ -373,7 +373,7 @@ async fn customers_come_along_when_an_associate_changes_store_and_the_past_stays
         "select count(*) from follow_period where associate_id = 31 and until_at is null and store_id = 23";
     assert_eq!(shop.number(open).await, 4);
     assert_eq!(
-        contacts::count(&shop.app.db, &shop.of_store(23), &ContactFilter::default())
+        contacts::count(&shop.app.db, &shop.of_store(23), &ContactFilter::default(), ZONE)
             .await
             .unwrap(),
         7
@@ -405,7 +405,9 @@ async fn the_list_holds_each_person_once_within_the_scope() {
         let mut ids = Vec::new();
         let mut page = PageOf::first(5);
         loop {
-            let found = contacts::list(&shop.app.db, scope, filter, &page).await.unwrap();
+            let found = contacts::list(&shop.app.db, scope, filter, ZONE, &page)
+                .await
+                .unwrap();
             ids.extend(found.items.iter().map(|row| row.id.0));
             match found.next {
                 Some(next) => page = PageOf::new(Some(5), Some(next)).unwrap(),
@@ -414,7 +416,7 @@ async fn the_list_holds_each_person_once_within_the_scope() {
         }
         assert_eq!(
             ids.len() as i64,
-            contacts::count(&shop.app.db, scope, filter).await.unwrap()
+            contacts::count(&shop.app.db, scope, filter, ZONE).await.unwrap()
         );
         ids
     };
@@ -496,7 +498,7 @@ async fn a_row_tells_tags_last_order_and_net_spending() {
         ordered_from: Day::parse("2026-11-01"),
         ..ContactFilter::default()
     };
-    let found = contacts::list(&shop.app.db, &shop.whole(), &filter, &PageOf::first(9))
+    let found = contacts::list(&shop.app.db, &shop.whole(), &filter, ZONE, &PageOf::first(9))
         .await
         .unwrap();
     assert_eq!(found.items.len(), 1);
@@ -519,7 +521,7 @@ async fn a_row_tells_tags_last_order_and_net_spending() {
             ordered_to: to.and_then(Day::parse),
             ..ContactFilter::default()
         };
-        let count = contacts::count(&shop.app.db, &shop.whole(), &filter).await;
+        let count = contacts::count(&shop.app.db, &shop.whole(), &filter, ZONE).await;
         assert_eq!(count.unwrap(), people, "{from:?} {to:?}");
     }
     let quiet = ContactFilter {
@@ -527,7 +529,7 @@ async fn a_row_tells_tags_last_order_and_net_spending() {
         ..ContactFilter::default()
     };
     assert_eq!(
-        contacts::count(&shop.app.db, &shop.whole(), &quiet)
+        contacts::count(&shop.app.db, &shop.whole(), &quiet, ZONE)
             .await
             .unwrap(),
         11
@@ -564,7 +566,7 @@ async fn out_of_scope_is_not_there_and_other_followers_stay_hidden() {
         Err(Error::NotFound)
     ));
     assert_eq!(
-        contacts::count(db, &other, &ContactFilter::default())
+        contacts::count(db, &other, &ContactFilter::default(), ZONE)
             .await
             .unwrap(),
         0

@@ -14,7 +14,7 @@ use dianyu::wecom::crypto::CallbackCrypto;
 use tokio_util::sync::CancellationToken;
 
 use crate::street::Street;
-use crate::world::{CORPID, World};
+use crate::world::{CORPID, World, ZONE};
 
 impl World {
     async fn due<J: Job>(&self, job: J) {
@@ -39,9 +39,14 @@ async fn somebody_who_scans_is_a_contact_and_somebody_who_leaves_is_lost() {
     street.sandbox.scan(CORPID, "wmZhou", "li", "door").unwrap();
     street.settle().await;
     assert_eq!(
-        contacts::count(&shop.app.db, &shop.of_associate(31), &ContactFilter::default())
-            .await
-            .unwrap(),
+        contacts::count(
+            &shop.app.db,
+            &shop.of_associate(31),
+            &ContactFilter::default(),
+            ZONE
+        )
+        .await
+        .unwrap(),
         5
     );
 

@@ -15,6 +15,8 @@ use dianyu::time::{Clock, Timestamp};
 use sea_orm::ConnectionTrait;
 
 pub const CORPID: &str = "ww1a2b3c4d5e6f7a8b";
+/// The corp's clock.
+pub const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
 pub const NOW: &str = "2026-11-23T10:00:00+08:00";
 
 pub struct World {

@@ -37,14 +37,15 @@ struct ListRow {
     added_at: Timestamp,
 }
 
-/// Contacts with a live follow in scope, last added first.
+/// Contacts with a live follow in scope, last added first. Days are those of `zone`.
 pub async fn list(
     conn: &impl Conn,
     scope: &Scope,
     filter: &ContactFilter,
+    zone: Tz,
     page: &PageOf,
 ) -> Result<Page<ContactRow>> {
-    let mut wanted = wanted(conn, scope, filter);
+    let mut wanted = wanted(conn, scope, filter, zone);
     // A contact stands once, by the follower in scope that was added last.
     let later = wanted.follow.replace("{f}", "later");
     wanted.all.and_sql(&format!(
@@ -55,9 +56,14 @@ pub async fn list(
     if let Some((at, id)) = page.after::<(Timestamp, ContactId)>()? {
         let (at, id) = (all.arg(at), all.arg(id));
         all.and_sql(&format!(
-            "(f.added_at < {at} or (f.added_at = {at} and f.contact_id < {id}))"
+            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
         ));
     }
+    // The few that are asked about are found by their ids, not by walking everybody in order.
+    let at = match filter.among {
+        Some(_) => "f.added_at + 0",
+        None => "f.added_at",
+    };
     let limit = all.arg(page.limit() + 1);
     let sql = format!(
         "select c.id, c.external_userid, c.name, c.avatar, c.gender, f.remark, f.associate_id, a.name as associate_name,
@@ -66,23 +72,50 @@ pub async fn list(
          join contact c on c.corp_id = f.corp_id and c.id = f.contact_id
          join associate a on a.corp_id = f.corp_id and a.id = f.associate_id
          left join store s on s.corp_id = f.corp_id and s.id = f.store_id
-         where {} order by f.added_at desc, f.contact_id desc limit {limit}",
+         where {} order by {at} desc, f.contact_id desc limit {limit}",
         all.sql()
     );
     let rows: Vec<ListRow> = db::all(conn, &sql, all.args).await?;
     let page = Page::cut(rows, page, |row| (row.added_at, row.id));
-    dress(conn, scope, filter.today, page).await
+    let today = filter.today.unwrap_or_else(|| Clock::System.now().day(zone));
+    dress(conn, scope, today, page).await
 }
 
 /// How many contacts the filter leaves.
-pub async fn count(conn: &impl Conn, scope: &Scope, filter: &ContactFilter) -> Result<i64> {
-    let wanted = wanted(conn, scope, filter).all;
+pub async fn count(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Result<i64> {
+    let wanted = wanted(conn, scope, filter, zone).all;
     let sql = format!(
         "select count(distinct f.contact_id) from follow f
          join contact c on c.corp_id = f.corp_id and c.id = f.contact_id where {}",
         wanted.sql()
     );
     db::count(conn, &sql, wanted.args).await
+}
+
+/// Everybody's live follows in the order of the list, after this one.
+pub async fn last_added(
+    conn: &impl Conn,
+    corp: CorpId,
+    after: Option<(Timestamp, ContactId)>,
+    limit: i64,
+) -> Result<Vec<(Timestamp, ContactId)>> {
+    let mut all = Filter::new("f.corp_id", corp);
+    if let Some((at, id)) = after {
+        let (at, id) = (all.arg(at), all.arg(id));
+        all.and_sql(&format!(
+            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
+        ));
+    }
+    let limit = all.arg(limit);
+    let sql = format!(
+        "select f.added_at, f.contact_id from follow f where {} and f.state = 'active'
+         order by f.added_at desc, f.contact_id desc limit {limit}",
+        all.sql()
+    );
+    let rows = db::rows(conn, &sql, all.args).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }
 
 /// The filter as conditions on `follow f` and `contact c`.
@@ -92,34 +125,42 @@ struct Wanted {
     follow: String,
 }
 
-fn wanted(conn: &impl Conn, scope: &Scope, filter: &ContactFilter) -> Wanted {
+fn wanted(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Wanted {
     let mut all = Filter::new("f.corp_id", scope.corp);
     let follow = follow_conditions(conn, scope, filter, &mut all);
     all.and_sql(&format!("true{}", follow.replace("{f}", "f")));
+    if let Some(among) = &filter.among {
+        let place = all.arg(id_list(among.iter().map(|contact| contact.0)));
+        all.and_sql(&conn.backend().in_ids("f.contact_id", &place));
+    }
     if let Some(external) = &filter.external_userid {
         all.and("c.external_userid = {}", external.clone());
     }
     let sold = "select 1 from sale s where s.corp_id = $1 and s.contact_id = f.contact_id";
-    // The contact leads to their few orders; an index by day, which SQLite may take instead, to everybody's.
-    let day_of = "(s.day || '')";
     // The last order falls between two days: one on or after the first, none after the last.
     if filter.ordered_from.is_some() || filter.ordered_to.is_some() {
         let from = filter
             .ordered_from
-            .map(|day| format!(" and {day_of} >= {}", all.arg(day)));
+            .map(|day| format!(" and s.paid_at >= {}", all.arg(day.start(zone))));
         all.and_sql(&format!("exists ({sold}{})", from.unwrap_or_default()));
     }
     if let Some(day) = filter.ordered_to {
-        all.and(&format!("not exists ({sold} and {day_of} > {{}})"), day);
+        all.and(
+            &format!("not exists ({sold} and s.paid_at >= {{}})"),
+            day.end(zone),
+        );
     }
     if let Some(day) = filter.quiet_since {
-        all.and(&format!("not exists ({sold} and {day_of} >= {{}})"), day);
+        all.and(
+            &format!("not exists ({sold} and s.paid_at >= {{}})"),
+            day.start(zone),
+        );
     }
     if let Some(day) = filter.clicked_from {
         all.and(
             "exists (select 1 from click k where k.corp_id = $1 and k.contact_id = f.contact_id and k.kind = 'person'
-               and k.day >= {})",
-            day,
+               and k.at >= {})",
+            day.start(zone),
         );
     }
     Wanted { all, follow }
@@ -172,12 +213,7 @@ fn follow_conditions(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, al
 }
 
 /// Adds to the rows of a page what other tables know of them.
-async fn dress(
-    conn: &impl Conn,
-    scope: &Scope,
-    today: Option<Day>,
-    page: Page<ListRow>,
-) -> Result<Page<ContactRow>> {
+async fn dress(conn: &impl Conn, scope: &Scope, today: Day, page: Page<ListRow>) -> Result<Page<ContactRow>> {
     let ids: Vec<ContactId> = page.items.iter().map(|row| row.id).collect();
     let mut tags: HashMap<ContactId, Vec<TagId>> = HashMap::new();
     for pair in pairs(conn, scope, &ids).await? {
@@ -187,7 +223,7 @@ async fn dress(
         of_contact.dedup();
     }
     let names = tag_names(conn, scope.corp, tags.values().flatten().copied()).await?;
-    let bought = bought(conn, scope.corp, &ids, today).await?;
+    let bought = bought(conn, scope.corp, &ids, Some(today)).await?;
     Ok(page.map(|row| {
         let bought = bought.get(&row.id).copied().unwrap_or_default();
         let tags = tags.get(&row.id).map(Vec::as_slice).unwrap_or_default();

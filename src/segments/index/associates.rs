@@ -87,6 +87,17 @@ impl Associates {
         contacts
     }
 
+    /// Contacts with several live associates.
+    pub fn several(&self) -> RoaringBitmap {
+        let further = self.more.values().flatten();
+        further.map(|(contact, _)| *contact).collect()
+    }
+
+    pub fn is_several(&self, contact: u32) -> bool {
+        let of_contact = |more: &Vec<(u32, u32)>| more.iter().any(|(whose, _)| *whose == contact);
+        self.more.get(&(contact / TOGETHER)).is_some_and(of_contact)
+    }
+
     /// Gives back what was set aside while it grew.
     pub fn settle(&mut self) {
         self.first.shrink_to_fit();

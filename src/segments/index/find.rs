@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use roaring::{MultiOps as _, RoaringBitmap};
 
-use super::leaf::Leaf;
+use super::facts::Facts;
+use super::leaf::{Leaf, Leaves};
 use super::plan::{self, Found, Plan, Want};
 use super::{Index, calendar, store};
 use crate::db::Conn;
@@ -21,21 +22,31 @@ const TRIES: usize = 4;
 impl Index {
     /// `None`: a leaf takes too long, or changes too fast.
     pub(super) async fn find(self: &Arc<Self>, scope: Plan, rule: Plan, want: Want) -> Result<Option<Found>> {
-        let plans = Arc::new((scope, rule));
+        self.with(vec![scope, rule], move |facts, leaves, plans| {
+            plan::answer(facts, leaves, &plans[0], &plans[1], want)
+        })
+        .await
+    }
+
+    /// Asks for something that needs the leaves of these plans; it answers `None` when one is not there.
+    pub(super) async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        plans: Vec<Plan>,
+        answer: impl Fn(&Facts, &Leaves, &[Plan]) -> Option<T> + Send + Sync + 'static,
+    ) -> Result<Option<T>> {
+        let asked = Arc::new((plans, answer));
         let until = Instant::now() + PATIENCE;
         for _ in 0..TRIES {
-            let (scope, rule) = (&plans.0, &plans.1);
             let mut wanted = Vec::new();
-            scope.leaves(&mut wanted);
-            rule.leaves(&mut wanted);
+            asked.0.iter().for_each(|plan| plan.leaves(&mut wanted));
             if !self.work_out(self.missing(&wanted), until).await? {
                 return Ok(None);
             }
-            let asked = plans.clone();
+            let asked = asked.clone();
             let found = self
                 .off(move |index| {
                     let held = index.read();
-                    plan::answer(&held.facts, &held.leaves, &asked.0, &asked.1, want)
+                    (asked.1)(&held.facts, &held.leaves, &asked.0)
                 })
                 .await?;
             if found.is_some() {

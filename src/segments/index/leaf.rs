@@ -19,8 +19,10 @@ pub(super) enum Leaf {
     /// In any of these stores.
     Stores(Vec<i64>),
     Associate(i64),
-    /// Added on this day or later.
-    Added(i32),
+    /// Followed by several.
+    Several,
+    /// Added from the first day to the last.
+    Added(i32, i32),
     /// Any order from the first day to the last.
     Ordered(i32, i32),
     Clicked(i32, i32),
@@ -43,7 +45,7 @@ impl Leaf {
     /// Whether a change of such facts can change who is in it.
     pub fn hangs_on(&self, fact: Fact) -> bool {
         match self {
-            Self::Stores(_) | Self::Associate(_) | Self::Added(_) => fact == Fact::Follow,
+            Self::Stores(_) | Self::Associate(_) | Self::Several | Self::Added(..) => fact == Fact::Follow,
             Self::Ordered(..) => fact == Fact::Order,
             Self::Clicked(..) => fact == Fact::Click,
             Self::Stage(..) => matches!(fact, Fact::Follow | Fact::Order | Fact::Click),
@@ -75,7 +77,8 @@ impl Leaf {
         Some(match self {
             Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
             Self::Associate(associate) => facts.associates.contacts_of(*associate),
-            Self::Added(since) => within(&facts.added, *since..),
+            Self::Several => facts.associates.several(),
+            Self::Added(first, last) => within(&facts.added, *first..=*last),
             Self::Ordered(first, last) => within(&facts.ordered, *first..=*last),
             Self::Clicked(first, last) => within(&facts.clicked, *first..=*last),
             Self::Stage(stage, today) => by_stage(facts, *stage, *today),
@@ -92,7 +95,8 @@ impl Leaf {
                 .filter_map(|store| facts.stores.get(store))
                 .any(|bits| bits.contains(contact)),
             Self::Associate(associate) => facts.associates.follows(contact, *associate),
-            Self::Added(since) => is_within(&facts.added, *since.., contact),
+            Self::Several => facts.associates.is_several(contact),
+            Self::Added(first, last) => is_within(&facts.added, *first..=*last, contact),
             Self::Ordered(first, last) => is_within(&facts.ordered, *first..=*last, contact),
             Self::Clicked(first, last) => is_within(&facts.clicked, *first..=*last, contact),
             Self::Stage(stage, today) => {

@@ -7,6 +7,7 @@
 //! there is no index, or it is far behind, the database answers itself, by the rule as SQL.
 
 mod associates;
+mod browse;
 mod build;
 mod calendar;
 mod facts;
@@ -41,6 +42,7 @@ use crate::ids::{ContactId, CorpId};
 use crate::scope::Scope;
 use crate::time::Timestamp;
 
+pub(super) use self::browse::{Narrowed, narrow};
 pub use self::build::{Built, build};
 pub use self::keep::{keep, save_all};
 
@@ -157,9 +159,12 @@ pub struct Size {
 pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
     let index = app.shelf.of::<Audiences>().ready(corp, zone)?;
     let held = index.read();
+    // Two bytes a value, 8 KiB a set of 65,536; the crate's own sums count bits and four bytes.
     let bytes = |bits: &RoaringBitmap| {
         let held = bits.statistics();
-        held.n_bytes_array_containers + held.n_bytes_run_containers + held.n_bytes_bitset_containers
+        2 * u64::from(held.n_values_array_containers)
+            + held.n_bytes_run_containers
+            + 8 * 1_024 * u64::from(held.n_bitset_containers)
     };
     let tags = held.facts.tags.values();
     Some(Size {
@@ -223,23 +228,29 @@ async fn ask(
     now: Timestamp,
     want: Want,
 ) -> Result<Option<Found>> {
-    let audiences = app.shelf.of::<Audiences>();
-    let Some(index) = audiences.ready(scope.corp, zone) else {
-        build::begin(app, scope.corp, zone);
+    let Some(index) = fresh(app, scope.corp, zone).await? else {
         return Ok(None);
     };
-    match index.freshen().await? {
-        State::Fresh => {}
-        State::Behind => return Ok(None),
-        State::Stale => {
-            build::begin(app, scope.corp, zone);
-            return Ok(None);
-        }
-    }
     let today = leaf::today(now, zone);
     let scope_plan = plan::of_scope(scope);
     let plan = plan::of_rule(&app.db, scope.corp, rule, today).await?;
     index.find(scope_plan, plan, want).await
+}
+
+/// The corp's index with everything in it that was committed by now; `None`: ask the database.
+async fn fresh(app: &App, corp: CorpId, zone: Tz) -> Result<Option<Arc<Index>>> {
+    let Some(index) = app.shelf.of::<Audiences>().ready(corp, zone) else {
+        build::begin(app, corp, zone);
+        return Ok(None);
+    };
+    Ok(match index.freshen().await? {
+        State::Fresh => Some(index),
+        State::Behind => None,
+        State::Stale => {
+            build::begin(app, corp, zone);
+            None
+        }
+    })
 }
 
 impl Index {

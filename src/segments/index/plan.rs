@@ -64,7 +64,7 @@ fn read(rule: &Rule, today: i32, stores: &impl Fn(crate::ids::RegionId) -> Vec<i
         Rule::Region(region) => Plan::Leaf(Leaf::Stores(stores(*region))),
         Rule::Associate(associate) => Plan::Leaf(Leaf::Associate(associate.0)),
         Rule::Channel(channel) => Plan::Channel(channel.clone()),
-        Rule::Added(within) => Plan::Leaf(Leaf::Added(first(within.within_days))),
+        Rule::Added(within) => Plan::Leaf(Leaf::Added(first(within.within_days), i32::MAX)),
         Rule::Ordered(Ordered {
             within_days,
             at_least: None | Some(1),

@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::auth::{Operator, Permission};
-use crate::contacts::{self, ContactFilter, ContactRow};
+use crate::contacts::{ContactFilter, ContactRow};
 use crate::directory::{self, Store};
 use crate::error::{Error, said};
 use crate::ids::{ContactId, TagId};
 use crate::page::{Page, PageOf};
+use crate::segments::browse;
 use crate::tags::{self, TagGroup};
 use crate::time::Day;
 use crate::web::session::{encode, local};
@@ -199,11 +200,12 @@ pub async fn list(
 async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Result<ContactsPage> {
     let filter = narrowed.filter(shell.today())?;
     let after = Some(narrowed.after.clone());
-    let page = contacts::list(&app.db, &me.scope, &filter, &PageOf::new(Some(ROWS), after)?).await?;
-    let total = contacts::count(&app.db, &me.scope, &filter).await?;
+    let zone = shell.zone;
+    let page = browse::list(app, &me.scope, &filter, zone, &PageOf::new(Some(ROWS), after)?).await?;
+    let total = browse::count(app, &me.scope, &filter, zone).await?;
     let mut shown = Vec::new();
     for (name, view) in views() {
-        let count = contacts::count(&app.db, &me.scope, &view.filter(shell.today())?).await?;
+        let count = browse::count(app, &me.scope, &view.filter(shell.today())?, zone).await?;
         shown.push(ContactsPage::view(&shell, name, &view, count, &narrowed));
     }
     let tag_groups = tags::groups(&app.db, &me.scope).await?;

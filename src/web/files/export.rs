@@ -14,6 +14,7 @@ use crate::auth::Operator;
 use crate::files::{self, Export, State};
 use crate::ids::ExportId;
 use crate::page::PageOf;
+use crate::segments::browse;
 use crate::web::contacts::filter_of;
 use crate::web::session::local;
 use crate::web::{Form, Path, Result, Shell, Show, format};
@@ -106,8 +107,9 @@ pub struct Asked {
 
 pub async fn begin(app: With<App>, shell: Shell, me: Operator, Form(asked): Form<Asked>) -> Result<Response> {
     let filter = filter_of(local(asked.return_to.as_deref()), shell.today())?;
+    let total = browse::count(&app, &me.scope, &filter, shell.zone).await?;
     let tx = app.db.begin().await?;
-    files::create(&tx, &app.act(me.actor()), &me.scope, &filter).await?;
+    files::create(&tx, &app.act(me.actor()), &me.scope, &filter, total).await?;
     tx.commit().await?;
     app.cache.ring().await;
     Ok(shell.go_saying(HERE, "toast-export-started", &[]))

@@ -1,0 +1,197 @@
+//! The contact list. Among millions the audience index says who is in it and the database shows the few of a page;
+//! where there is no index, and of an associate's own contacts, the database says all.
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::index::{self, Narrowed};
+use crate::app::App;
+use crate::contacts::{self, ContactFilter, ContactRow};
+use crate::db::Db;
+use crate::error::Result;
+use crate::ids::ContactId;
+use crate::page::{Page, PageOf};
+use crate::scope::{Reach, Scope};
+use crate::time::{HOUR_MS, Timestamp};
+
+/// Ids of one look.
+const LOOK: usize = 5_000;
+
+/// How the people of a page are found: by how many there are, and how dense they lie among all.
+#[derive(Debug, Clone, Copy)]
+pub struct Ways {
+    /// So few are looked up whole.
+    pub few: u64,
+    /// Follows walked over in order, at most, before people are looked up day by day instead.
+    pub walked: f64,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self {
+            few: 1_000,
+            walked: 4_000.0,
+        }
+    }
+}
+
+/// Contacts with a live follow in scope, last added first. Days are those of `zone`.
+///
+/// # Errors
+/// `Invalid` when the cursor is of another list.
+pub async fn list(
+    app: &App,
+    scope: &Scope,
+    filter: &ContactFilter,
+    zone: Tz,
+    page: &PageOf,
+) -> Result<Page<ContactRow>> {
+    list_by(app, scope, filter, zone, page, Ways::default()).await
+}
+
+/// The same, found in ways that are said: all of them find the same.
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_by(
+    app: &App,
+    scope: &Scope,
+    filter: &ContactFilter,
+    zone: Tz,
+    page: &PageOf,
+    ways: Ways,
+) -> Result<Page<ContactRow>> {
+    let filter = ContactFilter {
+        today: filter.today.or(Some(app.now().day(zone))),
+        ..filter.clone()
+    };
+    let asked = Asked {
+        db: &app.db,
+        scope,
+        filter: &filter,
+        zone,
+        page,
+        ways,
+    };
+    match narrowed(app, scope, &filter, zone).await? {
+        Some(narrowed) => asked.page_of(&Arc::new(narrowed)).await,
+        None => contacts::list(&app.db, scope, &filter, zone, page).await,
+    }
+}
+
+/// How many contacts the filter leaves.
+pub async fn count(app: &App, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Result<i64> {
+    let Some(narrowed) = narrowed(app, scope, filter, zone).await? else {
+        return contacts::count(&app.db, scope, filter, zone).await;
+    };
+    let unsure = narrowed.unsure();
+    let mut count = narrowed.len() as i64 - unsure.len() as i64;
+    for some in unsure.chunks(LOOK) {
+        count += contacts::count(&app.db, scope, &of_these(filter, some.to_vec()), zone).await?;
+    }
+    Ok(count)
+}
+
+async fn narrowed(app: &App, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Result<Option<Narrowed>> {
+    match scope.reach {
+        Reach::Own(_) => Ok(None),
+        Reach::Whole | Reach::Stores(_) => index::narrow(app, scope, filter, zone).await,
+    }
+}
+
+fn of_these(filter: &ContactFilter, people: Vec<ContactId>) -> ContactFilter {
+    ContactFilter {
+        among: Some(people),
+        ..filter.clone()
+    }
+}
+
+struct Asked<'a> {
+    db: &'a Db,
+    scope: &'a Scope,
+    filter: &'a ContactFilter,
+    zone: Tz,
+    page: &'a PageOf,
+    ways: Ways,
+}
+
+impl Asked<'_> {
+    async fn page_of(&self, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
+        let wanted = self.page.limit() + 1;
+        if narrowed.len() <= self.ways.few {
+            self.shown(narrowed.everybody()).await
+        } else if wanted as f64 * narrowed.one_in() <= self.ways.walked {
+            self.walked(narrowed).await
+        } else {
+            self.by_days(narrowed).await
+        }
+    }
+
+    /// A page of these people alone.
+    async fn shown(&self, people: Vec<ContactId>) -> Result<Page<ContactRow>> {
+        contacts::list(
+            self.db,
+            self.scope,
+            &of_these(self.filter, people),
+            self.zone,
+            self.page,
+        )
+        .await
+    }
+
+    /// Walks over everybody's follows in order and picks those in it: for filters that leave many.
+    async fn walked(&self, narrowed: &Narrowed) -> Result<Page<ContactRow>> {
+        let wanted = self.page.limit() + 1;
+        let mut steps = (2.0 * wanted as f64 * narrowed.one_in()).ceil() as i64;
+        let (mut after, mut people) = (self.page.after::<(Timestamp, ContactId)>()?, Vec::new());
+        loop {
+            let follows = contacts::last_added(self.db, self.scope.corp, after, steps).await?;
+            people.extend(narrowed.among(follows.iter().map(|(_, contact)| *contact)));
+            people.sort_unstable();
+            people.dedup();
+            let is_all = (follows.len() as i64) < steps;
+            after = follows.last().copied().or(after);
+            let rows = self.shown(people.clone()).await?;
+            let reached = match after {
+                Some(last) if !is_all => cut(rows, last),
+                _ => Some(rows),
+            };
+            if let Some(page) = reached {
+                return Ok(page);
+            }
+            steps *= 2;
+        }
+    }
+
+    /// Looks up whom the index knows of, from the last days on: for filters that leave few.
+    async fn by_days(&self, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
+        let after = self.page.after::<(Timestamp, ContactId)>()?;
+        // Wherever a store is, its day begins and ends within a day of this instant's.
+        let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
+        let mut at_least = 2 * (self.page.limit() as usize + 1);
+        loop {
+            let added = narrowed.added(until, at_least).await?;
+            let rows = self.shown(added.people).await?;
+            let reached = match added.down_to {
+                // Before this day had begun everywhere, people of the day before it were still added.
+                Some(day) => cut(
+                    rows,
+                    (day.start(Tz::UTC).plus_ms(12 * HOUR_MS), ContactId(i64::MIN)),
+                ),
+                None => Some(rows),
+            };
+            if let Some(page) = reached {
+                return Ok(page);
+            }
+            at_least *= 2;
+        }
+    }
+}
+
+/// The page, if whoever is last on it was added no earlier than so: of those before, not all were looked up.
+fn cut(rows: Page<ContactRow>, since: (Timestamp, ContactId)) -> Option<Page<ContactRow>> {
+    let is_full = rows.next.is_some();
+    let is_late = |last: &ContactRow| (last.added_at, last.id) >= since;
+    (is_full && rows.items.last().is_some_and(is_late)).then_some(rows)
+}
