@@ -16,16 +16,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use dianyu::app::App;
+use dianyu::auth;
 use dianyu::cache::Cache;
 use dianyu::db;
 use dianyu::ids::{ContactId, Ids, RegionId, TagId};
-use dianyu::scope::Scope;
+use dianyu::scope::{Actor, Scope};
 use dianyu::segments::index::{self, Built};
 use dianyu::segments::{self, Messaged, Ordered, Rule, Within};
 use dianyu::time::{Clock, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use chain::{Chain, Served, ZONE, post};
+use chain::{Chain, Served, ZONE};
 use line::Line;
 
 const ASKS: usize = 400;
@@ -70,7 +71,7 @@ async fn run(contacts: u64) -> anyhow::Result<()> {
     let served = chain.serve()?;
     start(&chain, &served).await?;
     for ((name, rule), count) in rules.iter().zip(counts) {
-        let keys = chain.keys(CALLERS).await?;
+        let keys = keys(&chain, CALLERS).await?;
         let mut times = asked_by_many(&served, &keys, rule, count).await?;
         times.sort();
         println!(
@@ -184,7 +185,7 @@ async fn compare(chain: &Chain, name: &str, rule: &Rule) -> anyhow::Result<i64> 
 
 /// How long the first answers of a started product take, counted from the start of its process.
 async fn start(chain: &Chain, served: &Served) -> anyhow::Result<()> {
-    let key = chain.keys(1).await?;
+    let key = keys(chain, 1).await?;
     let request = post(
         PREVIEW,
         &key[0],
@@ -206,8 +207,32 @@ async fn start(chain: &Chain, served: &Served) -> anyhow::Result<()> {
         chain.database()
     );
     // What only the database can say is asked for as it starts; an asker would wait for it once.
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    Ok(())
+    served.is_warm().await
+}
+
+/// Keys to everything: each may ask only so often a minute.
+async fn keys(chain: &Chain, count: usize) -> anyhow::Result<Vec<SecretString>> {
+    let scopes: Vec<String> = auth::key_scopes().into_iter().map(str::to_owned).collect();
+    let tx = chain.app.db.begin().await?;
+    let mut keys = Vec::with_capacity(count);
+    for _ in 0..count {
+        let act = chain.app.act(Actor::System);
+        let (_, key) = auth::add_key(&tx, &act, chain.corp, "bench", &scopes, None).await?;
+        keys.push(key);
+    }
+    tx.commit().await?;
+    Ok(keys)
+}
+
+fn post(path: &str, key: &SecretString, body: &serde_json::Value) -> Vec<u8> {
+    let body = body.to_string();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        key.expose_secret(),
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// How long each of many previews took that several asked for at once.

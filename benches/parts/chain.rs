@@ -5,14 +5,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dianyu::app::App;
-use dianyu::auth;
 use dianyu::cache::Cache;
 use dianyu::config::Config;
-use dianyu::db::{self, Db};
+use dianyu::db::{self, Conn as _, Db};
 use dianyu::ids::{CorpId, Ids};
-use dianyu::scope::Actor;
 use dianyu::time::Clock;
-use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::line::Line;
 
@@ -77,23 +74,6 @@ impl Chain {
         self.app.db.backend().name()
     }
 
-    /// Keys to everything: each may ask only so often a minute.
-    pub async fn keys(&self, count: usize) -> anyhow::Result<Vec<SecretString>> {
-        let scopes: Vec<String> = auth::key_scopes().into_iter().map(str::to_owned).collect();
-        let tx = self.app.db.begin().await?;
-        let mut keys = Vec::with_capacity(count);
-        for _ in 0..count {
-            let act = self.app.act(Actor::System);
-            keys.push(
-                auth::add_key(&tx, &act, self.corp, "bench", &scopes, None)
-                    .await?
-                    .1,
-            );
-        }
-        tx.commit().await?;
-        Ok(keys)
-    }
-
     /// Starts `dianyu serve`; what it says goes into the folder.
     pub fn serve(&self) -> anyhow::Result<Served> {
         let listen = {
@@ -113,11 +93,12 @@ impl Chain {
             address: listen,
             process,
             began,
+            log: self.folder.join("serve.log"),
         })
     }
 }
 
-async fn app(url: &str, folder: &std::path::Path, node: u16) -> anyhow::Result<App> {
+async fn app(url: &str, folder: &std::path::Path, node: i64) -> anyhow::Result<App> {
     let config = Config::read(None, |name| match name {
         "DIANYU_MASTER_KEY" => Some(MASTER_KEY.to_owned()),
         "DIANYU_DATABASE_URL" => Some(url.to_owned()),
@@ -160,6 +141,7 @@ pub struct Served {
     pub address: String,
     pub began: Instant,
     process: Child,
+    log: PathBuf,
 }
 
 impl Served {
@@ -176,6 +158,17 @@ impl Served {
         }
     }
 
+    /// Waits until the index and the names are read: both are there a while after the start.
+    pub async fn is_warm(&self) -> anyhow::Result<()> {
+        for _ in 0..300 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if std::fs::read_to_string(&self.log)?.contains("names are read") {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("names were not read within five minutes")
+    }
+
     pub fn memory(&self) -> String {
         crate::parts::memory_of(&self.process.id().to_string())
     }
@@ -186,16 +179,4 @@ impl Drop for Served {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A call of the API with a JSON body.
-pub fn post(path: &str, key: &SecretString, body: &serde_json::Value) -> Vec<u8> {
-    let body = body.to_string();
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        key.expose_secret(),
-        body.len()
-    )
-    .into_bytes()
 }

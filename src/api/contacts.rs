@@ -87,7 +87,8 @@ pub(super) async fn list(
         external_userid: query.external_userid.map(ExternalUserId),
         ..ContactFilter::default()
     };
-    let contacts = browse::list(&app, &me.scope, &filter, me.zone, &page).await?;
+    let found = browse::of(&app, &me.scope, &filter, me.zone).await?;
+    let contacts = found.page(&page).await?;
     Ok(Json(contacts.into()))
 }
 

@@ -102,7 +102,10 @@ impl From<FilterBody> for ContactFilter {
 #[utoipa::path(post, path = "/exports", request_body = ExportBody, responses((status = 201, body = Export)))]
 pub(super) async fn create(State(app): State<App>, me: Caller, posted: Posted<ExportBody>) -> Result<Answer> {
     let filter = posted.body.filter.into();
-    let total = browse::count(&app, &me.scope, &filter, me.zone).await?;
+    let total = browse::of(&app, &me.scope, &filter, me.zone)
+        .await?
+        .count()
+        .await?;
     let work = posted.once.begin(&app, &me).await?;
     let id = files::create(&work.tx, &me.act(&app), &me.scope, &filter, total).await?;
     let export = files::find_export(&work.tx, &me.scope, me.actor(), id).await?;

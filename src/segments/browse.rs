@@ -8,7 +8,6 @@ use chrono_tz::Tz;
 use super::index::{self, Narrowed};
 use crate::app::App;
 use crate::contacts::{self, ContactFilter, ContactRow};
-use crate::db::Db;
 use crate::error::Result;
 use crate::ids::ContactId;
 use crate::page::{Page, PageOf};
@@ -36,123 +35,97 @@ impl Default for Ways {
     }
 }
 
-/// Contacts with a live follow in scope, last added first. Days are those of `zone`.
-///
-/// # Errors
-/// `Invalid` when the cursor is of another list.
-pub async fn list(
-    app: &App,
-    scope: &Scope,
-    filter: &ContactFilter,
+/// The contacts with a live follow in scope that a filter leaves.
+pub struct Browsed<'a> {
+    app: &'a App,
+    scope: &'a Scope,
+    filter: ContactFilter,
     zone: Tz,
-    page: &PageOf,
-) -> Result<Page<ContactRow>> {
-    list_by(app, scope, filter, zone, page, Ways::default()).await
+    narrowed: Option<Arc<Narrowed>>,
 }
 
-/// The same, found in ways that are said: all of them find the same.
-///
-/// # Errors
-/// As [`list`].
-pub async fn list_by(
-    app: &App,
-    scope: &Scope,
-    filter: &ContactFilter,
-    zone: Tz,
-    page: &PageOf,
-    ways: Ways,
-) -> Result<Page<ContactRow>> {
+/// Whom a filter leaves. Days are those of `zone`.
+pub async fn of<'a>(app: &'a App, scope: &'a Scope, filter: &ContactFilter, zone: Tz) -> Result<Browsed<'a>> {
     let filter = ContactFilter {
         today: filter.today.or(Some(app.now().day(zone))),
         ..filter.clone()
     };
-    let asked = Asked {
-        db: &app.db,
+    let narrowed = match scope.reach {
+        Reach::Own(_) => None,
+        Reach::Whole | Reach::Stores(_) => index::narrow(app, scope, &filter, zone).await?,
+    };
+    Ok(Browsed {
+        app,
         scope,
-        filter: &filter,
+        filter,
         zone,
-        page,
-        ways,
-    };
-    match narrowed(app, scope, &filter, zone).await? {
-        Some(narrowed) => asked.page_of(&Arc::new(narrowed)).await,
-        None => contacts::list(&app.db, scope, &filter, zone, page).await,
+        narrowed: narrowed.map(Arc::new),
+    })
+}
+
+impl Browsed<'_> {
+    pub async fn count(&self) -> Result<i64> {
+        let db = &self.app.db;
+        let Some(narrowed) = &self.narrowed else {
+            return contacts::count(db, self.scope, &self.filter, self.zone).await;
+        };
+        let unsure = narrowed.unsure();
+        let mut count = narrowed.len() as i64 - unsure.len() as i64;
+        for some in unsure.chunks(LOOK) {
+            count += contacts::count(db, self.scope, &self.these(some.to_vec()), self.zone).await?;
+        }
+        Ok(count)
     }
-}
 
-/// How many contacts the filter leaves.
-pub async fn count(app: &App, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Result<i64> {
-    let Some(narrowed) = narrowed(app, scope, filter, zone).await? else {
-        return contacts::count(&app.db, scope, filter, zone).await;
-    };
-    let unsure = narrowed.unsure();
-    let mut count = narrowed.len() as i64 - unsure.len() as i64;
-    for some in unsure.chunks(LOOK) {
-        count += contacts::count(&app.db, scope, &of_these(filter, some.to_vec()), zone).await?;
+    /// Last added first.
+    ///
+    /// # Errors
+    /// `Invalid` when the cursor is of another list.
+    pub async fn page(&self, page: &PageOf) -> Result<Page<ContactRow>> {
+        self.page_by(page, Ways::default()).await
     }
-    Ok(count)
-}
 
-async fn narrowed(app: &App, scope: &Scope, filter: &ContactFilter, zone: Tz) -> Result<Option<Narrowed>> {
-    match scope.reach {
-        Reach::Own(_) => Ok(None),
-        Reach::Whole | Reach::Stores(_) => index::narrow(app, scope, filter, zone).await,
+    /// The same, found in ways that are said: all of them find the same.
+    ///
+    /// # Errors
+    /// As [`Browsed::page`].
+    pub async fn page_by(&self, page: &PageOf, ways: Ways) -> Result<Page<ContactRow>> {
+        let wanted = page.limit() + 1;
+        match &self.narrowed {
+            None => contacts::list(&self.app.db, self.scope, &self.filter, self.zone, page).await,
+            Some(narrowed) if narrowed.len() <= ways.few => self.shown(page, narrowed.everybody()).await,
+            Some(narrowed) if wanted as f64 * narrowed.one_in() <= ways.walked => {
+                self.walked(page, narrowed).await
+            }
+            Some(narrowed) => self.by_days(page, narrowed).await,
+        }
     }
-}
 
-fn of_these(filter: &ContactFilter, people: Vec<ContactId>) -> ContactFilter {
-    ContactFilter {
-        among: Some(people),
-        ..filter.clone()
-    }
-}
-
-struct Asked<'a> {
-    db: &'a Db,
-    scope: &'a Scope,
-    filter: &'a ContactFilter,
-    zone: Tz,
-    page: &'a PageOf,
-    ways: Ways,
-}
-
-impl Asked<'_> {
-    async fn page_of(&self, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
-        let wanted = self.page.limit() + 1;
-        if narrowed.len() <= self.ways.few {
-            self.shown(narrowed.everybody()).await
-        } else if wanted as f64 * narrowed.one_in() <= self.ways.walked {
-            self.walked(narrowed).await
-        } else {
-            self.by_days(narrowed).await
+    fn these(&self, people: Vec<ContactId>) -> ContactFilter {
+        ContactFilter {
+            among: Some(people),
+            ..self.filter.clone()
         }
     }
 
     /// A page of these people alone.
-    async fn shown(&self, people: Vec<ContactId>) -> Result<Page<ContactRow>> {
-        contacts::list(
-            self.db,
-            self.scope,
-            &of_these(self.filter, people),
-            self.zone,
-            self.page,
-        )
-        .await
+    async fn shown(&self, page: &PageOf, people: Vec<ContactId>) -> Result<Page<ContactRow>> {
+        contacts::list(&self.app.db, self.scope, &self.these(people), self.zone, page).await
     }
 
     /// Walks over everybody's follows in order and picks those in it: for filters that leave many.
-    async fn walked(&self, narrowed: &Narrowed) -> Result<Page<ContactRow>> {
-        let wanted = self.page.limit() + 1;
+    async fn walked(&self, page: &PageOf, narrowed: &Narrowed) -> Result<Page<ContactRow>> {
+        let wanted = page.limit() + 1;
         let mut steps = (2.0 * wanted as f64 * narrowed.one_in()).ceil() as i64;
-        let (mut after, mut people) = (self.page.after::<(Timestamp, ContactId)>()?, Vec::new());
+        let (mut after, mut people) = (page.after::<(Timestamp, ContactId)>()?, Vec::new());
         loop {
-            let follows = contacts::last_added(self.db, self.scope.corp, after, steps).await?;
+            let follows = contacts::last_added(&self.app.db, self.scope.corp, after, steps).await?;
             people.extend(narrowed.among(follows.iter().map(|(_, contact)| *contact)));
             people.sort_unstable();
             people.dedup();
             let is_all = (follows.len() as i64) < steps;
             after = follows.last().copied().or(after);
-            let rows = self.shown(people.clone()).await?;
+            let rows = self.shown(page, people.clone()).await?;
             let reached = match after {
                 Some(last) if !is_all => cut(rows, last),
                 _ => Some(rows),
@@ -165,14 +138,14 @@ impl Asked<'_> {
     }
 
     /// Looks up whom the index knows of, from the last days on: for filters that leave few.
-    async fn by_days(&self, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
-        let after = self.page.after::<(Timestamp, ContactId)>()?;
+    async fn by_days(&self, page: &PageOf, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
+        let after = page.after::<(Timestamp, ContactId)>()?;
         // Wherever a store is, its day begins and ends within a day of this instant's.
         let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
-        let mut at_least = 2 * (self.page.limit() as usize + 1);
+        let mut at_least = 2 * (page.limit() as usize + 1);
         loop {
             let added = narrowed.added(until, at_least).await?;
-            let rows = self.shown(added.people).await?;
+            let rows = self.shown(page, added.people).await?;
             let reached = match added.down_to {
                 // Before this day had begun everywhere, people of the day before it were still added.
                 Some(day) => cut(

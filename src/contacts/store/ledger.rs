@@ -600,11 +600,11 @@ pub async fn set_remark(
     description: Option<&str>,
     now: Timestamp,
 ) -> Result<()> {
-    db::run(
+    let noted: Vec<i64> = db::scalars(
         tx,
         "update follow set remark = coalesce(cast($3 as text), remark),
            description = coalesce(cast($4 as text), description), seen_at = $5
-         where corp_id = $1 and id = $2",
+         where corp_id = $1 and id = $2 returning contact_id",
         args![
             corp,
             pair,
@@ -614,5 +614,6 @@ pub async fn set_remark(
         ],
     )
     .await?;
+    tx.note(corp, Fact::Follow, noted);
     Ok(())
 }

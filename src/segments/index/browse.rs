@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::calendar::{day, number};
 use super::leaf::Leaf;
+use super::names;
 use super::plan::{self, Plan};
 use super::{Index, fresh};
 use crate::app::App;
@@ -48,22 +49,38 @@ pub(in crate::segments) async fn narrow(
         filter.store.is_some(),
         filter.associate.is_some(),
         filter.added_from.is_some() || filter.added_to.is_some(),
+        filter.search.is_some(),
     ];
-    if filter.search.is_some() || filter.external_userid.is_some() || filter.among.is_some() {
+    if filter.external_userid.is_some() || filter.among.is_some() {
         return Ok(None);
     }
+    let part = filter
+        .search
+        .as_deref()
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let part = match part.map(names::wanted) {
+        Some(None) => return Ok(None),
+        part => part.flatten(),
+    };
     let Some(index) = fresh(app, scope.corp, zone).await? else {
         return Ok(None);
     };
+    if part.is_some() && index.read().facts.names.is_none() {
+        return Ok(None);
+    }
     let mut plans = vec![plan::of_scope(scope), of_filter(filter)];
     if asked_of_a_follow.iter().filter(|is_asked| **is_asked).count() > 1 {
         plans.push(Plan::Leaf(Leaf::Several));
     }
     let found = index
-        .with(plans, |facts, leaves, plans| {
+        .with(plans, move |facts, leaves, plans| {
             let mut bits = facts.live.clone();
             plans[0].narrow(&mut bits, facts, leaves)?;
             plans[1].narrow(&mut bits, facts, leaves)?;
+            if let Some(part) = &part {
+                bits &= facts.names.as_ref()?.find(part);
+            }
             let unsure = match plans.get(2) {
                 Some(Plan::Leaf(several)) => leaves.bits(several)? & &bits,
                 _ => RoaringBitmap::new(),

@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::associates::Associates;
 use super::file::{read_bits, read_i64, read_text, read_u32};
+use super::names::Names;
 use super::ordinals::Ordinals;
 use super::store::{Pair, Person, Place, Visit};
 use crate::time::DAY_MS;
@@ -35,6 +36,8 @@ pub(super) struct Facts {
     pub clicked: Family<i32>,
     /// By the day of the last order or click.
     pub stirred: Family<i32>,
+    /// What people are called, once it was read; never on disk.
+    pub names: Option<Names>,
 }
 
 fn set<K: Ord>(family: &mut Family<K>, key: K, contact: u32) {
@@ -216,6 +219,7 @@ impl Facts {
             ordered: load_family(from, day)?,
             clicked: load_family(from, day)?,
             stirred: load_family(from, day)?,
+            names: None,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::leaf::Leaf;
+use super::naming::{self, Called};
 use super::store::{self, LOOK, Pair, Person, Place, Visit};
 use super::{Held, Index, calendar};
 use crate::db::Conn;
@@ -49,6 +50,8 @@ struct Looked {
     pairs: Option<Vec<Pair>>,
     /// Orders and clicks.
     visits: Option<(Vec<Visit>, Vec<Visit>)>,
+    /// Names and remarks, where the index holds them.
+    called: Option<(Called, Called)>,
     /// Whom the database finds of these contacts in leaves that only it can say.
     leaves: Vec<(Leaf, Vec<i64>)>,
 }
@@ -162,13 +165,13 @@ impl Index {
                 if at_once {
                     looks.push(looked);
                 } else {
-                    self.off(move |index| index.write().put(&looked)).await?;
+                    self.off(move |index| index.write().put(looked)).await?;
                 }
             }
         }
         self.off(move |index| {
             let mut held = index.write();
-            looks.iter().for_each(|looked| held.put(looked));
+            looks.into_iter().for_each(|looked| held.put(looked));
             held.pass(&read);
             held.unsaved += 1;
         })
@@ -182,6 +185,7 @@ impl Index {
             people: None,
             pairs: None,
             visits: None,
+            called: None,
             leaves: Vec::new(),
         };
         match fact {
@@ -193,6 +197,9 @@ impl Index {
                 looked.visits = Some((visits(Place::Orders).await?, visits(Place::Clicks).await?));
             }
             Fact::Message => {}
+        }
+        if matches!(fact, Fact::Person | Fact::Follow) && self.read().facts.names.is_some() {
+            looked.called = Some(naming::called(conn, self, contacts).await?);
         }
         let to_ask = self.read().leaves.to_ask(fact);
         for leaf in to_ask {
@@ -208,9 +215,14 @@ impl Index {
 
 impl Held {
     /// People come before what is said of them: who is new gets a number first.
-    fn put(&mut self, looked: &Looked) {
+    fn put(&mut self, looked: Looked) {
         let contacts = &looked.contacts;
         self.version += 1;
+        if let Some(again) = &mut self.named_again
+            && matches!(looked.fact, Fact::Person | Fact::Follow)
+        {
+            again.extend(contacts);
+        }
         if let Some(people) = &looked.people {
             self.facts.put_people(contacts, people);
         }
@@ -219,6 +231,12 @@ impl Held {
         }
         if let Some((orders, clicks)) = &looked.visits {
             self.facts.put_visits(contacts, orders, clicks);
+        }
+        if let Some((names, remarks)) = looked.called {
+            let lines = self.lines(names, remarks);
+            if let Some(names) = &mut self.facts.names {
+                names.put(lines);
+            }
         }
         let asked = self.facts.numbers(contacts);
         for (leaf, found) in &looked.leaves {

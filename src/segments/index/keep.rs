@@ -46,6 +46,9 @@ pub async fn keep(app: &App) {
             {
                 tracing::debug!(corp = %index.corp, %error, "saved segments are not worked out yet");
             }
+            if !warmed.iter().any(|warm| Arc::ptr_eq(warm, index)) {
+                tokio::spawn(name(index.clone()));
+            }
         }
         warmed = ready;
         if saved.elapsed() > SAVED_EVERY {
@@ -61,6 +64,12 @@ async fn tick(app: &App, index: &Arc<Index>) {
         Ok(State::Fresh | State::Behind) => {}
         Ok(State::Stale) => build::begin(app, index.corp, index.zone),
         Err(error) => tracing::debug!(corp = %index.corp, %error, "changes could not be read"),
+    }
+}
+
+async fn name(index: Arc<Index>) {
+    if let Err(error) = index.read_names().await {
+        tracing::warn!(corp = %index.corp, %error, "names could not be read; the database searches them");
     }
 }
 

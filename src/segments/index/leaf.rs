@@ -78,9 +78,9 @@ impl Leaf {
             Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
             Self::Associate(associate) => facts.associates.contacts_of(*associate),
             Self::Several => facts.associates.several(),
-            Self::Added(first, last) => within(&facts.added, *first..=*last),
-            Self::Ordered(first, last) => within(&facts.ordered, *first..=*last),
-            Self::Clicked(first, last) => within(&facts.clicked, *first..=*last),
+            Self::Added(first, last) => between(&facts.added, *first, *last),
+            Self::Ordered(first, last) => between(&facts.ordered, *first, *last),
+            Self::Clicked(first, last) => between(&facts.clicked, *first, *last),
             Self::Stage(stage, today) => by_stage(facts, *stage, *today),
             Self::Birthday(within_days, today) => births(facts, *within_days, *today).union(),
             Self::Asked(..) => return None,
@@ -96,9 +96,13 @@ impl Leaf {
                 .any(|bits| bits.contains(contact)),
             Self::Associate(associate) => facts.associates.follows(contact, *associate),
             Self::Several => facts.associates.is_several(contact),
-            Self::Added(first, last) => is_within(&facts.added, *first..=*last, contact),
-            Self::Ordered(first, last) => is_within(&facts.ordered, *first..=*last, contact),
-            Self::Clicked(first, last) => is_within(&facts.clicked, *first..=*last, contact),
+            Self::Added(first, last) => *first <= *last && is_within(&facts.added, *first..=*last, contact),
+            Self::Ordered(first, last) => {
+                *first <= *last && is_within(&facts.ordered, *first..=*last, contact)
+            }
+            Self::Clicked(first, last) => {
+                *first <= *last && is_within(&facts.clicked, *first..=*last, contact)
+            }
             Self::Stage(stage, today) => {
                 let stirred = |days: i64| is_within(&facts.stirred, since(*today, days).., contact);
                 let added = |days: i64| is_within(&facts.added, since(*today, days).., contact);
@@ -128,6 +132,14 @@ fn since(today: i32, days_ago: i64) -> i32 {
 
 fn within(family: &Family<i32>, days: impl RangeBounds<i32>) -> RoaringBitmap {
     family.range(days).map(|(_, bits)| bits).union()
+}
+
+/// From the first day to the last; of days the wrong way round nobody.
+fn between(family: &Family<i32>, first: i32, last: i32) -> RoaringBitmap {
+    match first <= last {
+        true => within(family, first..=last),
+        false => RoaringBitmap::new(),
+    }
 }
 
 fn is_within(family: &Family<i32>, days: impl RangeBounds<i32>, contact: u32) -> bool {

@@ -16,6 +16,8 @@ mod find;
 mod fresh;
 mod keep;
 mod leaf;
+mod names;
+mod naming;
 mod ordinals;
 mod plan;
 mod snapshot;
@@ -80,6 +82,8 @@ struct Held {
     version: u64,
     /// Changes since it was last written to disk.
     unsaved: u64,
+    /// Names are being read; who may be called otherwise since.
+    named_again: Option<BTreeSet<i64>>,
 }
 
 /// Which changes are in.
@@ -153,6 +157,16 @@ pub struct Size {
     /// Contacts of each tag, together.
     pub tag_links: u64,
     pub tag_bytes: u64,
+    /// Of what people are called; 0 while it is not read yet.
+    pub name_bytes: u64,
+}
+
+/// Reads what people are called into the corp's index, if there is one: until then the database is asked for names.
+pub async fn read_names(app: &App, corp: CorpId, zone: Tz) -> Result<()> {
+    match app.shelf.of::<Audiences>().ready(corp, zone) {
+        Some(index) => index.read_names().await,
+        None => Ok(()),
+    }
 }
 
 /// How large the corp's index is, if there is one.
@@ -171,6 +185,7 @@ pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
         contacts: held.facts.ordinals.len(),
         tag_links: tags.clone().map(RoaringBitmap::len).sum(),
         tag_bytes: tags.map(bytes).sum(),
+        name_bytes: held.facts.names.as_ref().map_or(0, names::Names::bytes),
     })
 }
 
@@ -269,6 +284,7 @@ impl Index {
                 last: known.last,
                 version: 0,
                 unsaved: 0,
+                named_again: None,
             }),
             turn: tokio::sync::Mutex::default(),
             begun: AtomicU64::new(0),

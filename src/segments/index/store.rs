@@ -203,6 +203,42 @@ pub(super) async fn found_among(
     db::scalars(conn, &sql, filter.args).await
 }
 
+const NAME: &str = "select id, name from contact where corp_id = $1";
+const REMARK: &str =
+    "select contact_id, remark from follow where corp_id = $1 and state = 'active' and remark <> ''";
+
+/// People's names in the order of their ids, after this one.
+pub(super) async fn names_after(conn: &impl Conn, corp: CorpId, after: i64) -> Result<Vec<(i64, String)>> {
+    let sql = format!("{NAME} and id > $2 order by id limit {PAGE}");
+    texts(&db::rows(conn, &sql, args![corp, after]).await?)
+}
+
+/// What associates call people with ids after the first, up to the last.
+pub(super) async fn remarks_between(
+    conn: &impl Conn,
+    corp: CorpId,
+    after: i64,
+    last: i64,
+) -> Result<Vec<(i64, String)>> {
+    let sql = format!("{REMARK} and contact_id > $2 and contact_id <= $3");
+    texts(&db::rows(conn, &sql, args![corp, after, last]).await?)
+}
+
+pub(super) async fn names_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Vec<(i64, String)>> {
+    let sql = format!("{NAME} and {}", conn.backend().in_ids("id", "$2"));
+    texts(&db::rows(conn, &sql, args![corp, id_list(people.iter().copied())]).await?)
+}
+
+pub(super) async fn remarks_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Vec<(i64, String)>> {
+    let sql = format!("{REMARK} and {}", conn.backend().in_ids("contact_id", "$2"));
+    texts(&db::rows(conn, &sql, args![corp, id_list(people.iter().copied())]).await?)
+}
+
+fn texts(rows: &[QueryResult]) -> Result<Vec<(i64, String)>> {
+    let text = |row| Ok((db::column(row, 0)?, db::column(row, 1)?));
+    rows.iter().map(text).collect()
+}
+
 /// The stores of a region as they are now.
 pub(super) async fn stores_of(conn: &impl Conn, corp: CorpId, region: RegionId) -> Result<Vec<i64>> {
     let sql = "select id from store where corp_id = $1 and region_id = $2 order by id";

@@ -201,11 +201,13 @@ async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Res
     let filter = narrowed.filter(shell.today())?;
     let after = Some(narrowed.after.clone());
     let zone = shell.zone;
-    let page = browse::list(app, &me.scope, &filter, zone, &PageOf::new(Some(ROWS), after)?).await?;
-    let total = browse::count(app, &me.scope, &filter, zone).await?;
+    let found = browse::of(app, &me.scope, &filter, zone).await?;
+    let page = found.page(&PageOf::new(Some(ROWS), after)?).await?;
+    let total = found.count().await?;
     let mut shown = Vec::new();
     for (name, view) in views() {
-        let count = browse::count(app, &me.scope, &view.filter(shell.today())?, zone).await?;
+        let in_view = browse::of(app, &me.scope, &view.filter(shell.today())?, zone).await?;
+        let count = in_view.count().await?;
         shown.push(ContactsPage::view(&shell, name, &view, count, &narrowed));
     }
     let tag_groups = tags::groups(&app.db, &me.scope).await?;

@@ -107,7 +107,8 @@ pub struct Asked {
 
 pub async fn begin(app: With<App>, shell: Shell, me: Operator, Form(asked): Form<Asked>) -> Result<Response> {
     let filter = filter_of(local(asked.return_to.as_deref()), shell.today())?;
-    let total = browse::count(&app, &me.scope, &filter, shell.zone).await?;
+    let found = browse::of(&app, &me.scope, &filter, shell.zone).await?;
+    let total = found.count().await?;
     let tx = app.db.begin().await?;
     files::create(&tx, &app.act(me.actor()), &me.scope, &filter, total).await?;
     tx.commit().await?;

@@ -1,17 +1,20 @@
 //! The contact list among many: whichever way its people are found, it shows what the database says.
 
+use dianyu::auth::Role;
 use dianyu::contacts::{self, ContactFilter};
 use dianyu::ids::{AssociateId, StoreId, TagId};
 use dianyu::page::PageOf;
 use dianyu::scope::{Reach, Scope};
 use dianyu::segments::browse::{self, Ways};
 use dianyu::segments::index;
-use dianyu::time::Day;
+use dianyu::time::{Day, HOUR_MS};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::{acts, build, crowd};
-use crate::world::{World, ZONE};
+use crate::street::Street;
+use crate::visitor::Visitor;
+use crate::world::{CORPID, World, ZONE};
 
 fn any_filter(chance: &mut StdRng) -> ContactFilter {
     let mut day = |times: u32| -> Option<Day> {
@@ -33,6 +36,10 @@ fn any_filter(chance: &mut StdRng) -> ContactFilter {
     }
     if chance.random_ratio(1, 3) {
         filter.store = Some(StoreId(chance.random_range(21..24)));
+    }
+    if chance.random_ratio(1, 3) {
+        // Names hold the number, remarks another one.
+        filter.search = Some(format!("{}", chance.random_range(0..40)));
     }
     if chance.random_ratio(1, 5) {
         filter.associate = Some(AssociateId(chance.random_range(31..36)));
@@ -57,7 +64,10 @@ async fn every_page_and_every_count_is_what_the_database_says() {
     let shop = World::open().await;
     let mut chance = StdRng::seed_from_u64(29);
     crowd(&shop, &mut chance).await;
+    shop.run("update follow set remark = 'VIP' || (id % 97) where id % 3 = 0")
+        .await;
     build(&shop.app, &shop).await;
+    index::read_names(&shop.app, shop.corp, ZONE).await.unwrap();
     let (app, db) = (&shop.app, &shop.app.db);
     let mut found = 0;
     for turn in 0..60 {
@@ -79,14 +89,13 @@ async fn every_page_and_every_count_is_what_the_database_says() {
             .iter()
             .map(|row| (row.added_at, row.id))
             .collect();
-        let count = browse::count(app, &scope, &filter, ZONE).await.unwrap();
+        let found_by_index = browse::of(app, &scope, &filter, ZONE).await.unwrap();
+        let count = found_by_index.count().await.unwrap();
         assert_eq!(count, all.len() as i64, "{scope:?} {filter:?}");
         for ways in WAYS {
             let (mut rows, mut page) = (Vec::new(), PageOf::first(7));
             loop {
-                let part = browse::list_by(app, &scope, &filter, ZONE, &page, ways)
-                    .await
-                    .unwrap();
+                let part = found_by_index.page_by(&page, ways).await.unwrap();
                 rows.extend(part.items.iter().map(|row| (row.added_at, row.id)));
                 match part.next {
                     Some(next) => page = PageOf::from(7, Some(next)),
@@ -100,6 +109,58 @@ async fn every_page_and_every_count_is_what_the_database_says() {
     assert!(found > 1_000, "{found}: too few filters leave anybody");
     assert!(
         index::is_ready(app, shop.corp, ZONE),
+        "it was the index that answered"
+    );
+}
+
+#[tokio::test]
+async fn people_are_found_by_a_name_as_soon_as_they_are_called_so_and_no_longer() {
+    let street = Street::open().await;
+    let shop = &street.shop;
+    build(&shop.app, shop).await;
+    index::read_names(&shop.app, shop.corp, ZONE).await.unwrap();
+    let called = async |part: &str| {
+        let filter = ContactFilter {
+            search: Some(part.to_owned()),
+            ..ContactFilter::default()
+        };
+        let scope = shop.whole();
+        let found = browse::of(&shop.app, &scope, &filter, ZONE).await.unwrap();
+        let by_database = contacts::count(&shop.app.db, &scope, &filter, ZONE).await;
+        assert_eq!(found.count().await.unwrap(), by_database.unwrap(), "{part}");
+        found.page(&PageOf::first(50)).await.unwrap().items.len()
+    };
+    assert_eq!(called("周小姐").await, 0);
+    street.passer_by("wmZhou");
+    street.sandbox.scan(CORPID, "wmZhou", "li", "door").unwrap();
+    street.settle().await;
+    street
+        .sandbox
+        .member_remarks(CORPID, "li", "wmZhou", "VIP周小姐")
+        .unwrap();
+    street.settle().await;
+    assert_eq!(called("周小").await, 1, "by what the platform tells");
+    assert_eq!(called("vip").await, 1, "large and small letters are one");
+    assert_eq!(called("周%").await, 0, "a part, no pattern");
+
+    let mut li = Visitor::of(shop, Role::Associate, None, Some(31)).await;
+    let typed = [("remark", "王姐"), ("description", "")];
+    assert!(
+        li.post("/contacts/101/remark", &typed)
+            .await
+            .status
+            .is_redirection()
+    );
+    assert_eq!(called("王姐").await, 1, "by what an associate writes");
+    let typed = [("remark", "一位老顾客"), ("description", "")];
+    li.post("/contacts/101/remark", &typed).await;
+    assert_eq!(called("王姐").await, 0);
+    street.after(HOUR_MS);
+    street.sandbox.customer_deletes(CORPID, "wmZhou", "li").unwrap();
+    street.settle().await;
+    assert_eq!(called("周小姐").await, 0, "who left is not found");
+    assert!(
+        index::is_ready(&shop.app, shop.corp, ZONE),
         "it was the index that answered"
     );
 }
