@@ -1,6 +1,7 @@
 //! The audience index: whatever is asked and whatever happens, it says what the database says.
 
 mod acts;
+mod killed;
 mod lists;
 mod rules;
 
