@@ -254,6 +254,10 @@ contact-edit = Edit remark
 contact-remark = Remark
 contact-edit-hint = Goes to WeCom, too.
 contact-save = Save remark
+contact-own-edit = Edit facts
+contact-own-none = Not filled in
+contact-own-save = Save facts
+toast-fields-changed = Facts saved
 contact-timeline = Timeline
 contact-newest = Back to newest
 contact-note = Add a note
@@ -1364,6 +1368,8 @@ toast-stores-imported = { $count } rows are imported; members are being placed a
 
 ## Files
 
+refused-about = { $name }: { $why }
+refused-field-unknown = This field is not there any more. Reload and look
 refused-field-number = it is not a number. Write it like 1234.5
 refused-field-date = it is not a day. Write it like 2026-11-23
 refused-field-choice = it is none of the choices: { $choices }

@@ -227,6 +227,10 @@ contact-edit = 改备注
 contact-remark = 备注名
 contact-edit-hint = 会同步到企业微信。
 contact-save = 保存备注
+contact-own-edit = 改资料
+contact-own-none = 不填
+contact-own-save = 保存资料
+toast-fields-changed = 资料改好了
 contact-timeline = 动态
 contact-newest = 回到最新
 contact-note = 加一条记录
@@ -1331,6 +1335,8 @@ toast-stores-imported = 导入了 { $count } 行，正在重新安排成员
 
 ## 文件
 
+refused-about = { $name }：{ $why }
+refused-field-unknown = 这个字段不在了，可能已经删掉，刷新再看
 refused-field-number = 不是数字，写成 1234.5 这样
 refused-field-date = 不是日期，写成 2026-11-23 这样
 refused-field-choice = 不在这些选项里：{ $choices }

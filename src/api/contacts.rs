@@ -1,5 +1,7 @@
 //! Contacts, their timeline, and the tags on them.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -12,15 +14,15 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::Caller;
 use super::answer::{Answer, List};
 use super::idempotency::Posted;
-use super::input::{At, PageQuery, Query, whole};
+use super::input::{At, Body, PageQuery, Query, whole};
 use super::problem::{Kind, Result};
 use crate::app::App;
 use crate::auth::Permission::{ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
-use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, TagName};
+use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, OwnValue, TagName};
 use crate::error::Error;
 use crate::groups::{self, GroupsOfContact};
-use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, ExternalUserId, FieldId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::page::PageOf;
 use crate::routes::Routes;
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Routes<App> {
         .get("/contacts", Can(ContactsRead), list)
         .post("/contacts/tags", Can(ContactsWrite), mark_many)
         .get("/contacts/{id}", Can(ContactsRead), show)
+        .patch("/contacts/{id}", Can(ContactsWrite), change)
         .get("/contacts/{id}/timeline", Can(ContactsRead), timeline)
         .get("/contacts/{id}/groups", Can(ContactsRead), groups_of)
         .get("/contacts/{id}/tags", Can(ContactsRead), tags_of)
@@ -102,6 +105,8 @@ pub(super) struct Contact {
     birthday: Option<String>,
     phone_last4: Option<String>,
     opted_out: bool,
+    /// What is known in the chain's own fields.
+    own_fields: Vec<OwnValue>,
     follows: Vec<Follow>,
     /// Orders of the last 365 days, and their net amount.
     orders_365: i64,
@@ -143,6 +148,7 @@ impl From<ContactCard> for Contact {
             birthday: card.birthday,
             phone_last4: card.phone_last4,
             opted_out: card.opted_out,
+            own_fields: card.own_fields,
             follows: card.follows.into_iter().map(Follow::from).collect(),
             orders_365: card.orders_365,
             spent_365_fen: card.spent_365_fen,
@@ -175,6 +181,31 @@ impl From<FollowRow> for Follow {
     responses((status = 200, body = Contact)))]
 pub(super) async fn show(State(app): State<App>, me: Caller, At(id): At<ContactId>) -> Result<Json<Contact>> {
     let card = contacts::find(&app.db, &me.scope, id).await?;
+    Ok(Json(card.into()))
+}
+
+/// What is to be changed of a contact.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContactPatch {
+    /// Values by the id of the chain's own field; `null` takes one away. Fields that are not named stay as they are.
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
+    fields: BTreeMap<FieldId, Option<String>>,
+}
+
+/// Writes values in the chain's own fields: all of them, or none when one is refused.
+#[utoipa::path(patch, path = "/contacts/{id}", params(("id" = ContactId, Path)), request_body = ContactPatch,
+    responses((status = 200, body = Contact)))]
+pub(super) async fn change(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+    Body(body): Body<ContactPatch>,
+) -> Result<Json<Contact>> {
+    let tx = app.db.begin().await?;
+    contacts::set_values(&tx, &me.act(&app), &me.scope, id, &body.fields).await?;
+    let card = contacts::find(&tx, &me.scope, id).await?;
+    tx.commit().await?;
     Ok(Json(card.into()))
 }
 

@@ -38,6 +38,7 @@ use crate::error::Error;
         contacts::list,
         contacts::mark_many,
         contacts::show,
+        contacts::change,
         contacts::timeline,
         contacts::groups_of,
         contacts::tags_of,

@@ -16,6 +16,7 @@ mod stores;
 mod change;
 mod fields;
 mod learn;
+mod values;
 
 pub use change::*;
 pub use ending::{Heard, end};
@@ -26,3 +27,4 @@ pub use model::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};
 pub use store::*;
 pub use stores::change_rule;
+pub use values::*;

@@ -60,7 +60,7 @@ pub async fn of_contact(
     let after = page.after::<(Timestamp, TimelineId)>()?;
     let mut filter = Filter::new("t.corp_id", scope.corp);
     filter.and("t.contact_id = {}", contact);
-    in_scope(conn, scope, contact).await?;
+    check(conn, scope, contact).await?;
     match &scope.reach {
         Reach::Whole => {}
         Reach::Stores(stores) => {
@@ -95,7 +95,11 @@ pub async fn of_contact(
     Ok(Page::cut(entries, page, |entry| (entry.at, entry.id)))
 }
 
-async fn in_scope(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<()> {
+/// Whether the contact is in scope at all.
+///
+/// # Errors
+/// `NotFound` when they are not.
+pub async fn check(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<()> {
     let mut filter = Filter::new("c.corp_id", scope.corp);
     filter.and("c.id = {}", contact);
     scope.narrow_contacts(&mut filter, conn.backend(), "c.id");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::contacts::{ContactField, FieldKind, FindBy};
+use crate::contacts::{ContactField, FieldKind, FindBy, OwnValue};
 use crate::db::changes::Fact;
 use crate::db::{self, Conn, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
@@ -106,6 +106,27 @@ pub async fn values(
         of_contact.insert(db::column(row, 1)?, db::column(row, 2)?);
     }
     Ok(values)
+}
+
+/// What one contact has in fields there still are, the first defined first.
+pub async fn own_values(conn: &impl Conn, corp: CorpId, contact: ContactId) -> Result<Vec<OwnValue>> {
+    let sql = "select v.field_id, f.name, v.value from contact_value v
+               join contact_field f on f.corp_id = v.corp_id and f.id = v.field_id and f.deleted_at is null
+               where v.corp_id = $1 and v.contact_id = $2 order by f.id";
+    db::all(conn, sql, args![corp, contact]).await
+}
+
+pub async fn clear_values(tx: &Tx, corp: CorpId, contact: ContactId, fields: &[FieldId]) -> Result<()> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from contact_value where corp_id = $1 and contact_id = $2 and {}",
+        tx.backend().in_ids("field_id", "$3")
+    );
+    let ids = id_list(fields.iter().map(|field| field.0));
+    db::run(tx, &sql, args![corp, contact, ids]).await?;
+    Ok(())
 }
 
 /// Writes what is ours of these contacts, in one statement.

@@ -10,7 +10,7 @@ use super::channel;
 use super::story::{self, Line};
 use crate::app::App;
 use crate::auth::{Operator, Permission};
-use crate::contacts::{self, ContactCard, FollowRow, TagName};
+use crate::contacts::{self, ContactCard, ContactField, FollowRow, TagName};
 use crate::directory::{self, Store};
 use crate::error::Error;
 use crate::groups::{self, GroupOfContact, GroupsOfContact};
@@ -35,6 +35,8 @@ pub struct ContactPage {
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
+    /// Fields of the chain's own there are.
+    pub fields: Vec<ContactField>,
     /// By whose codes a channel is known.
     pub stores: Vec<Store>,
     pub problems: Vec<FieldProblem>,
@@ -46,6 +48,8 @@ pub struct ContactPage {
 pub struct Typed {
     pub note: String,
     pub remark: Option<Remark>,
+    /// Own fields, by their names in the form.
+    pub fields: Vec<(String, String)>,
     /// The tag that was to be put on.
     pub tag: Option<TagId>,
 }
@@ -78,6 +82,7 @@ async fn page(
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
+    let fields = contacts::fields(&app.db, me.corp).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
         shell,
@@ -86,6 +91,7 @@ async fn page(
         timeline,
         is_older,
         tag_groups,
+        fields,
         stores,
         problems: Vec::new(),
         typed: Typed::default(),
@@ -125,7 +131,7 @@ impl ContactPage {
             .find(|follow| follow.associate_id == associate)
     }
 
-    fn has_problem(&self, field: &str) -> bool {
+    pub(super) fn has_problem(&self, field: &str) -> bool {
         self.problems.iter().any(|problem| problem.field == field)
     }
 
@@ -245,7 +251,7 @@ pub async fn remark(
     }
 }
 
-async fn refused(
+pub(super) async fn refused(
     app: &App,
     shell: Shell,
     me: &Operator,

@@ -3,6 +3,7 @@
 mod card;
 mod channel;
 mod list;
+mod own;
 mod samples;
 mod story;
 
@@ -26,6 +27,7 @@ pub fn routes() -> Routes<App> {
         .get("/contacts", read, list::list)
         .post("/contacts/tags", write, list::tag)
         .get("/contacts/{id}", read, card::show)
+        .post("/contacts/{id}/fields", write, own::change)
         .post("/contacts/{id}/notes", write, card::note)
         .post("/contacts/{id}/remark", write, card::remark)
         .post("/contacts/{id}/tags", write, card::tag)

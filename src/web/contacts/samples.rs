@@ -1,10 +1,10 @@
 //! Invented customers for the tests of these pages.
 
 use super::card::{ContactPage, Remark, Typed};
-use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
+use crate::contacts::{ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName};
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
+    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
     TagId, TimelineId,
 };
 use crate::money::Fen;
@@ -111,11 +111,32 @@ pub fn card() -> ContactCard {
         birthday: Some("06-18".into()),
         phone_last4: Some("6027".into()),
         opted_out: false,
+        own_fields: vec![OwnValue {
+            field_id: FieldId(1),
+            name: "鞋码".into(),
+            value: "38".into(),
+        }],
         follows: vec![follow(31, "林晓雯", "王莉", tags)],
         orders_365: 14,
         spent_365_fen: Fen::yuan(12_860),
         last_order_at: Some(NOW.plus_ms(-4 * DAY_MS)),
     }
+}
+
+/// One of each kind.
+fn fields() -> Vec<ContactField> {
+    let field = |id: i64, name: &str, kind: FieldKind, choices: &[&str]| ContactField {
+        id: FieldId(id),
+        name: name.into(),
+        kind,
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+    };
+    vec![
+        field(1, "鞋码", FieldKind::Number, &[]),
+        field(2, "会员等级", FieldKind::Choice, &["金卡", "银卡"]),
+        field(3, "结婚纪念日", FieldKind::Date, &[]),
+        field(4, "爱<吃>什么", FieldKind::Text, &[]),
+    ]
 }
 
 fn groups() -> Vec<GroupOfContact> {
@@ -213,6 +234,7 @@ impl ContactPage {
             },
             is_older: false,
             tag_groups: tag_groups(),
+            fields: fields(),
             stores: Vec::new(),
             problems: Vec::new(),
             typed: Typed::default(),
@@ -244,8 +266,15 @@ impl ContactPage {
             remark: "王姐".into(),
             description: "喜欢羊绒".into(),
         });
+        let mut mistyped = page(card(), timeline(), None);
+        mistyped.problems = vec![FieldProblem {
+            field: "fields-1".into(),
+            message: "鞋码：不是数字".into(),
+        }];
+        mistyped.typed.fields = vec![("fields-1".into(), "三十八".into())];
         vec![
             ("typical", page(card(), timeline(), None)),
+            ("mistyped", mistyped),
             ("empty", page(nobody, vec![], None)),
             ("crowded", page(card(), long, Some("WzFd"))),
             ("refused", wrong),
