@@ -212,7 +212,7 @@ pub(super) async fn change(
 /// An entry of a timeline: `kind` decides which further fields there are.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct TimelineEntry(Recorded);
+pub(super) struct TimelineEntry(pub(super) Recorded);
 
 impl PartialSchema for TimelineEntry {
     fn schema() -> RefOr<Schema> {
@@ -229,11 +229,13 @@ impl PartialSchema for TimelineEntry {
             .required("at")
             .property("associate_id", maybe())
             .property("associate_name", maybe())
+            .property("author_name", maybe())
             .property(
                 "kind",
                 text().description(Some(
                     "`added`, `lost`, `removed`, `transferred`, `welcomed`, `tagged`, `untagged`, `sent`, \
-                     `not_sent`, `liked`, `commented`, `clicked`, `ordered`, `refunded` or `noted`",
+                     `not_sent`, `liked`, `commented`, `clicked`, `ordered`, `refunded`, `noted`, \
+                     `unnoted` or `followed_up`",
                 )),
             )
             .required("kind")

@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::problem::{Kind, ProblemDocument, Result};
 use super::{
-    BASE, campaign_actions, campaign_events, campaigns, contacts, directory, exports, fields, imports, links,
-    metrics, moments, orders, segments, tags, welcomes,
+    BASE, campaign_actions, campaign_events, campaigns, care, contacts, directory, exports, fields, imports,
+    links, metrics, moments, orders, segments, tags, welcomes,
 };
 use crate::auth::Policy;
 use crate::error::Error;
@@ -43,6 +43,15 @@ use crate::error::Error;
         contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
+        care::add_note,
+        care::remove,
+        care::add_follow_up,
+        care::list,
+        care::show,
+        care::put_off,
+        care::drop,
+        care::complete,
+        care::reopen,
         fields::list,
         fields::create,
         fields::delete,

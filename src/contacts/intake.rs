@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono_tz::Tz;
 
 use super::ground::Ground;
-use super::jobs::Recognised;
+use super::jobs::{Passed, Recognised};
 use super::mirror::{Mirrored, Reading, Shown};
 use super::model::{cause_of, phone_digits, tag_ids, tag_list};
 use super::rehome::move_pair;
@@ -36,6 +36,8 @@ pub(super) struct Work<'a> {
     new: New,
     /// People who came, or can now be told by another id.
     recognised: Vec<ContactId>,
+    /// People whom somebody was given.
+    given: Vec<ContactId>,
 }
 
 /// Rows to add, kept until there are many.
@@ -89,6 +91,7 @@ impl<'a> Work<'a> {
             seen: BTreeMap::new(),
             new: New::default(),
             recognised: Vec::new(),
+            given: Vec::new(),
         }
     }
 
@@ -256,6 +259,9 @@ impl<'a> Work<'a> {
         let zone = self.ground.zone(fresh.store_id);
         let day = fresh.added_at.day(zone);
         let cause = cause_of(fresh.add_way, false);
+        if cause == "transfer" {
+            self.given.push(fresh.contact_id);
+        }
         match kept {
             None => self.new.pairs.push((fresh.clone(), day)),
             Some(kept) => {
@@ -378,6 +384,7 @@ impl<'a> Work<'a> {
         for (zone, news) in by_zone {
             timeline::append(tx, act, corp, zone, news).await?;
         }
+        Passed::tell(tx, act, corp, self.given).await?;
         if !self.recognised.is_empty() {
             let payload = queue::payload(&Recognised {
                 contacts: self.recognised,

@@ -16,6 +16,7 @@ mod stores;
 mod change;
 mod fields;
 mod learn;
+mod notes;
 mod values;
 
 pub use change::*;
@@ -24,6 +25,7 @@ pub use fields::*;
 pub use learn::*;
 pub use mirror::*;
 pub use model::*;
+pub use notes::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};
 pub use store::*;
 pub use stores::change_rule;

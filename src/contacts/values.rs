@@ -27,7 +27,10 @@ pub async fn set_values(
     for (id, text) in given {
         let at = format!("/fields/{id}");
         let Some(field) = fields.iter().find(|field| field.id == *id) else {
-            let gone = said!("refused-field-unknown", "there is no such field; it may be deleted");
+            let gone = said!(
+                "refused-field-unknown",
+                "there is no such field; it may be deleted"
+            );
             problems.push(Problem::new(at, gone));
             continue;
         };

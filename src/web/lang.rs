@@ -61,7 +61,11 @@ pub fn said(lang: Lang, said: &Said) -> String {
     };
     let why = text(lang, key, said.args());
     match said.subject() {
-        Some(name) => text(lang, "refused-about", &[("name", name.into()), ("why", why.into())]),
+        Some(name) => text(
+            lang,
+            "refused-about",
+            &[("name", name.into()), ("why", why.into())],
+        ),
         None => why,
     }
 }

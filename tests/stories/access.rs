@@ -160,7 +160,7 @@ async fn answer(router: &Router, entry: &Entry, visitor: &Visitor, address: &str
     } else {
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         Body::from(format!(
-            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&return_to=%2F",
+            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&fields-1201=x&what=x&due_day=2026-11-24&query=quiet%3D60&return_to=%2F",
             visitor.csrf
         ))
     };
@@ -189,6 +189,11 @@ fn json_body(path: &str) -> &'static str {
         "/api/v1/imports" => r#"{"kind":"contacts","text":"external_userid,birthday\nwmSim102,03-08\n"}"#,
         "/api/v1/exports" => r#"{"kind":"contacts"}"#,
         "/api/v1/contact-fields" => r#"{"name":"x","kind":"text"}"#,
+        "/api/v1/contacts/{id}" => r#"{"fields":{"1201":"x"}}"#,
+        path if path.ends_with("/notes") => r#"{"text":"x"}"#,
+        path if path.ends_with("/contacts/{id}/follow-ups") => r#"{"what":"x","due_day":"2026-11-24"}"#,
+        "/api/v1/follow-ups/{id}" => r#"{"due_day":"2026-11-24"}"#,
+        path if path.ends_with("/completion") => "{}",
         path if path.ends_with("/tags") => r#"{"add":["402"],"remove":[]}"#,
         _ => r#"{"name":"x"}"#,
     }
@@ -237,6 +242,8 @@ fn target(path: &str) -> String {
         "segments" => 801,
         "imports" | "exports" => 102,
         "contact-fields" => 1201,
+        "notes" => 1001,
+        "follow-ups" => 1301,
         other => panic!("no target for `{other}`"),
     };
     id.to_string()
@@ -410,6 +417,22 @@ async fn fingerprint(shop: &World) -> String {
             "select cast(count(*) as text) from timeline where corp_id = 1 and contact_id = 102",
         ),
         (
+            "values",
+            "select value from contact_value where corp_id = 1 and contact_id = 102",
+        ),
+        (
+            "note",
+            "select kind from timeline where corp_id = 1 and id = 1001",
+        ),
+        (
+            "follow-up",
+            "select state || due_day from follow_up where corp_id = 1 and id = 1301",
+        ),
+        (
+            "follow-ups",
+            "select cast(count(*) as text) from follow_up where corp_id = 1 and contact_id = 102",
+        ),
+        (
             "tags",
             "select cast(count(*) as text) from tag where corp_id = 1 and deleted_at is null",
         ),
@@ -576,8 +599,12 @@ async fn furnish(shop: &World) {
                         ({corp}, 1002, 101, null, 21, 0, '2026-11-22', 'noted', '{{\"kind\":\"noted\",\"text\":\"{word}\"}}')"
             ),
             format!("insert into moment (corp_id, id, text, attachments, state, starts_at, created_by, created_at) values ({corp}, 701, '{word}', '[]', 'published', 0, 'system', 0)"),
-            format!("insert into contact_field (corp_id, id, name, kind, choices, created_at) values ({corp}, 1201, '{word}', 'text', '[]', 0)"),
+            format!("insert into contact_field (corp_id, id, name, kind, choices, created_at) values ({corp}, 1201, '{}', 'text', '[]', 0)", if corp == 1 { "会员号" } else { word }),
             format!("insert into contact_value (corp_id, contact_id, field_id, value, updated_at) values ({corp}, 102, 1201, '{word}', 0)"),
+            format!(
+                "insert into follow_up (corp_id, id, contact_id, associate_id, what, due_day, state, created_by, created_at)
+                 values ({corp}, 1301, 102, 31, '{word}', '2026-11-24', 'open', 'system', 0)"
+            ),
             format!(
                 "insert into contact_import (corp_id, id, name, state, head, columns, is_tabbed, total, loaded, unchanged, refused, created_by, created_at)
                  values ({corp}, 102, '{word}.csv', 'running', '[]', '[]', false, 9, 0, 0, 0, 'system', 0)"

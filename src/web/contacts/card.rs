@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::care::TypedFollowUp;
 use super::channel;
-use super::story::{self, Line};
+use super::story;
 use crate::app::App;
 use crate::auth::{Operator, Permission};
+use crate::care::{self, FollowUp, FollowUpFilter};
 use crate::contacts::{self, ContactCard, ContactField, FollowRow, TagName};
 use crate::directory::{self, Store};
 use crate::error::Error;
@@ -32,6 +34,8 @@ pub struct ContactPage {
     /// Customer groups they are in now.
     pub groups: GroupsOfContact,
     pub timeline: Page<Recorded>,
+    /// Open ones.
+    pub follow_ups: Vec<FollowUp>,
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
@@ -48,6 +52,7 @@ pub struct ContactPage {
 pub struct Typed {
     pub note: String,
     pub remark: Option<Remark>,
+    pub follow_up: TypedFollowUp,
     /// Own fields, by their names in the form.
     pub fields: Vec<(String, String)>,
     /// The tag that was to be put on.
@@ -80,6 +85,13 @@ async fn page(
     let card = contacts::find(&app.db, &me.scope, id).await?;
     let page = PageOf::new(Some(ENTRIES), after)?;
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
+    let open = FollowUpFilter {
+        contact: Some(id),
+        ..FollowUpFilter::default()
+    };
+    let follow_ups = care::list(&app.db, &me.scope, &open, &PageOf::first(ENTRIES))
+        .await?
+        .items;
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
     let fields = contacts::fields(&app.db, me.corp).await?;
@@ -89,6 +101,7 @@ async fn page(
         card,
         groups,
         timeline,
+        follow_ups,
         is_older,
         tag_groups,
         fields,
@@ -107,15 +120,7 @@ impl ContactPage {
         story::last_note(&self.timeline.items)
     }
 
-    fn lines(&self) -> Vec<Line> {
-        self.timeline
-            .items
-            .iter()
-            .map(|recorded| story::line(&self.shell, recorded, &self.stores))
-            .collect()
-    }
-
-    fn live(&self) -> Vec<&FollowRow> {
+    pub(super) fn live(&self) -> Vec<&FollowRow> {
         self.card
             .follows
             .iter()
@@ -212,7 +217,7 @@ pub async fn note(
 ) -> Result<Response> {
     let act = app.act(me.actor());
     match contacts::note(&app, &act, &me.scope, id, form.text.trim()).await {
-        Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
+        Ok(_) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
         Err(error) => {
             let typed = Typed {
                 note: form.text,

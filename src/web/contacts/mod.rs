@@ -1,6 +1,7 @@
 //! Customers: the list with its filters, and one customer's page.
 
 mod card;
+mod care;
 mod channel;
 mod list;
 mod own;
@@ -29,6 +30,8 @@ pub fn routes() -> Routes<App> {
         .get("/contacts/{id}", read, card::show)
         .post("/contacts/{id}/fields", write, own::change)
         .post("/contacts/{id}/notes", write, card::note)
+        .post("/notes/{id}/removal", write, care::remove_note)
+        .post("/contacts/{id}/follow-ups", write, care::follow_up)
         .post("/contacts/{id}/remark", write, card::remark)
         .post("/contacts/{id}/tags", write, card::tag)
 }

@@ -4,8 +4,8 @@ use super::card::{ContactPage, Remark, Typed};
 use crate::contacts::{ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName};
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
-    TagId, TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, OrderId,
+    StoreId, TagGroupId, TagId, TimelineId,
 };
 use crate::money::Fen;
 use crate::page::Page;
@@ -13,6 +13,7 @@ use crate::tags::{Tag, TagGroup};
 use crate::time::{DAY_MS, HOUR_MS};
 use crate::timeline::{Entry, Recorded};
 use crate::web::Shell;
+use crate::web::care::sample_follow_ups;
 use crate::web::samples::NOW;
 use crate::web::shell::FieldProblem;
 
@@ -161,6 +162,8 @@ pub fn timeline() -> Vec<Recorded> {
         at: NOW.plus_ms(-hours * HOUR_MS),
         associate_id: by.map(|_| AssociateId(31)),
         associate_name: by.map(str::to_owned),
+        author: (hours == 264).then(|| "operator:1".to_owned()),
+        author_name: None,
         entry,
     };
     let title = "加绒灯芯绒连衣裙".to_owned();
@@ -195,6 +198,16 @@ pub fn timeline() -> Vec<Recorded> {
             Some("林晓雯"),
             Entry::Noted {
                 text: "月底去哈尔滨，要厚的。别推荐短款。".into(),
+            },
+        ),
+        recorded(265, Some("林晓雯"), Entry::Unnoted { removed_at: NOW }),
+        recorded(
+            266,
+            Some("林晓雯"),
+            Entry::FollowedUp {
+                follow_up_id: FollowUpId(9),
+                what: "送小样".into(),
+                is_done: true,
             },
         ),
         recorded(
@@ -232,6 +245,10 @@ impl ContactPage {
                 items,
                 next: next.map(str::to_owned),
             },
+            follow_ups: vec![
+                sample_follow_ups(1, "问她羊绒大衣要不要留 M 码", -3),
+                sample_follow_ups(2, "生日送小样", 4),
+            ],
             is_older: false,
             tag_groups: tag_groups(),
             fields: fields(),
