@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Caller;
@@ -13,7 +14,7 @@ use super::idempotency::Posted;
 use super::input::{At, Body, NoFields, Query, whole};
 use super::problem::Result;
 use crate::app::App;
-use crate::auth::Permission::{ContactsRead, ContactsWrite};
+use crate::auth::Permission::{ContactsPhone, ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
 use crate::care::{self, FollowUp, FollowUpFilter, NewFollowUp, State as Stands};
 use crate::contacts;
@@ -25,6 +26,7 @@ use crate::timeline;
 
 pub(super) fn routes() -> Routes<App> {
     super::routes()
+        .post("/contacts/{id}/phone", Can(ContactsPhone), show_phone)
         .post("/contacts/{id}/notes", Can(ContactsWrite), add_note)
         .delete("/notes/{id}", Can(ContactsWrite), remove)
         .post("/contacts/{id}/follow-ups", Can(ContactsWrite), add_follow_up)
@@ -34,6 +36,29 @@ pub(super) fn routes() -> Routes<App> {
         .delete("/follow-ups/{id}", Can(ContactsWrite), drop)
         .post("/follow-ups/{id}/completion", Can(ContactsWrite), complete)
         .delete("/follow-ups/{id}/completion", Can(ContactsWrite), reopen)
+}
+
+/// A phone number, whole.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PhoneAnswer {
+    /// Digits alone.
+    phone: String,
+}
+
+/// Shows a contact's phone number, and notes in the audit chain that this key saw it: at most 30 an hour. The answer
+/// is not kept for a repeat.
+#[utoipa::path(post, path = "/contacts/{id}/phone", params(("id" = ContactId, Path)), request_body = NoFields,
+    responses((status = 200, body = PhoneAnswer)))]
+pub(super) async fn show_phone(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+    Body(NoFields {}): Body<NoFields>,
+) -> Result<Json<PhoneAnswer>> {
+    let number = contacts::show_phone(&app, &me.act(&app), &me.scope, id).await?;
+    Ok(Json(PhoneAnswer {
+        phone: number.expose_secret().to_owned(),
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -19,13 +19,16 @@ use super::problem::{Kind, Result};
 use crate::app::App;
 use crate::auth::Permission::{ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
+use crate::campaigns::{self, QuotaLeft};
 use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, OwnValue, TagName};
+use crate::directory;
 use crate::error::Error;
 use crate::groups::{self, GroupsOfContact};
 use crate::ids::{AssociateId, ContactId, ExternalUserId, FieldId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::page::PageOf;
 use crate::routes::Routes;
+use crate::segments::{self, Scored, Scores, Stage};
 use crate::tags::{self, Marked};
 use crate::time::{Day, Timestamp};
 use crate::timeline::{self, Recorded};
@@ -36,6 +39,7 @@ pub(super) fn routes() -> Routes<App> {
         .post("/contacts/tags", Can(ContactsWrite), mark_many)
         .get("/contacts/{id}", Can(ContactsRead), show)
         .patch("/contacts/{id}", Can(ContactsWrite), change)
+        .get("/contacts/{id}/standing", Can(ContactsRead), stands)
         .get("/contacts/{id}/timeline", Can(ContactsRead), timeline)
         .get("/contacts/{id}/groups", Can(ContactsRead), groups_of)
         .get("/contacts/{id}/tags", Can(ContactsRead), tags_of)
@@ -182,6 +186,42 @@ impl From<FollowRow> for Follow {
 pub(super) async fn show(State(app): State<App>, me: Caller, At(id): At<ContactId>) -> Result<Json<Contact>> {
     let card = contacts::find(&app.db, &me.scope, id).await?;
     Ok(Json(card.into()))
+}
+
+/// How a contact stands today.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ContactStanding {
+    /// `new`, `active`, `cooling`, `dormant` or `lost`, as segments find them.
+    stage: Option<Stage>,
+    /// `scored`, `no_orders` (none within a year) or `counting`: ask again in a moment.
+    rfm_state: &'static str,
+    rfm: Option<Scores>,
+    /// Broadcasts that the platform still lets the contact get.
+    quota: QuotaLeft,
+}
+
+/// Stage, RFM scores and quota of a contact, as of now.
+#[utoipa::path(get, path = "/contacts/{id}/standing", params(("id" = ContactId, Path)),
+    responses((status = 200, body = ContactStanding)))]
+pub(super) async fn stands(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+) -> Result<Json<ContactStanding>> {
+    let now = app.now();
+    let corp = directory::find_corp(&app.db, me.corp).await?;
+    let standing = segments::standing(&app, &me.scope, id, corp.zone, now).await?;
+    let (rfm_state, rfm) = match standing.rfm {
+        Scored::Scores(scores) => ("scored", Some(scores)),
+        Scored::NoOrders => ("no_orders", None),
+        Scored::Counting => ("counting", None),
+    };
+    Ok(Json(ContactStanding {
+        stage: standing.stage,
+        rfm_state,
+        rfm,
+        quota: campaigns::quota_left(&app.db, &me.scope, &corp, id, now).await?,
+    }))
 }
 
 /// What is to be changed of a contact.

@@ -39,10 +39,12 @@ use crate::error::Error;
         contacts::mark_many,
         contacts::show,
         contacts::change,
+        contacts::stands,
         contacts::timeline,
         contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
+        care::show_phone,
         care::add_note,
         care::remove,
         care::add_follow_up,
@@ -178,7 +180,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// POSTs that only ask: a repeat does no harm.
-const ASKING: [&str; 2] = ["segments.preview", "campaigns.quota"];
+const ASKING: [&str; 3] = ["segments.preview", "campaigns.quota", "contacts.show_phone"];
 
 fn complete_post(operation: &mut Map<String, Value>) {
     if !ASKING.iter().any(|name| operation["operationId"] == *name)

@@ -345,6 +345,21 @@ pub(super) async fn insert_audit(tx: &Tx, corp: CorpId, row: AuditRow) -> Result
 }
 
 /// Entries after `seq`, in order, at most `limit`.
+pub(super) async fn audit_times(
+    conn: &impl Conn,
+    corp: CorpId,
+    actor: &str,
+    action: &str,
+    since: Timestamp,
+) -> Result<Vec<Timestamp>> {
+    // The action as a text of its own: an index of one action serves only who names it.
+    let sql = format!(
+        "select at from audit_entry where corp_id = $1 and actor = $2 and at > $3 and action = '{}' order by at, seq",
+        action.replace('\'', "''")
+    );
+    db::scalars(conn, &sql, args![corp, actor, since]).await
+}
+
 pub(super) async fn audit_after(
     conn: &impl Conn,
     corp: CorpId,

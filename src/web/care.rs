@@ -23,7 +23,8 @@ use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Query, Result, Shell, Show};
 
 const HERE: &str = "/follow-ups";
-const ROWS: i64 = 30;
+/// A page stays small on a phone's connection.
+const ROWS: i64 = 12;
 
 pub fn routes() -> Routes<App> {
     let read = Policy::Can(Permission::ContactsRead);

@@ -3,3 +3,6 @@
 mod follow_ups;
 mod notes;
 mod own_fields;
+mod phone;
+mod standing;
+mod views;

@@ -72,6 +72,7 @@ pub struct Known {
     pub birthday: Option<String>,
     pub phone_blind: Option<String>,
     pub phone_last4: Option<String>,
+    pub phone_sealed: Option<String>,
     pub opted_out_at: Option<Timestamp>,
 }
 
@@ -81,12 +82,25 @@ pub async fn of_contacts(
     contacts: &[ContactId],
 ) -> Result<HashMap<ContactId, Known>> {
     let sql = format!(
-        "select id, birthday, phone_blind, phone_last4, opted_out_at from contact where corp_id = $1 and {}",
+        "select id, birthday, phone_blind, phone_last4, phone_sealed, opted_out_at from contact
+         where corp_id = $1 and {}",
         conn.backend().in_ids("id", "$2")
     );
     let ids = id_list(contacts.iter().map(|contact| contact.0));
     let rows: Vec<Known> = db::all(conn, &sql, args![corp, ids]).await?;
     Ok(rows.into_iter().map(|known| (known.id, known)).collect())
+}
+
+/// The last four digits of a contact's number, and the number sealed.
+pub async fn phone_of(
+    conn: &impl Conn,
+    corp: CorpId,
+    contact: ContactId,
+) -> Result<(Option<String>, Option<String>)> {
+    let sql = "select phone_last4, phone_sealed from contact where corp_id = $1 and id = $2";
+    let row = db::rows(conn, sql, args![corp, contact]).await?;
+    let row = row.first().ok_or(Error::NotFound)?;
+    Ok((db::column(row, 0)?, db::column(row, 1)?))
 }
 
 /// Values by contact and field, of fields there still are.
@@ -144,14 +158,16 @@ pub async fn change(tx: &Tx, corp: CorpId, now: Timestamp, people: &[Known]) -> 
                 &one.phone_blind,
                 &one.phone_last4,
                 opted_out_at,
+                &one.phone_sealed,
             )
         })
         .collect();
     let sql = format!(
         "update contact set birthday = n.birthday, phone_blind = n.phone_blind, phone_last4 = n.phone_last4,
-           opted_out_at = n.opted_out_at, updated_at = $2
+           opted_out_at = n.opted_out_at, phone_sealed = n.phone_sealed, updated_at = $2
          from (select cast(value ->> 0 as bigint) as id, value ->> 1 as birthday, value ->> 2 as phone_blind,
-             value ->> 3 as phone_last4, cast(value ->> 4 as bigint) as opted_out_at from {}) n
+             value ->> 3 as phone_last4, cast(value ->> 4 as bigint) as opted_out_at,
+             value ->> 5 as phone_sealed from {}) n
          where contact.corp_id = $1 and contact.id = n.id",
         tx.backend().each("$3")
     );

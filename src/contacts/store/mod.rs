@@ -6,6 +6,7 @@
 pub(super) mod callbacks;
 pub(super) mod known;
 pub(super) mod ledger;
+pub(super) mod views;
 
 use std::collections::HashMap;
 

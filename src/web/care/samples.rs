@@ -52,7 +52,12 @@ impl FollowUpsPage {
             ("done", page(State::Done, 0, vec![done()], None)),
             (
                 "crowded",
-                page(State::Open, 30, vec![sample(1, &long, -400); 30], Some("WzFd")),
+                page(
+                    State::Open,
+                    30,
+                    (1..=ROWS).map(|number| sample(number, &long, -400)).collect(),
+                    Some("WzFd"),
+                ),
             ),
             ("refused", wrong),
         ]

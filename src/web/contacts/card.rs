@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::care::TypedFollowUp;
+use super::care::{Nothing, TypedFollowUp};
 use super::channel;
-use super::story;
+use super::{standing, story};
 use crate::app::App;
 use crate::auth::{Operator, Permission};
 use crate::care::{self, FollowUp, FollowUpFilter};
@@ -25,6 +25,8 @@ use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Query, Result, Shell, Show, figures, format};
 
 const ENTRIES: i64 = 20;
+/// Those due first; the rest are on a page of their own.
+const FOLLOW_UPS: i64 = 5;
 
 #[derive(Template)]
 #[template(path = "contacts/show.html")]
@@ -36,6 +38,9 @@ pub struct ContactPage {
     pub timeline: Page<Recorded>,
     /// Open ones.
     pub follow_ups: Vec<FollowUp>,
+    pub shown: standing::Shown,
+    /// The number, for this once.
+    pub phone: Option<String>,
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
@@ -89,7 +94,7 @@ async fn page(
         contact: Some(id),
         ..FollowUpFilter::default()
     };
-    let follow_ups = care::list(&app.db, &me.scope, &open, &PageOf::first(ENTRIES))
+    let follow_ups = care::list(&app.db, &me.scope, &open, &PageOf::first(FOLLOW_UPS))
         .await?
         .items;
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
@@ -97,17 +102,19 @@ async fn page(
     let fields = contacts::fields(&app.db, me.corp).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
-        shell,
         card,
         groups,
         timeline,
         follow_ups,
+        shown: standing::shown(app, &shell, me, id).await?,
+        phone: None,
         is_older,
         tag_groups,
         fields,
         stores,
         problems: Vec::new(),
         typed: Typed::default(),
+        shell,
     })
 }
 
@@ -168,6 +175,15 @@ impl ContactPage {
         tags
     }
 
+    /// The number as a phone takes it.
+    fn dialled(&self) -> String {
+        self.phone.as_deref().unwrap_or_default().replace(' ', "")
+    }
+
+    fn may_show_phone(&self) -> bool {
+        self.shell.may(Permission::ContactsPhone) && self.card.phone_last4.is_some()
+    }
+
     fn may_write(&self) -> bool {
         self.shell.may(Permission::ContactsWrite) && !self.live().is_empty()
     }
@@ -199,6 +215,28 @@ impl ContactPage {
             self.card.id,
             self.shell.encode(next)
         ))
+    }
+}
+
+/// Shows the phone number, on this answer and no other.
+pub async fn phone(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Response> {
+    match contacts::show_phone(&app, &app.act(me.actor()), &me.scope, id).await {
+        Ok(number) => {
+            let shell = Shell {
+                address: format!("/contacts/{id}"),
+                ..shell
+            };
+            let mut page = page(&app, shell, &me, id, None).await?;
+            page.phone = Some(contacts::spaced(&number));
+            Ok(Show(page).into_response())
+        }
+        Err(error) => refused(&app, shell, &me, id, error, Typed::default()).await,
     }
 }
 

@@ -1,7 +1,10 @@
 //! Invented customers for the tests of these pages.
 
 use super::card::{ContactPage, Remark, Typed};
+use super::standing::Shown;
+use crate::campaigns::QuotaLeft;
 use crate::contacts::{ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName};
+use crate::directory::QuotaMode;
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
     AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, OrderId,
@@ -9,6 +12,7 @@ use crate::ids::{
 };
 use crate::money::Fen;
 use crate::page::Page;
+use crate::segments::{Scored, Scores, Stage, Standing};
 use crate::tags::{Tag, TagGroup};
 use crate::time::{DAY_MS, HOUR_MS};
 use crate::timeline::{Entry, Recorded};
@@ -121,6 +125,22 @@ pub fn card() -> ContactCard {
         orders_365: 14,
         spent_365_fen: Fen::yuan(12_860),
         last_order_at: Some(NOW.plus_ms(-4 * DAY_MS)),
+    }
+}
+
+fn shown(rfm: Scored) -> Shown {
+    Shown {
+        standing: Standing {
+            stage: Some(Stage::Active),
+            rfm,
+        },
+        quota: QuotaLeft {
+            left: 27,
+            limit: 30,
+            renews_at: NOW.plus_ms(8 * DAY_MS),
+            last_sent_at: Some(NOW.plus_ms(-3 * DAY_MS)),
+        },
+        mode: QuotaMode::MonthDays,
     }
 }
 
@@ -249,6 +269,13 @@ impl ContactPage {
                 sample_follow_ups(1, "问她羊绒大衣要不要留 M 码", -3),
                 sample_follow_ups(2, "生日送小样", 4),
             ],
+            shown: shown(Scored::Scores(Scores {
+                r: 5,
+                f: 4,
+                m: 3,
+                as_of: NOW,
+            })),
+            phone: None,
             is_older: false,
             tag_groups: tag_groups(),
             fields: fields(),
@@ -289,9 +316,22 @@ impl ContactPage {
             message: "鞋码：不是数字".into(),
         }];
         mistyped.typed.fields = vec![("fields-1".into(), "三十八".into())];
+        let mut shown = page(card(), timeline(), None);
+        shown.phone = Some("138 1234 6027".into());
+        let mut quiet = page(nobody.clone(), vec![], None);
+        quiet.shown = self::shown(Scored::NoOrders);
+        quiet.shown.standing.stage = Some(Stage::Lost);
+        quiet.shown.quota.left = 0;
+        quiet.shown.quota.last_sent_at = None;
+        quiet.card.opted_out = false;
+        let mut counting = page(card(), timeline(), None);
+        counting.shown = self::shown(Scored::Counting);
         vec![
             ("typical", page(card(), timeline(), None)),
             ("mistyped", mistyped),
+            ("shown", shown),
+            ("quiet", quiet),
+            ("counting", counting),
             ("empty", page(nobody, vec![], None)),
             ("crowded", page(card(), long, Some("WzFd"))),
             ("refused", wrong),

@@ -78,7 +78,10 @@ async fn what_is_due_stands_on_the_workbench_until_it_is_done_or_put_off() {
         .await;
     assert_eq!(off.location, "/", "{}", off.text);
     assert!(!li.get("/").await.text.contains("问尺码"));
-    shop.app.clock.advance(3 * DAY_MS);
+    shop.run("update follow_up set due_day = '2026-11-21' where what = '问尺码'")
+        .await;
+    shop.run("update follow_up set due_day = '2026-11-23' where what = '叫她来试'")
+        .await;
     let today = li.get("/").await.text;
     let (late, on_time) = (today.find("问尺码").unwrap(), today.find("叫她来试").unwrap());
     assert!(late < on_time && today.contains("逾期 2 天"), "{today}");
