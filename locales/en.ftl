@@ -1460,7 +1460,7 @@ toast-stores-imported = { $count } rows are imported; members are being placed a
 
 ## Files
 
-refused-about = { $name }: { $why }
+problem-about = { $name }: { $why }
 refused-field-unknown = This field is not there any more. Reload and look
 refused-field-number = it is not a number. Write it like 1234.5
 refused-field-date = it is not a day. Write it like 2026-11-23

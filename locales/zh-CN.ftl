@@ -1418,7 +1418,7 @@ toast-stores-imported = 导入了 { $count } 行，正在重新安排成员
 
 ## 文件
 
-refused-about = { $name }：{ $why }
+problem-about = { $name }：{ $why }
 refused-field-unknown = 这个字段不在了，可能已经删掉，刷新再看
 refused-field-number = 不是数字，写成 1234.5 这样
 refused-field-date = 不是日期，写成 2026-11-23 这样

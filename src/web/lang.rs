@@ -63,7 +63,7 @@ pub fn said(lang: Lang, said: &Said) -> String {
     match said.subject() {
         Some(name) => text(
             lang,
-            "refused-about",
+            "problem-about",
             &[("name", name.into()), ("why", why.into())],
         ),
         None => why,

@@ -613,7 +613,7 @@ async fn furnish(shop: &World) {
             format!("insert into contact_view (corp_id, id, operator_id, name, query, shared, place_id, created_at) values ({corp}, 102, 0, '{word}', 'quiet=60', 'own', 0, 0)"),
             format!(
                 "update contact set phone_last4 = '6027', phone_blind = 'x', phone_sealed = '{}' where corp_id = {corp} and id = 102",
-                Phone::of(&shop.app.sealer, CorpId(corp), "13800006027")
+                Phone::of(&shop.app.sealer, CorpId(corp), if corp == 1 { "13800006027" } else { "13911112222" })
                     .unwrap()
                     .sealed(&shop.app.sealer, CorpId(corp), ContactId(102))
             ),

@@ -157,7 +157,7 @@ async fn the_page_and_the_api_tell_figures_stage_scores_and_quota() {
         (&json!("scored"), &json!(1))
     );
     assert_eq!(told["quota"]["left"], 27);
-    assert_eq!(told["quota"]["renews_at"], "2026-12-01T00:00:00+08:00");
+    assert_eq!(told["quota"]["renews_at"], "2026-11-30T16:00:00Z");
     let nothing = program.get("/contacts/103/standing").await.json();
     assert_eq!(
         (&nothing["rfm_state"], &nothing["rfm"]),
