@@ -96,7 +96,7 @@ async fn run(callbacks: usize) -> anyhow::Result<()> {
     );
     println!(
         "memory of the process with client, product and limit: {}",
-        parts::memory()
+        parts::memory_of("self")
     );
     Ok(())
 }

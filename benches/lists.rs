@@ -25,7 +25,6 @@ use dianyu::segments::index;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use chain::{Chain, Served, ZONE};
-use line::Line;
 
 const ASKS: usize = 100;
 /// Pages gone down before a deep one is measured.

@@ -16,6 +16,7 @@ nav-today = Today
 nav-report = Store report
 nav-overview = Overview
 nav-contacts = Contacts
+nav-follow-ups = Follow-ups
 nav-segments = Segments
 nav-campaigns = Broadcasts
 nav-moments = Moments
@@ -25,6 +26,7 @@ tab-today = Today
 tab-report = Store
 tab-overview = Overview
 tab-contacts = Contacts
+tab-follow-ups = To do
 tab-segments = Segments
 tab-campaigns = Broadcasts
 tab-moments = Moments
@@ -97,6 +99,12 @@ desk-send-first = { $name }, start with <b class="long">{ $task }</b>: { $count 
 desk-post-first = { $name }, start with <b>a moment</b>: it is ready to post.
 desk-all-done = { $name }, everything for today is <b>done</b>.
 desk-nothing = { $name }, there is no task yet today.
+desk-care-first = { $name }, follow up with <b class="long">{ $contact }</b> first: { $count ->
+    [one] 1 follow-up is
+   *[other] { $count } follow-ups are
+} due today.
+desk-care = Due today
+desk-care-more = { $count } more under All follow-ups
 desk-progress = { $done } of { $total } tasks done today.
 desk-from-hq = From HQ
 desk-due = Due: { $when }
@@ -170,6 +178,23 @@ view-all = All
 view-clicked = Opened today
 view-quiet = 60 days quiet
 view-new = New in 7 days
+views-saved = Views kept
+view-is-shared = (shared)
+view-save-title = Keep this filter
+view-name = Name of the view
+view-name-hint = A name, for example: gold, quiet
+view-save = Keep
+view-share-store = Everybody in the store sees it
+view-share-region = Everybody in the region sees it
+view-share-corp = Everybody sees it
+view-delete = Delete the view "{ $name }"
+toast-view-saved = Kept: { $name }
+toast-view-deleted = View deleted
+refused-view-name = A view's name has 1 to { $most } characters
+refused-view-filter = Choose a filter or two first
+refused-view-shared = Views are shared by managers and headquarters
+refused-view-many = There are { $most } views of yours. Delete one first
+refused-view-taken = There is a view of yours with this name already
 contacts-search = Search contacts
 contacts-search-hint = Name or remark
 contacts-search-go = Search
@@ -218,6 +243,10 @@ toast-none-chosen = Nobody chosen yet. Tick some customers first
 contact-title = Contact
 contact-wechat = WeChat name { $name }
 contact-phone = phone ending { $last4 }
+contact-phone-show = Show number
+contact-phone-noted = Shown this once. Who saw it and when is noted.
+conflict-phone-none = There is no phone number of this customer
+conflict-phone-last4 = Only the last four digits of this number are kept. It is whole again once it is synced or imported anew
 contact-opted-out = No broadcasts
 contact-clicked = Opened <b class="long">{ $title }</b> ({ $when }), has not bought yet.
 contact-ordered = Bought <b class="long">{ $item }</b> ({ $when }) for { $amount }.
@@ -233,6 +262,18 @@ contact-send-link = Send a link
 contact-spent = 12 months
 contact-orders = Orders
 contact-average = Avg order
+contact-last-sent = Last reached
+contact-standing = As of now
+contact-scores = RFM scores
+contact-rfm = R { $r } · F { $f } · M { $m }
+contact-rfm-none = No order in 12 months
+contact-rfm-counting = Being worked out. Reload in a moment
+contact-rfm-as-of = Worked out { $when }, 5 is the most
+contact-quota = Broadcasts left
+contact-quota-month = <b>{ $left }</b> of { $limit } left this month
+contact-quota-week = <b>{ $left }</b> of { $limit } left this week
+contact-quota-day = <b>{ $left }</b> of { $limit } left today
+contact-quota-renews = counted anew from { $when }
 contact-tags = Tags
 contact-no-tags = No tags yet. Add some to find them again.
 contact-untag = Remove tag: { $name }
@@ -254,13 +295,68 @@ contact-edit = Edit remark
 contact-remark = Remark
 contact-edit-hint = Goes to WeCom, too.
 contact-save = Save remark
+contact-own-edit = Edit facts
+contact-own-none = Not filled in
+contact-own-save = Save facts
+toast-fields-changed = Facts saved
 contact-timeline = Timeline
 contact-newest = Back to newest
 contact-note = Add a note
 contact-note-hint = A line you can use next time
 contact-note-save = Note
+contact-note-remove = Remove
 contact-no-story = Nothing has happened yet.
 contact-older = Show earlier
+contact-care = To follow up
+contact-care-all = All follow-ups
+contact-care-what = What to do
+contact-care-hint = For example: ask her in when it arrives
+contact-care-whose = Whose it is
+contact-care-save = Set
+follow-ups-title = Follow-ups
+follow-ups-which = Which ones
+follow-ups-open = Open
+follow-ups-ended = Done
+follow-ups-due = <b>{ $count ->
+    [one] 1 follow-up
+   *[other] { $count } follow-ups
+}</b> due today. The late ones come first.
+follow-ups-later = Nothing is due today. Below is <b>what comes later</b>.
+follow-ups-none = <b>Nothing</b> to follow up.
+follow-ups-done = Below is <b>what was done</b>. Open one again if it was a slip.
+follow-ups-none-done = Nothing was done yet.
+follow-ups-empty = Nothing here
+follow-ups-hint = Set what to do and a day on a customer's page. On that day it is on your Today page.
+follow-up-today = Today
+follow-up-tomorrow = Tomorrow
+follow-up-late = { $days ->
+    [one] 1 day late
+   *[other] { $days } days late
+}
+follow-up-done-at = Done, { $when }
+follow-up-day = Due day
+follow-up-change = Put off or drop
+follow-up-later = Put off
+follow-up-drop = Drop it
+follow-up-done = Done
+follow-up-reopen = Open again
+toast-follow-up-set = Set. You will see it on that day
+toast-follow-up-done = Done
+toast-follow-up-open = Open again
+toast-follow-up-dropped = Dropped
+toast-follow-up-later = Put off to { $day }
+toast-note-removed = Note removed. The timeline keeps that there was one
+story-unnoted = A note was removed
+story-unnoted-at = removed { $when }
+story-followed-up = Followed up
+story-reopened = Follow-up opened again
+refused-follow-up-what = Say in 1 to { $most } characters what to do
+refused-follow-up-day = Choose today or one of the { $most } days after it
+refused-follow-up-no-day = Choose a day
+refused-follow-up-many = { $most } follow-ups are open for this customer. Finish or drop one first
+refused-follow-up-whose = This associate does not follow the customer. Choose another
+conflict-follow-up = This follow-up was changed meanwhile. Reload and look
+conflict-note-not-yours = A note is removed by whoever wrote it, or by an administrator
 toast-noted = Noted
 toast-remarked = Remark saved
 toast-tags-changed = Tags saved
@@ -1364,6 +1460,8 @@ toast-stores-imported = { $count } rows are imported; members are being placed a
 
 ## Files
 
+problem-about = { $name }: { $why }
+refused-field-unknown = This field is not there any more. Reload and look
 refused-field-number = it is not a number. Write it like 1234.5
 refused-field-date = it is not a day. Write it like 2026-11-23
 refused-field-choice = it is none of the choices: { $choices }

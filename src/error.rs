@@ -11,6 +11,7 @@ pub struct Said {
     english: String,
     key: Option<&'static str>,
     args: Vec<(&'static str, Arg)>,
+    about: Option<String>,
 }
 
 impl Said {
@@ -19,6 +20,7 @@ impl Said {
             english: english.to_string(),
             key: Some(key),
             args: Vec::new(),
+            about: None,
         }
     }
 
@@ -36,10 +38,23 @@ impl Said {
     pub fn args(&self) -> &[(&'static str, Arg)] {
         &self.args
     }
+
+    /// Names what the sentence is about, where one of several things with names of people's own is meant.
+    pub fn about(mut self, name: impl Into<String>) -> Self {
+        self.about = Some(name.into());
+        self
+    }
+
+    pub fn subject(&self) -> Option<&str> {
+        self.about.as_deref()
+    }
 }
 
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.about {
+            write!(f, "`{name}`: ")?;
+        }
         f.write_str(&self.english)
     }
 }
@@ -57,6 +72,7 @@ impl From<String> for Said {
             english,
             key: None,
             args: Vec::new(),
+            about: None,
         }
     }
 }

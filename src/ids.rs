@@ -70,7 +70,7 @@ macro_rules! id {
 id! {
     CorpId, RegionId, StoreId, AssociateId, OperatorId, ApiKeyId, ContactId, FollowId, TagGroupId, TagId,
     SegmentId, CampaignId, BatchId, MomentId, LinkId, ClickId, ProductId, OrderId, RefundId, WelcomeId, JobId,
-    TimelineId, ChannelId, SyncRunId, GroupId, FieldId, ImportId, ExportId,
+    TimelineId, ChannelId, SyncRunId, GroupId, FieldId, ImportId, ExportId, FollowUpId, ViewId,
 }
 
 macro_rules! text_id {

@@ -36,6 +36,7 @@ pub mod orders;
 pub mod metrics;
 pub mod doctor;
 pub mod files;
+pub mod care;
 
 pub mod routes;
 pub mod jobs;

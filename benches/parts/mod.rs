@@ -18,12 +18,7 @@ pub fn two_cores() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(runtime.worker_threads(2).enable_all().build()?)
 }
 
-/// What the process holds now and held at most.
-pub fn memory() -> String {
-    memory_of("self")
-}
-
-/// The same of the process with this number.
+/// What the process with this number, or `self`, holds now and held at most.
 pub fn memory_of(process: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();

@@ -1,5 +1,7 @@
 //! Contacts, their timeline, and the tags on them.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -12,19 +14,21 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::Caller;
 use super::answer::{Answer, List};
 use super::idempotency::Posted;
-use super::input::{At, PageQuery, Query, whole};
+use super::input::{At, Body, PageQuery, Query, whole};
 use super::problem::{Kind, Result};
 use crate::app::App;
 use crate::auth::Permission::{ContactsRead, ContactsWrite};
 use crate::auth::Policy::Can;
-use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, TagName};
+use crate::campaigns::{self, QuotaLeft};
+use crate::contacts::{self, ContactCard, ContactFilter, ContactRow, FollowRow, OwnValue, TagName};
+use crate::directory;
 use crate::error::Error;
 use crate::groups::{self, GroupsOfContact};
-use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, ExternalUserId, FieldId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::page::PageOf;
 use crate::routes::Routes;
-use crate::segments::browse;
+use crate::segments::{self, Scored, Scores, Stage, browse};
 use crate::tags::{self, Marked};
 use crate::time::{Day, Timestamp};
 use crate::timeline::{self, Recorded};
@@ -34,6 +38,8 @@ pub(super) fn routes() -> Routes<App> {
         .get("/contacts", Can(ContactsRead), list)
         .post("/contacts/tags", Can(ContactsWrite), mark_many)
         .get("/contacts/{id}", Can(ContactsRead), show)
+        .patch("/contacts/{id}", Can(ContactsWrite), change)
+        .get("/contacts/{id}/standing", Can(ContactsRead), stands)
         .get("/contacts/{id}/timeline", Can(ContactsRead), timeline)
         .get("/contacts/{id}/groups", Can(ContactsRead), groups_of)
         .get("/contacts/{id}/tags", Can(ContactsRead), tags_of)
@@ -104,6 +110,8 @@ pub(super) struct Contact {
     birthday: Option<String>,
     phone_last4: Option<String>,
     opted_out: bool,
+    /// What is known in the chain's own fields.
+    own_fields: Vec<OwnValue>,
     follows: Vec<Follow>,
     /// Orders of the last 365 days, and their net amount.
     orders_365: i64,
@@ -145,6 +153,7 @@ impl From<ContactCard> for Contact {
             birthday: card.birthday,
             phone_last4: card.phone_last4,
             opted_out: card.opted_out,
+            own_fields: card.own_fields,
             follows: card.follows.into_iter().map(Follow::from).collect(),
             orders_365: card.orders_365,
             spent_365_fen: card.spent_365_fen,
@@ -180,10 +189,71 @@ pub(super) async fn show(State(app): State<App>, me: Caller, At(id): At<ContactI
     Ok(Json(card.into()))
 }
 
+/// How a contact stands today.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ContactStanding {
+    /// `new`, `active`, `cooling`, `dormant` or `lost`, as segments find them.
+    stage: Option<Stage>,
+    /// `scored`, `no_orders` (none within a year) or `counting`: ask again in a moment.
+    rfm_state: &'static str,
+    rfm: Option<Scores>,
+    /// Broadcasts that the platform still lets the contact get.
+    quota: QuotaLeft,
+}
+
+/// Stage, RFM scores and quota of a contact, as of now.
+#[utoipa::path(get, path = "/contacts/{id}/standing", params(("id" = ContactId, Path)),
+    responses((status = 200, body = ContactStanding)))]
+pub(super) async fn stands(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+) -> Result<Json<ContactStanding>> {
+    let now = app.now();
+    let corp = directory::find_corp(&app.db, me.corp).await?;
+    let standing = segments::standing(&app, &me.scope, id, corp.zone, now).await?;
+    let (rfm_state, rfm) = match standing.rfm {
+        Scored::Scores(scores) => ("scored", Some(scores)),
+        Scored::NoOrders => ("no_orders", None),
+        Scored::Counting => ("counting", None),
+    };
+    Ok(Json(ContactStanding {
+        stage: standing.stage,
+        rfm_state,
+        rfm,
+        quota: campaigns::quota_left(&app.db, &me.scope, &corp, id, now).await?,
+    }))
+}
+
+/// What is to be changed of a contact.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContactPatch {
+    /// Values by the id of the chain's own field; `null` takes one away. Fields that are not named stay as they are.
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
+    fields: BTreeMap<FieldId, Option<String>>,
+}
+
+/// Writes values in the chain's own fields: all of them, or none when one is refused.
+#[utoipa::path(patch, path = "/contacts/{id}", params(("id" = ContactId, Path)), request_body = ContactPatch,
+    responses((status = 200, body = Contact)))]
+pub(super) async fn change(
+    State(app): State<App>,
+    me: Caller,
+    At(id): At<ContactId>,
+    Body(body): Body<ContactPatch>,
+) -> Result<Json<Contact>> {
+    let tx = app.db.begin().await?;
+    contacts::set_values(&tx, &me.act(&app), &me.scope, id, &body.fields).await?;
+    let card = contacts::find(&tx, &me.scope, id).await?;
+    tx.commit().await?;
+    Ok(Json(card.into()))
+}
+
 /// An entry of a timeline: `kind` decides which further fields there are.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct TimelineEntry(Recorded);
+pub(super) struct TimelineEntry(pub(super) Recorded);
 
 impl PartialSchema for TimelineEntry {
     fn schema() -> RefOr<Schema> {
@@ -200,11 +270,13 @@ impl PartialSchema for TimelineEntry {
             .required("at")
             .property("associate_id", maybe())
             .property("associate_name", maybe())
+            .property("author_name", maybe())
             .property(
                 "kind",
                 text().description(Some(
                     "`added`, `lost`, `removed`, `transferred`, `welcomed`, `tagged`, `untagged`, `sent`, \
-                     `not_sent`, `liked`, `commented`, `clicked`, `ordered`, `refunded` or `noted`",
+                     `not_sent`, `liked`, `commented`, `clicked`, `ordered`, `refunded`, `noted`, \
+                     `unnoted` or `followed_up`",
                 )),
             )
             .required("kind")

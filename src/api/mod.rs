@@ -15,6 +15,7 @@ mod store;
 mod campaign_actions;
 mod campaign_events;
 mod campaigns;
+mod care;
 mod contacts;
 mod directory;
 mod exports;
@@ -78,6 +79,7 @@ fn v1() -> Routes<App> {
     [
         directory::routes(),
         contacts::routes(),
+        care::routes(),
         fields::routes(),
         imports::routes(),
         exports::routes(),

@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::problem::{Kind, ProblemDocument, Result};
 use super::{
-    BASE, campaign_actions, campaign_events, campaigns, contacts, directory, exports, fields, imports, links,
-    metrics, moments, orders, segments, tags, welcomes,
+    BASE, campaign_actions, campaign_events, campaigns, care, contacts, directory, exports, fields, imports,
+    links, metrics, moments, orders, segments, tags, welcomes,
 };
 use crate::auth::Policy;
 use crate::error::Error;
@@ -38,10 +38,22 @@ use crate::error::Error;
         contacts::list,
         contacts::mark_many,
         contacts::show,
+        contacts::change,
+        contacts::stands,
         contacts::timeline,
         contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
+        care::show_phone,
+        care::add_note,
+        care::remove,
+        care::add_follow_up,
+        care::list,
+        care::show,
+        care::put_off,
+        care::drop,
+        care::complete,
+        care::reopen,
         fields::list,
         fields::create,
         fields::delete,
@@ -168,7 +180,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// POSTs that only ask: a repeat does no harm.
-const ASKING: [&str; 2] = ["segments.preview", "campaigns.quota"];
+const ASKING: [&str; 3] = ["segments.preview", "campaigns.quota", "contacts.show_phone"];
 
 fn complete_post(operation: &mut Map<String, Value>) {
     if !ASKING.iter().any(|name| operation["operationId"] == *name)

@@ -11,8 +11,9 @@ use super::store::{self, AuditHead, AuditRow};
 use crate::db::{Conn, Tx};
 use crate::error::{Error, Result};
 use crate::ids::CorpId;
-use crate::scope::Act;
+use crate::scope::{Act, Actor};
 use crate::seal::Sealer;
+use crate::time::Timestamp;
 
 /// Appends an entry: `action` such as `campaign.schedule`, `subject` such as `campaign:123`.
 ///
@@ -43,6 +44,17 @@ pub async fn append(
     head.mac = head_mac(act.sealer, corp, row.seq, &row.hash);
     store::insert_audit(tx, corp, row).await?;
     store::put_audit_head(tx, corp, &head).await
+}
+
+/// When somebody did something since then, the first time first.
+pub async fn since(
+    tx: &Tx,
+    corp: CorpId,
+    by: Actor,
+    action: &str,
+    since: Timestamp,
+) -> Result<Vec<Timestamp>> {
+    store::audit_times(tx, corp, &by.to_string(), action, since).await
 }
 
 /// The head of a chain that had no key so far.

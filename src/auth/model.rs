@@ -52,6 +52,8 @@ impl Role {
                 matches!(self, Role::Admin | Role::Marketer)
                     || (self == Role::Regional && permission == OverviewRead)
             }
+            // Who calls customers, and whoever answers for it; plans are made without numbers.
+            ContactsPhone => !matches!(self, Role::Regional | Role::Marketer),
             FieldsWrite | OrdersWrite | DirectoryWrite | WelcomesWrite | WelcomesRead | Administer => {
                 self == Role::Admin
             }
@@ -68,6 +70,8 @@ pub enum Permission {
     ContactsImport,
     /// Contacts in scope, into a file.
     ContactsExport,
+    /// A contact's phone number whole, one at a time, each time in the audit chain.
+    ContactsPhone,
     /// Which fields of its own a chain keeps of contacts.
     FieldsWrite,
     TagsRead,
@@ -96,11 +100,12 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 27] = [
+    pub const ALL: [Permission; 28] = [
         Permission::ContactsRead,
         Permission::ContactsWrite,
         Permission::ContactsImport,
         Permission::ContactsExport,
+        Permission::ContactsPhone,
         Permission::FieldsWrite,
         Permission::TagsRead,
         Permission::TagsWrite,
@@ -134,6 +139,7 @@ impl Permission {
             ContactsWrite | TagsWrite | SegmentsWrite => "contacts:write",
             ContactsImport => "contacts:import",
             ContactsExport => "contacts:export",
+            ContactsPhone => "contacts:phone",
             FieldsWrite => "fields:write",
             CampaignsRead => "campaigns:read",
             CampaignsWrite | CampaignsRemind => "campaigns:write",
@@ -255,6 +261,17 @@ mod tests {
             );
             assert_eq!(role.may(Permission::Administer), role == Role::Admin, "{role:?}");
         }
+    }
+
+    #[test]
+    fn whoever_calls_customers_sees_numbers_and_whoever_plans_does_not() {
+        let seeing = Role::ALL
+            .into_iter()
+            .filter(|role| role.may(Permission::ContactsPhone));
+        assert_eq!(
+            seeing.collect::<Vec<_>>(),
+            [Role::Admin, Role::Manager, Role::Associate]
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Statements on operators, sessions, sign-in attempts, keys and the audit chain.
 
+use std::collections::HashMap;
+
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::db::{self, Conn, Tx};
+use crate::db::{self, Conn, Tx, id_list};
 use crate::error::Result;
 use crate::ids::{ApiKeyId, AssociateId, CorpId, OperatorId, RegionId, StoreId};
 use crate::time::Timestamp;
@@ -343,6 +345,21 @@ pub(super) async fn insert_audit(tx: &Tx, corp: CorpId, row: AuditRow) -> Result
 }
 
 /// Entries after `seq`, in order, at most `limit`.
+pub(super) async fn audit_times(
+    conn: &impl Conn,
+    corp: CorpId,
+    actor: &str,
+    action: &str,
+    since: Timestamp,
+) -> Result<Vec<Timestamp>> {
+    // The action as a text of its own: an index of one action serves only who names it.
+    let sql = format!(
+        "select at from audit_entry where corp_id = $1 and actor = $2 and at > $3 and action = '{}' order by at, seq",
+        action.replace('\'', "''")
+    );
+    db::scalars(conn, &sql, args![corp, actor, since]).await
+}
+
 pub(super) async fn audit_after(
     conn: &impl Conn,
     corp: CorpId,
@@ -356,4 +373,21 @@ pub(super) async fn audit_after(
         args![corp, seq, limit],
     )
     .await
+}
+
+/// Names of operators, whoever is gone included.
+pub async fn names_of(
+    conn: &impl Conn,
+    corp: CorpId,
+    operators: &[OperatorId],
+) -> Result<HashMap<OperatorId, String>> {
+    let sql = format!(
+        "select id, name from operator where corp_id = $1 and {}",
+        conn.backend().in_ids("id", "$2")
+    );
+    let ids = id_list(operators.iter().map(|operator| operator.0));
+    let rows = db::rows(conn, &sql, args![corp, ids]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }

@@ -23,7 +23,7 @@ pub use draft::*;
 pub use model::*;
 pub use poll::*;
 pub use progress::*;
-pub use quota::quota_plan;
+pub use quota::{QuotaLeft, quota_left, quota_plan};
 pub use reconcile::*;
 pub use schedule::*;
 pub use store::{Batch, batches_of, deliveries, find, find_batch, list, of_segment};

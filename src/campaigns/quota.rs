@@ -6,15 +6,18 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::Datelike as _;
 use chrono_tz::Asia::Shanghai;
+use serde::Serialize;
 
 use super::plan::{self, Wish};
-use super::{Audience, Blocked, LeftAfter, QuotaPlan, draft};
+use super::{Audience, Blocked, LeftAfter, QuotaPlan, draft, store};
 use crate::app::App;
-use crate::db::Conn;
+use crate::db::{self, Conn};
 use crate::directory::{Corp, QuotaMode};
 use crate::error::Result;
+use crate::ids::ContactId;
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::timeline;
 
 /// A stretch of time in which a contact may get so many broadcasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +116,40 @@ pub async fn quota_plan(
             .into_iter()
             .map(|(left, contacts)| LeftAfter { left, contacts })
             .collect(),
+    })
+}
+
+/// What the platform still lets a contact get, and when they last got something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct QuotaLeft {
+    pub left: i64,
+    pub limit: i64,
+    /// When the count begins anew.
+    #[schema(value_type = String, format = DateTime)]
+    pub renews_at: Timestamp,
+    /// The last broadcast that reached them.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_sent_at: Option<Timestamp>,
+}
+
+/// The quota of one contact in scope; it is of the whole corp, whoever sends.
+pub async fn quota_left(
+    conn: &impl Conn,
+    scope: &Scope,
+    corp: &Corp,
+    contact: ContactId,
+    now: Timestamp,
+) -> Result<QuotaLeft> {
+    timeline::check(conn, scope, contact).await?;
+    let window = Window::at(corp.quota_mode, now);
+    let ids = db::id_list([contact.0]);
+    let standing = store::standing(conn, scope.corp, &ids, &window).await?;
+    let (_, used) = standing.get(&contact).copied().unwrap_or_default();
+    Ok(QuotaLeft {
+        left: (window.limit - used).max(0),
+        limit: window.limit,
+        renews_at: window.next,
+        last_sent_at: store::last_sent(conn, scope.corp, contact).await?,
     })
 }
 

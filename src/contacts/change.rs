@@ -8,13 +8,12 @@ use crate::db::Tx;
 use crate::directory;
 use crate::error::{Error, Result, said};
 use crate::ids::{AssociateId, ContactId, CorpId, TagId};
-use crate::scope::{Act, Reach, Scope};
-use crate::timeline::{self, Entry, News};
+use crate::scope::{Act, Scope};
+use crate::timeline::{self, News};
 
 /// Longest texts, in characters, as the platform counts.
 const MAX_REMARK: usize = 20;
 const MAX_DESCRIPTION: usize = 150;
-const MAX_NOTE: usize = 500;
 
 /// Sets the remark or the description on the caller's own pair, on the platform first.
 pub async fn remark(
@@ -40,7 +39,7 @@ pub async fn remark(
     tx.commit().await
 }
 
-fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<()> {
+pub(super) fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<()> {
     match text.map(|text| text.chars().count()) {
         Some(length) if length > limit => Err(Error::invalid(
             pointer,
@@ -53,43 +52,6 @@ fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Adds a note of ours to the timeline (at most 500 characters).
-pub async fn note(app: &App, act: &Act<'_>, scope: &Scope, contact: ContactId, text: &str) -> Result<()> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Error::invalid(
-            "/text",
-            said!("refused-note-empty", "a note has at least one character"),
-        ));
-    }
-    at_most("/text", Some(text), MAX_NOTE)?;
-    let card = super::find(&app.db, scope, contact).await?;
-    let corp = directory::find_corp(&app.db, scope.corp).await?;
-    let author = match scope.reach {
-        Reach::Own(associate) => Some(associate),
-        _ => None,
-    };
-    // A store's note stays with the store; headquarters' is for everybody who knows the contact.
-    let store = card
-        .follows
-        .iter()
-        .find(|follow| author.is_none_or(|author| author == follow.associate_id))
-        .filter(|_| !scope.is_whole())
-        .and_then(|follow| follow.store_id);
-    let news = News {
-        contact,
-        associate: author,
-        store,
-        at: act.now,
-        entry: Entry::Noted {
-            text: text.to_owned(),
-        },
-    };
-    let tx = app.db.begin().await?;
-    timeline::append(&tx, act, scope.corp, corp.zone, vec![news]).await?;
-    tx.commit().await
 }
 
 /// A tag of ours and what it is called, for the history.

@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 
+use super::jobs::Passed;
 use super::model::{EndCause, Ending};
 use super::store::ledger;
 use crate::db::Tx;
@@ -58,6 +59,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
         EndCause::Associate => (Some(Code::StaffRemoved), Entry::Removed),
         EndCause::Transfer => (None, Entry::Transferred { to: None }),
     };
+    Passed::tell(tx, act, corp.id, vec![contact]).await?;
     let tally = code.map(|code| Tally {
         store: period.store_id,
         associate: Some(associate.id),

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono_tz::Tz;
 
 use super::ground::Ground;
-use super::jobs::Recognised;
+use super::jobs::{Passed, Recognised};
 use super::mirror::{Mirrored, Reading, Shown};
-use super::model::{cause_of, phone_digits, tag_ids, tag_list};
+use super::model::{cause_of, tag_ids, tag_list};
+use super::phone::Phone;
 use super::rehome::move_pair;
 use super::store::ledger::{self, Binding, Kept, Opening, Person, TagTurn};
 use crate::db::Tx;
@@ -36,6 +37,8 @@ pub(super) struct Work<'a> {
     new: New,
     /// People who came, or can now be told by another id.
     recognised: Vec<ContactId>,
+    /// People whom somebody was given.
+    given: Vec<ContactId>,
 }
 
 /// Rows to add, kept until there are many.
@@ -89,11 +92,12 @@ impl<'a> Work<'a> {
             seen: BTreeMap::new(),
             new: New::default(),
             recognised: Vec::new(),
+            given: Vec::new(),
         }
     }
 
     pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'_>]) -> Result<()> {
-        let phones = phones(shown);
+        let phones = phones(self.reading, shown);
         let mut people: HashMap<&ExternalUserId, ContactId> = HashMap::new();
         // A cursor may repeat an item.
         let mut taken: BTreeSet<(ContactId, AssociateId)> = BTreeSet::new();
@@ -107,7 +111,7 @@ impl<'a> Work<'a> {
             let contact = match people.get(external) {
                 Some(contact) => *contact,
                 None => {
-                    let phone = phones.get(external).map(String::as_str);
+                    let phone = phones.get(external);
                     let contact = self.person(tx, act, associate, pair, phone).await?;
                     people.insert(external, contact);
                     contact
@@ -127,12 +131,13 @@ impl<'a> Work<'a> {
         act: &Act<'_>,
         associate: &Associate,
         pair: &Shown<'_>,
-        phone: Option<&str>,
+        phone: Option<&Phone>,
     ) -> Result<ContactId> {
         let corp = self.reading.corp.id;
         let kept = self.ground.people.get(&pair.contact.external_userid);
+        let id = kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id);
         let person = Person {
-            id: kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id),
+            id,
             external_userid: pair.contact.external_userid.clone(),
             unionid: pair
                 .contact
@@ -145,11 +150,19 @@ impl<'a> Work<'a> {
             kind: pair.contact.kind,
             gender: pair.contact.gender,
             phone_blind: phone
-                .map(|digits| self.reading.sealer.blind(corp, digits))
+                .map(|phone| phone.blind.clone())
                 .or_else(|| kept.and_then(|kept| kept.phone_blind.clone())),
             phone_last4: phone
-                .map(|digits| digits[digits.len() - 4..].to_owned())
+                .map(|phone| phone.last4.clone())
                 .or_else(|| kept.and_then(|kept| kept.phone_last4.clone())),
+            phone_sealed: match phone {
+                // Sealed anew it would look like another number.
+                Some(phone) => kept
+                    .filter(|kept| kept.phone_blind.as_ref() == Some(&phone.blind))
+                    .and_then(|kept| kept.phone_sealed.clone())
+                    .or_else(|| Some(phone.sealed(self.reading.sealer, corp, id))),
+                None => kept.and_then(|kept| kept.phone_sealed.clone()),
+            },
         };
         match kept {
             None => {
@@ -157,7 +170,6 @@ impl<'a> Work<'a> {
                 let home = self
                     .ground
                     .store_at(associate, Timestamp::from_seconds(pair.follow.createtime));
-                let id = person.id;
                 self.new.people.push((person, home));
                 return Ok(id);
             }
@@ -256,6 +268,9 @@ impl<'a> Work<'a> {
         let zone = self.ground.zone(fresh.store_id);
         let day = fresh.added_at.day(zone);
         let cause = cause_of(fresh.add_way, false);
+        if cause == "transfer" {
+            self.given.push(fresh.contact_id);
+        }
         match kept {
             None => self.new.pairs.push((fresh.clone(), day)),
             Some(kept) => {
@@ -378,6 +393,7 @@ impl<'a> Work<'a> {
         for (zone, news) in by_zone {
             timeline::append(tx, act, corp, zone, news).await?;
         }
+        Passed::tell(tx, act, corp, self.given).await?;
         if !self.recognised.is_empty() {
             let payload = queue::payload(&Recognised {
                 contacts: self.recognised,
@@ -397,12 +413,13 @@ impl<'a> Work<'a> {
 }
 
 /// A phone number of each person, as the first follower who noted one has it.
-fn phones<'s>(shown: &[Shown<'s>]) -> HashMap<&'s ExternalUserId, String> {
+fn phones<'s>(reading: &Reading<'_>, shown: &[Shown<'s>]) -> HashMap<&'s ExternalUserId, Phone> {
     let mut phones = HashMap::new();
     for pair in shown {
         let mut noted = pair.follow.remark_mobiles.iter();
-        if let Some(digits) = noted.find_map(|mobile| phone_digits(mobile)) {
-            phones.entry(&pair.contact.external_userid).or_insert(digits);
+        let corp = reading.corp.id;
+        if let Some(phone) = noted.find_map(|mobile| Phone::of(reading.sealer, corp, mobile)) {
+            phones.entry(&pair.contact.external_userid).or_insert(phone);
         }
     }
     phones

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::db::Tx;
 use crate::directory;
 use crate::error::Result;
 use crate::ids::{ContactId, CorpId, UserId};
 use crate::job::{self, Job};
-use crate::queue::Lane;
+use crate::queue::{self, Lane, NewJob};
+use crate::scope::Act;
 
 /// News: these people came, or can now be told by another id. Who reacts is written where all domains are at hand.
 #[derive(Serialize, Deserialize)]
@@ -17,6 +19,33 @@ pub struct Recognised {
 
 impl Recognised {
     pub const NAME: &'static str = "contacts.recognised";
+}
+
+/// News: these contacts were given to somebody, or are followed by somebody no more.
+#[derive(Serialize, Deserialize)]
+pub struct Passed {
+    pub contacts: Vec<ContactId>,
+}
+
+impl Passed {
+    pub const NAME: &'static str = "contacts.passed";
+
+    /// Tells it, in the transaction that made it so.
+    pub(super) async fn tell(tx: &Tx, act: &Act<'_>, corp: CorpId, contacts: Vec<ContactId>) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let news = NewJob {
+            corp,
+            kind: Self::NAME,
+            payload: queue::payload(&Self { contacts }),
+            lane: Lane::Normal,
+            run_at: act.now,
+            unique_key: None,
+        };
+        queue::enqueue(tx, act.ids, act.now, news).await?;
+        Ok(())
+    }
 }
 
 /// Departments and members, whole.

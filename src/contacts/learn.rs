@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::jobs::Recognised;
+use super::phone::Phone;
 use super::store::known::{self, Known};
 use crate::db::{Conn, Tx};
 use crate::error::Result;
 use crate::ids::{ContactId, CorpId, FieldId};
 use crate::queue::{self, Lane, NewJob};
 use crate::scope::Act;
-use crate::seal::Sealer;
 use crate::time::Day;
 
 /// What somebody says of one contact; what is absent stays as it is.
@@ -23,24 +23,6 @@ pub struct Learned {
     pub opted_out: Option<bool>,
     /// As [`super::ContactField::read`] gives them.
     pub values: Vec<(FieldId, String)>,
-}
-
-/// What is kept of a phone number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phone {
-    pub blind: String,
-    pub last4: String,
-}
-
-impl Phone {
-    /// `None` when it is none.
-    pub fn of(sealer: &Sealer, corp: CorpId, text: &str) -> Option<Self> {
-        let digits = super::phone_digits(text)?;
-        Some(Self {
-            blind: sealer.blind(corp, &digits),
-            last4: digits[digits.len() - 4..].to_owned(),
-        })
-    }
 }
 
 /// `03-08`, `1990/3/8` and `3月8日` as `MM-DD`.
@@ -67,7 +49,7 @@ pub async fn learn(tx: &Tx, act: &Act<'_>, corp: CorpId, learned: &[Learned]) ->
         let Some(before) = people.get(&one.contact) else {
             continue;
         };
-        let after = one.on(before, act);
+        let after = one.on(before, act, corp);
         if after != *before {
             if after.phone_blind != before.phone_blind {
                 recognised.push(one.contact);
@@ -92,7 +74,7 @@ pub async fn learn(tx: &Tx, act: &Act<'_>, corp: CorpId, learned: &[Learned]) ->
 }
 
 impl Learned {
-    fn on(&self, before: &Known, act: &Act<'_>) -> Known {
+    fn on(&self, before: &Known, act: &Act<'_>, corp: CorpId) -> Known {
         let opted_out_at = match self.opted_out {
             None => before.opted_out_at,
             Some(false) => None,
@@ -108,6 +90,17 @@ impl Learned {
             phone_last4: phone
                 .map(|phone| phone.last4.clone())
                 .or_else(|| before.phone_last4.clone()),
+            phone_sealed: match phone {
+                // Sealed anew it would look like another number.
+                Some(phone) if Some(&phone.blind) != before.phone_blind.as_ref() => {
+                    Some(phone.sealed(act.sealer, corp, before.id))
+                }
+                Some(phone) => before
+                    .phone_sealed
+                    .clone()
+                    .or_else(|| Some(phone.sealed(act.sealer, corp, before.id))),
+                None => before.phone_sealed.clone(),
+            },
             opted_out_at,
         }
     }

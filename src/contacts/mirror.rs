@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::ending::{Heard, end, zone_of};
 use super::ground::Ground;
 use super::intake::Work;
+use super::jobs::Passed;
 use super::model::Ending;
 use super::store::ledger::{self, Kept};
 use crate::app::App;
@@ -128,7 +129,7 @@ impl Reading<'_> {
                 mirrored.changed += u64::from(heard == Heard::Ended);
                 is_end_early = heard == Heard::TooEarly;
             }
-            mirrored.changed += self.close_the_rest(tx, contact, &shown).await?;
+            mirrored.changed += self.close_the_rest(tx, act, contact, &shown).await?;
         }
         Ok(Refreshed {
             contact,
@@ -162,7 +163,13 @@ impl Reading<'_> {
     }
 
     /// Closes live pairs of a contact that the reading should have shown.
-    async fn close_the_rest(&self, tx: &Tx, contact: ContactId, shown: &[Shown<'_>]) -> Result<u64> {
+    async fn close_the_rest(
+        &self,
+        tx: &Tx,
+        act: &Act<'_>,
+        contact: ContactId,
+        shown: &[Shown<'_>],
+    ) -> Result<u64> {
         let userids: Vec<UserId> = shown.iter().map(|pair| pair.follow.userid.folded()).collect();
         let known = directory::associates_by_userid(tx, self.corp.id, &userids).await?;
         let still: BTreeSet<AssociateId> = known.values().map(|associate| associate.id).collect();
@@ -178,16 +185,21 @@ impl Reading<'_> {
                 closed += 1;
             }
         }
+        if closed > 0 {
+            Passed::tell(tx, act, self.corp.id, vec![contact]).await?;
+        }
         Ok(closed)
     }
 
     /// Closes pairs of members whose customers were read whole. Answers how many.
-    pub async fn close_unshown(&self, tx: &Tx, associates: &[AssociateId]) -> Result<u64> {
+    pub async fn close_unshown(&self, tx: &Tx, act: &Act<'_>, associates: &[AssociateId]) -> Result<u64> {
         let settled = self.read_at.plus_ms(-LAG_MS);
         let gone = ledger::unshown(tx, self.corp.id, associates, self.read_at, settled).await?;
         for kept in &gone {
             self.close_absent(tx, kept).await?;
         }
+        let contacts = gone.iter().map(|kept| kept.contact_id).collect();
+        Passed::tell(tx, act, self.corp.id, contacts).await?;
         Ok(gone.len() as u64)
     }
 

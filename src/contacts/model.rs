@@ -3,7 +3,7 @@
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
-use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, ExternalUserId, FieldId, FollowId, StoreId, TagId};
 use crate::money::Fen;
 use crate::time::{Day, Timestamp};
 
@@ -52,10 +52,20 @@ pub struct ContactCard {
     /// `138****1234`-like: only the last four digits are kept.
     pub phone_last4: Option<String>,
     pub opted_out: bool,
+    /// What is known in the chain's own fields, the first defined first.
+    pub own_fields: Vec<OwnValue>,
     pub follows: Vec<FollowRow>,
     pub orders_365: i64,
     pub spent_365_fen: Fen,
     pub last_order_at: Option<Timestamp>,
+}
+
+/// What is known of somebody in one of the chain's own fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, utoipa::ToSchema)]
+pub struct OwnValue {
+    pub field_id: FieldId,
+    pub name: String,
+    pub value: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::auth;
+use crate::care;
 use crate::contacts::Mirrored;
 use crate::contacts::inbox::LOOKS_AGAIN;
-use crate::contacts::jobs::{Recognised, RefreshMember, SyncPeople};
+use crate::contacts::jobs::{Passed, Recognised, RefreshMember, SyncPeople};
 use crate::db::Tx;
 use crate::directory;
 use crate::error::Result;
@@ -30,6 +31,21 @@ impl Job for Recognised {
         for contact in self.contacts {
             let tx = app.db.begin().await?;
             orders::adopt(&tx, &act, corp, contact).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Contacts went to somebody else: what was to be done for them goes along.
+impl Job for Passed {
+    const NAME: &'static str = Passed::NAME;
+    const LANE: Lane = Lane::Normal;
+
+    async fn run(self, app: &App, corp: CorpId, _attempt: i64) -> Result<()> {
+        for contact in self.contacts {
+            let tx = app.db.begin().await?;
+            care::hand_over(&tx, corp, contact).await?;
             tx.commit().await?;
         }
         Ok(())

@@ -31,6 +31,7 @@ registry![
     ReadEvent,
     inbox::Fetch,
     contacts::jobs::Recognised,
+    contacts::jobs::Passed,
     contacts::jobs::RefreshMember,
     contacts::jobs::SyncPeople,
     tags::jobs::SyncTags,

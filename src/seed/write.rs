@@ -8,6 +8,7 @@ use sea_orm::Value;
 
 use super::chain::*;
 use crate::args;
+use crate::contacts::Phone;
 use crate::db::{self, Aside, Tx};
 use crate::error::Result;
 use crate::ids::*;
@@ -240,6 +241,10 @@ impl Writer<'_> {
         let rows = chain.contacts.iter().map(|c| {
             let blind = c.phone.as_ref().map(|phone| sealer.blind(corp, phone));
             let last4 = c.phone.as_ref().map(|phone| phone[phone.len() - 4..].to_owned());
+            let sealed = c.phone.as_ref().and_then(|phone| {
+                let phone = Phone::of(sealer, corp, phone)?;
+                Some(phone.sealed(sealer, corp, c.id))
+            });
             args![
                 corp,
                 c.id,
@@ -252,13 +257,14 @@ impl Writer<'_> {
                 c.birthday.clone(),
                 blind,
                 last4,
+                sealed,
                 chain.stores[c.home_store].id,
                 c.created_at,
                 c.created_at
             ]
         });
         let columns = "corp_id, id, external_userid, unionid, name, avatar, kind, gender, birthday, phone_blind, \
-                       phone_last4, home_store_id, created_at, updated_at";
+                       phone_last4, phone_sealed, home_store_id, created_at, updated_at";
         self.insert("contact", columns, rows).await
     }
 

@@ -6,9 +6,11 @@ pub mod index;
 mod preview;
 mod remark;
 pub mod rule;
+mod standing;
 mod store;
 
 pub use model::*;
 pub use preview::*;
 pub use remark::*;
+pub use standing::{Scored, Scores, Standing, standing};
 pub use store::*;

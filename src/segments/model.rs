@@ -86,7 +86,7 @@ pub struct Messaged {
 
 /// By the last order or click, else by the day added: new ≤ 30 days since added; active ≤ 30, cooling ≤ 90,
 /// dormant ≤ 365, lost beyond, counted in days without either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     New,

@@ -7,5 +7,7 @@ mod read;
 pub(super) use check::Kind;
 pub use check::check;
 pub use condition::condition;
-pub(super) use condition::{ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span, condition_among};
+pub(super) use condition::{
+    ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span, buyers, condition_among, fifths, year,
+};
 pub use read::read;

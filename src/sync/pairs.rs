@@ -326,7 +326,8 @@ impl Writer<'_> {
     async fn close(&self, tx: &Tx, piece: &Piece) -> Result<i64> {
         let known = directory::associates_by_userid(tx, self.work.corp, &piece.members).await?;
         let ids: Vec<AssociateId> = known.values().map(|associate| associate.id).collect();
-        let closed = self.reading(piece.began_at).close_unshown(tx, &ids).await?;
+        let act = self.work.app.act(Actor::Platform);
+        let closed = self.reading(piece.began_at).close_unshown(tx, &act, &ids).await?;
         Ok(closed as i64)
     }
 }

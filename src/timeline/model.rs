@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, LinkId, MomentId, OrderId, RefundId, StoreId, TagId,
-    TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FollowUpId, LinkId, MomentId, OrderId, RefundId, StoreId,
+    TagId, TimelineId,
 };
 use crate::money::Fen;
 use crate::time::Timestamp;
@@ -66,6 +66,16 @@ pub enum Entry {
     Noted {
         text: String,
     },
+    /// A note that was taken away: its text is gone, that there was one is not.
+    Unnoted {
+        removed_at: Timestamp,
+    },
+    /// A follow-up was done, or is open again after all.
+    FollowedUp {
+        follow_up_id: FollowUpId,
+        what: String,
+        is_done: bool,
+    },
 }
 
 impl Entry {
@@ -87,6 +97,8 @@ impl Entry {
             Self::Ordered { .. } => "ordered",
             Self::Refunded { .. } => "refunded",
             Self::Noted { .. } => "noted",
+            Self::Unnoted { .. } => "unnoted",
+            Self::FollowedUp { .. } => "followed_up",
         }
     }
 }
@@ -108,6 +120,11 @@ pub struct Recorded {
     pub at: Timestamp,
     pub associate_id: Option<AssociateId>,
     pub associate_name: Option<String>,
+    /// Who wrote it, for what somebody wrote: `operator:12`.
+    #[serde(skip)]
+    pub author: Option<String>,
+    /// Their name, where they are a colleague without customers of their own.
+    pub author_name: Option<String>,
     #[serde(flatten)]
     pub entry: Entry,
 }

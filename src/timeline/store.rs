@@ -1,15 +1,21 @@
 //! Statements on `timeline`.
 
-use sea_orm::FromQueryResult;
+use std::collections::HashMap;
+
+use sea_orm::{FromQueryResult, Value};
 
 use super::{Entry, News, Recorded};
 use crate::args;
+use crate::auth;
 use crate::db::{self, Conn, Filter, Tx, id_list};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, ContactId, CorpId, TimelineId};
+use crate::ids::{AssociateId, ContactId, CorpId, OperatorId, TimelineId};
 use crate::page::{Page, PageOf};
 use crate::scope::{Act, Reach, Scope};
 use crate::time::Timestamp;
+
+const INSERT: &str =
+    "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail, author)";
 
 /// Appends entries. `zone` decides their day.
 pub async fn append(
@@ -21,23 +27,63 @@ pub async fn append(
 ) -> Result<()> {
     let mut rows = Vec::with_capacity(news.len());
     for news in news {
-        let detail = serde_json::to_string(&news.entry)?;
-        rows.push(args![
-            corp,
-            TimelineId::new(act.ids, act.now),
-            news.contact,
-            news.associate,
-            news.store,
-            news.at,
-            news.at.day(zone),
-            news.entry.kind(),
-            detail
-        ]);
+        let id = TimelineId::new(act.ids, act.now);
+        rows.push(row(corp, id, zone, news, None)?);
     }
-    let head =
-        "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail)";
-    db::insert_many(tx, head, rows, "").await?;
+    db::insert_many(tx, INSERT, rows, "").await?;
     Ok(())
+}
+
+/// Appends what somebody wrote or did here, under their name.
+pub async fn append_by(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    zone: chrono_tz::Tz,
+    news: News,
+) -> Result<TimelineId> {
+    let id = TimelineId::new(act.ids, act.now);
+    let author = Some(act.by.to_string());
+    db::insert_many(tx, INSERT, vec![row(corp, id, zone, news, author)?], "").await?;
+    Ok(id)
+}
+
+fn row(
+    corp: CorpId,
+    id: TimelineId,
+    zone: chrono_tz::Tz,
+    news: News,
+    author: Option<String>,
+) -> Result<Vec<Value>> {
+    let detail = serde_json::to_string(&news.entry)?;
+    Ok(args![
+        corp,
+        id,
+        news.contact,
+        news.associate,
+        news.store,
+        news.at,
+        news.at.day(zone),
+        news.entry.kind(),
+        detail,
+        author
+    ])
+}
+
+/// Puts another entry in the place of one of this kind: when it was and whose it is stay. `false`: it is none.
+pub async fn replace(
+    tx: &Tx,
+    corp: CorpId,
+    contact: ContactId,
+    id: TimelineId,
+    kind: &str,
+    entry: &Entry,
+) -> Result<bool> {
+    let sql = "update timeline set kind = $5, detail = $6
+               where corp_id = $1 and contact_id = $2 and id = $3 and kind = $4";
+    let detail = serde_json::to_string(entry)?;
+    let args = args![corp, contact, id, kind, entry.kind(), detail];
+    Ok(db::run(tx, sql, args).await? == 1)
 }
 
 #[derive(FromQueryResult)]
@@ -46,11 +92,16 @@ struct Row {
     at: Timestamp,
     associate_id: Option<AssociateId>,
     associate_name: Option<String>,
+    author: Option<String>,
     detail: String,
 }
 
+const SELECT: &str = "select t.id, t.at, t.associate_id, a.name as associate_name, t.author, t.detail
+    from timeline t left join associate a on a.corp_id = t.corp_id and a.id = t.associate_id";
+
 /// A contact's entries, newest first, as far as the scope reaches: the contact must be in scope, and what happened
-/// between the contact and another associate, or in another store, is not shown (orders are).
+/// between the contact and another associate, or in another store, is not shown (orders are). Who was given the
+/// contact sees what their predecessors noted.
 pub async fn of_contact(
     conn: &impl Conn,
     scope: &Scope,
@@ -58,9 +109,40 @@ pub async fn of_contact(
     page: &PageOf,
 ) -> Result<Page<Recorded>> {
     let after = page.after::<(Timestamp, TimelineId)>()?;
+    check(conn, scope, contact).await?;
+    let mut filter = visible(conn, scope, contact);
+    if let Some((at, id)) = after {
+        let (at, id) = (filter.arg(at), filter.arg(id));
+        filter.and_sql(&format!("(t.at < {at} or (t.at = {at} and t.id < {id}))"));
+    }
+    let limit = filter.arg(page.limit() + 1);
+    let sql = format!(
+        "{SELECT} where {} order by t.at desc, t.id desc limit {limit}",
+        filter.sql()
+    );
+    let rows: Vec<Row> = db::all(conn, &sql, filter.args).await?;
+    let entries = recorded(conn, scope.corp, rows).await?;
+    Ok(Page::cut(entries, page, |entry| (entry.at, entry.id)))
+}
+
+/// One entry, as far as the scope reaches, and whose timeline it is in.
+pub async fn find(conn: &impl Conn, scope: &Scope, id: TimelineId) -> Result<(ContactId, Recorded)> {
+    let whose = "select contact_id from timeline where corp_id = $1 and id = $2";
+    let contact: Option<ContactId> = db::scalar(conn, whose, args![scope.corp, id]).await?;
+    let contact = contact.ok_or(Error::NotFound)?;
+    check(conn, scope, contact).await?;
+    let mut filter = visible(conn, scope, contact);
+    filter.and("t.id = {}", id);
+    let sql = format!("{SELECT} where {}", filter.sql());
+    let row: Row = db::find(conn, &sql, filter.args).await?;
+    let found = recorded(conn, scope.corp, vec![row]).await?.pop();
+    Ok((contact, found.ok_or(Error::NotFound)?))
+}
+
+/// Entries of a contact in scope that may be seen.
+fn visible(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Filter {
     let mut filter = Filter::new("t.corp_id", scope.corp);
     filter.and("t.contact_id = {}", contact);
-    in_scope(conn, scope, contact).await?;
     match &scope.reach {
         Reach::Whole => {}
         Reach::Stores(stores) => {
@@ -75,27 +157,24 @@ pub async fn of_contact(
             filter.and_sql(&format!(
                 "(t.associate_id = {own} or t.kind in ('ordered', 'refunded')
                   or (t.associate_id is null and (t.store_id is null or t.store_id =
-                    (select own.store_id from associate own where own.corp_id = t.corp_id and own.id = {own}))))"
+                    (select own.store_id from associate own where own.corp_id = t.corp_id and own.id = {own})))
+                  or (t.kind in ('noted', 'unnoted', 'followed_up') and exists (select 1 from follow given
+                    where given.corp_id = t.corp_id and given.contact_id = t.contact_id
+                      and given.associate_id = {own} and given.state = 'active' and given.add_way = 202)
+                    and exists (select 1 from follow gone where gone.corp_id = t.corp_id
+                      and gone.contact_id = t.contact_id and gone.associate_id = t.associate_id
+                      and gone.state in ('transferred', 'removed'))))"
             ));
         }
     }
-    if let Some((at, id)) = after {
-        let (at, id) = (filter.arg(at), filter.arg(id));
-        filter.and_sql(&format!("(t.at < {at} or (t.at = {at} and t.id < {id}))"));
-    }
-    let limit = filter.arg(page.limit() + 1);
-    let sql = format!(
-        "select t.id, t.at, t.associate_id, a.name as associate_name, t.detail
-         from timeline t left join associate a on a.corp_id = t.corp_id and a.id = t.associate_id
-         where {} order by t.at desc, t.id desc limit {limit}",
-        filter.sql()
-    );
-    let rows: Vec<Row> = db::all(conn, &sql, filter.args).await?;
-    let entries = rows.into_iter().map(recorded).collect::<Result<Vec<_>>>()?;
-    Ok(Page::cut(entries, page, |entry| (entry.at, entry.id)))
+    filter
 }
 
-async fn in_scope(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<()> {
+/// Whether the contact is in scope at all.
+///
+/// # Errors
+/// `NotFound` when they are not.
+pub async fn check(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<()> {
     let mut filter = Filter::new("c.corp_id", scope.corp);
     filter.and("c.id = {}", contact);
     scope.narrow_contacts(&mut filter, conn.backend(), "c.id");
@@ -106,12 +185,39 @@ async fn in_scope(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result
     }
 }
 
-fn recorded(row: Row) -> Result<Recorded> {
-    Ok(Recorded {
-        id: row.id,
-        at: row.at,
-        associate_id: row.associate_id,
-        associate_name: row.associate_name,
-        entry: serde_json::from_str::<Entry>(&row.detail)?,
-    })
+async fn recorded(conn: &impl Conn, corp: CorpId, rows: Vec<Row>) -> Result<Vec<Recorded>> {
+    let names = author_names(conn, corp, &rows).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Recorded {
+                id: row.id,
+                at: row.at,
+                associate_id: row.associate_id,
+                associate_name: row.associate_name,
+                author_name: row
+                    .author
+                    .as_deref()
+                    .and_then(operator)
+                    .and_then(|id| names.get(&id).cloned()),
+                author: row.author,
+                entry: serde_json::from_str::<Entry>(&row.detail)?,
+            })
+        })
+        .collect()
+}
+
+fn operator(author: &str) -> Option<OperatorId> {
+    author.strip_prefix("operator:")?.parse().ok()
+}
+
+/// Names of colleagues who wrote without being the associate of the line.
+async fn author_names(conn: &impl Conn, corp: CorpId, rows: &[Row]) -> Result<HashMap<OperatorId, String>> {
+    let others = rows.iter().filter(|row| row.associate_id.is_none());
+    let ids: Vec<OperatorId> = others
+        .filter_map(|row| operator(row.author.as_deref()?))
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    auth::names_of(conn, corp, &ids).await
 }

@@ -56,9 +56,17 @@ pub fn text(lang: Lang, key: &str, args: &[(&str, Arg)]) -> String {
 
 /// What a domain said, in the reader's language; what it says to programs only stays as it is.
 pub fn said(lang: Lang, said: &Said) -> String {
-    match said.key() {
-        Some(key) => text(lang, key, said.args()),
-        None => said.to_string(),
+    let Some(key) = said.key() else {
+        return said.to_string();
+    };
+    let why = text(lang, key, said.args());
+    match said.subject() {
+        Some(name) => text(
+            lang,
+            "problem-about",
+            &[("name", name.into()), ("why", why.into())],
+        ),
+        None => why,
     }
 }
 

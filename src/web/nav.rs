@@ -27,6 +27,7 @@ const TODAY: Line = ("/", "today", "today", Permission::OwnResults);
 const REPORT: Line = ("/", "chart", "report", Permission::ReportsRead);
 const OVERVIEW: Line = ("/overview", "chart", "overview", Permission::OverviewRead);
 const CONTACTS: Line = ("/contacts", "people", "contacts", Permission::ContactsRead);
+const FOLLOW_UPS: Line = ("/follow-ups", "clock", "follow-ups", Permission::ContactsRead);
 const SEGMENTS: Line = ("/segments", "segments", "segments", Permission::SegmentsRead);
 const CAMPAIGNS: Line = ("/campaigns", "send", "campaigns", Permission::CampaignsRead);
 const MOMENTS: Line = ("/moments", "moments", "moments", Permission::MomentsRead);
@@ -39,9 +40,15 @@ type Groups = &'static [(&'static str, &'static [Line])];
 
 fn groups(role: Role) -> Groups {
     match role {
-        Role::Associate => &[("work", &[TODAY, CONTACTS, MOMENTS, LINKS]), ("mine", &[ME])],
+        Role::Associate => &[
+            ("work", &[TODAY, CONTACTS, FOLLOW_UPS, MOMENTS, LINKS]),
+            ("mine", &[ME]),
+        ],
         Role::Manager => &[
-            ("store", &[REPORT, CONTACTS, CAMPAIGNS, MOMENTS, LINKS]),
+            (
+                "store",
+                &[REPORT, CONTACTS, FOLLOW_UPS, CAMPAIGNS, MOMENTS, LINKS],
+            ),
             ("mine", &[ME]),
         ],
         Role::Regional => &[

@@ -39,6 +39,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("metrics", 54),
     ("doctor", 55),
     ("files", 56),
+    ("care", 57),
     ("routes", 60),
     ("seed", 61),
     ("jobs", 62),

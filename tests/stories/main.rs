@@ -7,6 +7,7 @@ mod audience;
 mod auth;
 mod boards;
 mod campaigns;
+mod care;
 mod chain;
 mod contacts;
 mod contract;

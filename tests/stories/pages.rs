@@ -5,7 +5,9 @@
 use askama::Template;
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
-use dianyu::web::{Shell, assets, contacts, fault, lang, links, me, moments, samples, sign_in, workbench};
+use dianyu::web::{
+    Shell, assets, care, contacts, fault, lang, links, me, moments, samples, sign_in, workbench,
+};
 
 /// A page as rendered: its name, for whom, and the text.
 pub struct Rendered {
@@ -46,6 +48,9 @@ fn all() -> Vec<Rendered> {
             });
             add("contact", role, "/contacts", &|shell| {
                 texts(contacts::ContactPage::samples(shell))
+            });
+            add("follow-ups", role, "/follow-ups", &|shell| {
+                texts(care::FollowUpsPage::samples(shell))
             });
             add("moments", role, "/moments", &|shell| {
                 texts(moments::MomentsPage::samples(shell))

@@ -38,6 +38,13 @@ pub async fn standing(
         .collect()
 }
 
+/// When the last broadcast reached a contact.
+pub async fn last_sent(conn: &impl Conn, corp: CorpId, contact: ContactId) -> Result<Option<Timestamp>> {
+    let sql = "select max(sent_at) from delivery where corp_id = $1 and contact_id = $2 and state = 'sent'";
+    let at: Option<Option<Timestamp>> = db::scalar(conn, sql, args![corp, contact]).await?;
+    Ok(at.flatten())
+}
+
 /// Somebody who could send to a contact.
 #[derive(FromQueryResult)]
 pub struct Sender {

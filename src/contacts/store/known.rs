@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::contacts::{ContactField, FieldKind, FindBy};
+use crate::contacts::{ContactField, FieldKind, FindBy, OwnValue};
 use crate::db::changes::Fact;
 use crate::db::{self, Conn, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
@@ -72,6 +72,7 @@ pub struct Known {
     pub birthday: Option<String>,
     pub phone_blind: Option<String>,
     pub phone_last4: Option<String>,
+    pub phone_sealed: Option<String>,
     pub opted_out_at: Option<Timestamp>,
 }
 
@@ -81,12 +82,25 @@ pub async fn of_contacts(
     contacts: &[ContactId],
 ) -> Result<HashMap<ContactId, Known>> {
     let sql = format!(
-        "select id, birthday, phone_blind, phone_last4, opted_out_at from contact where corp_id = $1 and {}",
+        "select id, birthday, phone_blind, phone_last4, phone_sealed, opted_out_at from contact
+         where corp_id = $1 and {}",
         conn.backend().in_ids("id", "$2")
     );
     let ids = id_list(contacts.iter().map(|contact| contact.0));
     let rows: Vec<Known> = db::all(conn, &sql, args![corp, ids]).await?;
     Ok(rows.into_iter().map(|known| (known.id, known)).collect())
+}
+
+/// The last four digits of a contact's number, and the number sealed.
+pub async fn phone_of(
+    conn: &impl Conn,
+    corp: CorpId,
+    contact: ContactId,
+) -> Result<(Option<String>, Option<String>)> {
+    let sql = "select phone_last4, phone_sealed from contact where corp_id = $1 and id = $2";
+    let row = db::rows(conn, sql, args![corp, contact]).await?;
+    let row = row.first().ok_or(Error::NotFound)?;
+    Ok((db::column(row, 0)?, db::column(row, 1)?))
 }
 
 /// Values by contact and field, of fields there still are.
@@ -108,6 +122,27 @@ pub async fn values(
     Ok(values)
 }
 
+/// What one contact has in fields there still are, the first defined first.
+pub async fn own_values(conn: &impl Conn, corp: CorpId, contact: ContactId) -> Result<Vec<OwnValue>> {
+    let sql = "select v.field_id, f.name, v.value from contact_value v
+               join contact_field f on f.corp_id = v.corp_id and f.id = v.field_id and f.deleted_at is null
+               where v.corp_id = $1 and v.contact_id = $2 order by f.id";
+    db::all(conn, sql, args![corp, contact]).await
+}
+
+pub async fn clear_values(tx: &Tx, corp: CorpId, contact: ContactId, fields: &[FieldId]) -> Result<()> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from contact_value where corp_id = $1 and contact_id = $2 and {}",
+        tx.backend().in_ids("field_id", "$3")
+    );
+    let ids = id_list(fields.iter().map(|field| field.0));
+    db::run(tx, &sql, args![corp, contact, ids]).await?;
+    Ok(())
+}
+
 /// Writes what is ours of these contacts, in one statement.
 pub async fn change(tx: &Tx, corp: CorpId, now: Timestamp, people: &[Known]) -> Result<()> {
     if people.is_empty() {
@@ -123,14 +158,16 @@ pub async fn change(tx: &Tx, corp: CorpId, now: Timestamp, people: &[Known]) -> 
                 &one.phone_blind,
                 &one.phone_last4,
                 opted_out_at,
+                &one.phone_sealed,
             )
         })
         .collect();
     let sql = format!(
         "update contact set birthday = n.birthday, phone_blind = n.phone_blind, phone_last4 = n.phone_last4,
-           opted_out_at = n.opted_out_at, updated_at = $2
+           opted_out_at = n.opted_out_at, phone_sealed = n.phone_sealed, updated_at = $2
          from (select cast(value ->> 0 as bigint) as id, value ->> 1 as birthday, value ->> 2 as phone_blind,
-             value ->> 3 as phone_last4, cast(value ->> 4 as bigint) as opted_out_at from {}) n
+             value ->> 3 as phone_last4, cast(value ->> 4 as bigint) as opted_out_at,
+             value ->> 5 as phone_sealed from {}) n
          where contact.corp_id = $1 and contact.id = n.id",
         tx.backend().each("$3")
     );

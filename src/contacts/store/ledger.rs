@@ -23,6 +23,7 @@ pub struct Person {
     pub gender: i64,
     pub phone_blind: Option<String>,
     pub phone_last4: Option<String>,
+    pub phone_sealed: Option<String>,
 }
 
 /// A pair as it stands.
@@ -60,7 +61,8 @@ pub struct Period {
 }
 
 const PERSON: &str =
-    "select id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4 from contact";
+    "select id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4, phone_sealed
+     from contact";
 const KEPT: &str =
     "select id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags,
                       added_at, ended_at, seen_at from follow";
@@ -110,6 +112,7 @@ pub async fn add_people(
                 person.gender,
                 person.phone_blind,
                 person.phone_last4,
+                person.phone_sealed,
                 home,
                 now,
                 now
@@ -118,7 +121,7 @@ pub async fn add_people(
         .collect();
     let head =
         "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
-           phone_last4, home_store_id, created_at, updated_at)";
+           phone_last4, phone_sealed, home_store_id, created_at, updated_at)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
@@ -128,7 +131,7 @@ pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Perso
     db::run(
         tx,
         "update contact set unionid = $3, name = $4, avatar = $5, kind = $6, gender = $7, phone_blind = $8,
-           phone_last4 = $9, updated_at = $10
+           phone_last4 = $9, phone_sealed = $10, updated_at = $11
          where corp_id = $1 and id = $2",
         args![
             corp,
@@ -140,6 +143,7 @@ pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Perso
             person.gender,
             person.phone_blind.clone(),
             person.phone_last4.clone(),
+            person.phone_sealed.clone(),
             now
         ],
     )

@@ -6,6 +6,7 @@
 pub(super) mod callbacks;
 pub(super) mod known;
 pub(super) mod ledger;
+pub(super) mod views;
 
 use std::collections::HashMap;
 
@@ -380,6 +381,7 @@ pub async fn find(conn: &impl Conn, scope: &Scope, id: ContactId) -> Result<Cont
         birthday: card.birthday,
         phone_last4: card.phone_last4,
         opted_out: card.opted_out_at.is_some(),
+        own_fields: known::own_values(conn, scope.corp, id).await?,
         follows,
         orders_365: bought.orders,
         spent_365_fen: bought.spent,

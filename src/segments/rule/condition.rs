@@ -107,8 +107,9 @@ impl Writer<'_> {
     /// By a live follow; `{}` in the condition stands for the value.
     fn followed(&mut self, condition: &str, value: impl Into<sea_orm::Value>) -> String {
         let place = self.filter.arg(value);
+        let among = self.among("f.contact_id");
         self.found_in(&format!(
-            "select f.contact_id from follow f where f.corp_id = $1 and f.state = 'active' and {}",
+            "select f.contact_id from follow f where f.corp_id = $1 and f.state = 'active' and {}{among}",
             condition.replace("{}", &place)
         ))
     }
@@ -190,7 +191,8 @@ impl Writer<'_> {
 
     /// Ordered or clicked since so many days ago; `None`: ever.
     fn stirred(&mut self, days_ago: Option<i64>) -> String {
-        let (mut ordered, mut clicked) = (BUYERS.to_owned(), CLICKERS.to_owned());
+        let mut ordered = format!("{BUYERS}{}", self.among("s.contact_id"));
+        let mut clicked = format!("{CLICKERS}{}", self.among("k.contact_id"));
         if let Some(days_ago) = days_ago {
             let (from, _) = self.span(days_ago);
             ordered.push_str(&format!(" and s.paid_at >= {from}"));
@@ -229,7 +231,8 @@ impl Writer<'_> {
 
     /// Fifths of everybody who bought within a year: 5 is the most recent, the most often, the most.
     fn rfm(&mut self, rfm: &Rfm) -> String {
-        let (from, until) = self.span(RFM_DAYS - 1);
+        let (from, until) = year(self.today, self.zone);
+        let (from, until) = (self.filter.arg(from), self.filter.arg(until));
         let mut wanted = Vec::new();
         for (column, scores) in [("r", &rfm.r), ("f", &rfm.f), ("m", &rfm.m)] {
             if !scores.is_empty() {
@@ -238,16 +241,8 @@ impl Writer<'_> {
             }
         }
         self.found_in(&format!(
-            "select fifth.contact_id from (
-               select t.contact_id,
-                      ntile(5) over (order by t.last_at, t.contact_id) as r,
-                      ntile(5) over (order by t.days, t.contact_id) as f,
-                      ntile(5) over (order by t.net, t.contact_id) as m
-                 from (select s.contact_id, max(s.paid_at) as last_at, count(distinct s.day) as days, {NET} as net
-                         from sale s where s.corp_id = $1 and s.contact_id is not null
-                          and s.paid_at >= {from} and s.paid_at < {until}
-                        group by s.contact_id) t) fifth
-              where {}",
+            "select fifth.contact_id from ({}) fifth where {}",
+            fifths(&buyers(&from, &until, "")),
             wanted.join(" and ")
         ))
     }
@@ -278,6 +273,32 @@ impl Writer<'_> {
             "{born} and (b.birthday >= {first} {joint} b.birthday <= {last})"
         ))
     }
+}
+
+/// The first instant of the year that RFM looks back on, and the end of its last day, today.
+pub fn year(today: Day, zone: Tz) -> (Timestamp, Timestamp) {
+    (today.plus(1 - RFM_DAYS).start(zone), today.end(zone))
+}
+
+/// Who bought between two places of instants, and what their scores are by; `among` narrows whom.
+pub fn buyers(from: &str, until: &str, among: &str) -> String {
+    format!(
+        "select s.contact_id, max(s.paid_at) as last_at, count(distinct s.day) as days, {NET} as net
+           from sale s where s.corp_id = $1 and s.contact_id is not null
+            and s.paid_at >= {from} and s.paid_at < {until}{among}
+          group by s.contact_id"
+    )
+}
+
+/// Buyers with their scores.
+pub fn fifths(buyers: &str) -> String {
+    format!(
+        "select t.contact_id, t.last_at, t.days, t.net,
+                ntile(5) over (order by t.last_at, t.contact_id) as r,
+                ntile(5) over (order by t.days, t.contact_id) as f,
+                ntile(5) over (order by t.net, t.contact_id) as m
+           from ({buyers}) t"
+    )
 }
 
 const NET: &str = "cast(sum(s.paid_fen - coalesce((select sum(r.refund_fen) from refund r

@@ -6,11 +6,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::care::{Nothing, TypedFollowUp};
 use super::channel;
-use super::story::{self, Line};
+use super::{standing, story};
 use crate::app::App;
 use crate::auth::{Operator, Permission};
-use crate::contacts::{self, ContactCard, FollowRow, TagName};
+use crate::care::{self, FollowUp, FollowUpFilter};
+use crate::contacts::{self, ContactCard, ContactField, FollowRow, TagName};
 use crate::directory::{self, Store};
 use crate::error::Error;
 use crate::groups::{self, GroupOfContact, GroupsOfContact};
@@ -23,6 +25,8 @@ use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Query, Result, Shell, Show, figures, format};
 
 const ENTRIES: i64 = 20;
+/// Those due first; the rest are on a page of their own.
+const FOLLOW_UPS: i64 = 5;
 
 #[derive(Template)]
 #[template(path = "contacts/show.html")]
@@ -32,9 +36,16 @@ pub struct ContactPage {
     /// Customer groups they are in now.
     pub groups: GroupsOfContact,
     pub timeline: Page<Recorded>,
+    /// Open ones.
+    pub follow_ups: Vec<FollowUp>,
+    pub shown: standing::Shown,
+    /// The number, for this once.
+    pub phone: Option<String>,
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
+    /// Fields of the chain's own there are.
+    pub fields: Vec<ContactField>,
     /// By whose codes a channel is known.
     pub stores: Vec<Store>,
     pub problems: Vec<FieldProblem>,
@@ -46,6 +57,9 @@ pub struct ContactPage {
 pub struct Typed {
     pub note: String,
     pub remark: Option<Remark>,
+    pub follow_up: TypedFollowUp,
+    /// Own fields, by their names in the form.
+    pub fields: Vec<(String, String)>,
     /// The tag that was to be put on.
     pub tag: Option<TagId>,
 }
@@ -76,19 +90,31 @@ async fn page(
     let card = contacts::find(&app.db, &me.scope, id).await?;
     let page = PageOf::new(Some(ENTRIES), after)?;
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
+    let open = FollowUpFilter {
+        contact: Some(id),
+        ..FollowUpFilter::default()
+    };
+    let follow_ups = care::list(&app.db, &me.scope, &open, &PageOf::first(FOLLOW_UPS))
+        .await?
+        .items;
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
+    let fields = contacts::fields(&app.db, me.corp).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
-        shell,
         card,
         groups,
         timeline,
+        follow_ups,
+        shown: standing::shown(app, &shell, me, id).await?,
+        phone: None,
         is_older,
         tag_groups,
+        fields,
         stores,
         problems: Vec::new(),
         typed: Typed::default(),
+        shell,
     })
 }
 
@@ -101,15 +127,7 @@ impl ContactPage {
         story::last_note(&self.timeline.items)
     }
 
-    fn lines(&self) -> Vec<Line> {
-        self.timeline
-            .items
-            .iter()
-            .map(|recorded| story::line(&self.shell, recorded, &self.stores))
-            .collect()
-    }
-
-    fn live(&self) -> Vec<&FollowRow> {
+    pub(super) fn live(&self) -> Vec<&FollowRow> {
         self.card
             .follows
             .iter()
@@ -125,7 +143,7 @@ impl ContactPage {
             .find(|follow| follow.associate_id == associate)
     }
 
-    fn has_problem(&self, field: &str) -> bool {
+    pub(super) fn has_problem(&self, field: &str) -> bool {
         self.problems.iter().any(|problem| problem.field == field)
     }
 
@@ -155,6 +173,15 @@ impl ContactPage {
         tags.sort_by_key(|tag| tag.id);
         tags.dedup_by_key(|tag| tag.id);
         tags
+    }
+
+    /// The number as a phone takes it.
+    fn dialled(&self) -> String {
+        self.phone.as_deref().unwrap_or_default().replace(' ', "")
+    }
+
+    fn may_show_phone(&self) -> bool {
+        self.shell.may(Permission::ContactsPhone) && self.card.phone_last4.is_some()
     }
 
     fn may_write(&self) -> bool {
@@ -191,6 +218,28 @@ impl ContactPage {
     }
 }
 
+/// Shows the phone number, on this answer and no other.
+pub async fn phone(
+    app: State<App>,
+    shell: Shell,
+    me: Operator,
+    Path(id): Path<ContactId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Response> {
+    match contacts::show_phone(&app, &app.act(me.actor()), &me.scope, id).await {
+        Ok(number) => {
+            let shell = Shell {
+                address: format!("/contacts/{id}"),
+                ..shell
+            };
+            let mut page = page(&app, shell, &me, id, None).await?;
+            page.phone = Some(contacts::spaced(&number));
+            Ok(Show(page).into_response())
+        }
+        Err(error) => refused(&app, shell, &me, id, error, Typed::default()).await,
+    }
+}
+
 #[derive(Deserialize)]
 pub struct Note {
     text: String,
@@ -206,7 +255,7 @@ pub async fn note(
 ) -> Result<Response> {
     let act = app.act(me.actor());
     match contacts::note(&app, &act, &me.scope, id, form.text.trim()).await {
-        Ok(()) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
+        Ok(_) => Ok(shell.go_saying(&format!("/contacts/{id}"), "toast-noted", &[])),
         Err(error) => {
             let typed = Typed {
                 note: form.text,
@@ -245,7 +294,7 @@ pub async fn remark(
     }
 }
 
-async fn refused(
+pub(super) async fn refused(
     app: &App,
     shell: Shell,
     me: &Operator,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::auth::{Operator, Permission};
-use crate::contacts::{ContactFilter, ContactRow};
+use crate::contacts::{self, ContactFilter, ContactRow, SavedView};
 use crate::directory::{self, Store};
 use crate::error::{Error, said};
 use crate::ids::{ContactId, TagId};
@@ -50,7 +50,7 @@ impl Narrowed {
         ]
     }
 
-    fn address(&self, without: Option<&str>, after: Option<&str>) -> String {
+    pub(super) fn address(&self, without: Option<&str>, after: Option<&str>) -> String {
         let kept = self
             .fields()
             .into_iter()
@@ -66,7 +66,7 @@ impl Narrowed {
     }
 
     /// What an address of the list says; any other address is the whole list.
-    fn of(address: &str) -> Self {
+    pub(super) fn of(address: &str) -> Self {
         let uri: Option<Uri> = address.parse().ok().filter(|uri: &Uri| uri.path() == "/contacts");
         let query = uri.and_then(|uri| axum_extra::extract::Query::try_from_uri(&uri).ok());
         query
@@ -76,7 +76,7 @@ impl Narrowed {
 
     /// # Errors
     /// `Invalid` naming a value that does not read.
-    fn filter(&self, today: Day) -> Result<ContactFilter, Error> {
+    pub(super) fn filter(&self, today: Day) -> Result<ContactFilter, Error> {
         let since = |name: &str, text: &str| -> Result<_, Error> {
             Ok(days(name, text)?.map(|days| today.plus(1 - days)))
         };
@@ -150,6 +150,10 @@ pub struct ContactsPage {
     pub narrowed: Narrowed,
     pub total: i64,
     pub views: Vec<View>,
+    /// Filters kept under a name.
+    pub saved: Vec<SavedView>,
+    /// A view that was not kept, as typed.
+    pub typed: super::views::Typed,
     pub page: Page<ContactRow>,
     pub tag_groups: Vec<TagGroup>,
     /// To choose from, where there are several.
@@ -197,7 +201,7 @@ pub async fn list(
     Ok(Show(page(&app, shell, &me, narrowed).await?))
 }
 
-async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Result<ContactsPage> {
+pub(super) async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Result<ContactsPage> {
     let filter = narrowed.filter(shell.today())?;
     let after = Some(narrowed.after.clone());
     let zone = shell.zone;
@@ -217,6 +221,8 @@ async fn page(app: &App, shell: Shell, me: &Operator, narrowed: Narrowed) -> Res
         narrowed,
         total,
         views: shown,
+        saved: contacts::views(&app.db, me).await?,
+        typed: super::views::Typed::default(),
         page,
         tag_groups,
         stores,
@@ -279,7 +285,7 @@ impl ContactsPage {
         (!self.narrowed.after.is_empty()).then(|| self.narrowed.address(None, None))
     }
 
-    fn is_narrowed(&self) -> bool {
+    pub(super) fn is_narrowed(&self) -> bool {
         self.narrowed.fields().iter().any(|(_, value)| !value.is_empty())
     }
 
@@ -405,6 +411,8 @@ impl ContactsPage {
             let next = (total > rows.len() as i64).then(|| "WzFd".to_owned());
             Self {
                 views: counted.map(view).collect(),
+                saved: super::views::samples(),
+                typed: super::views::Typed::default(),
                 narrowed,
                 total,
                 page: Page { items: rows, next },
@@ -430,8 +438,14 @@ impl ContactsPage {
             field: String::new(),
             message: shell.t2("undone-tags-partly", "count", 1i64, "failed", 2i64),
         }];
+        let mut unnamed = page(filtered.clone(), rows.clone(), 6);
+        unnamed.problems = vec![FieldProblem {
+            field: "name".into(),
+            message: "名称要 1 到 20 个字".into(),
+        }];
         vec![
             ("typical", page(Narrowed::default(), rows, 428)),
+            ("unnamed", unnamed),
             ("empty", page(Narrowed::default(), vec![], 0)),
             ("nothing", page(filtered.clone(), vec![], 0)),
             ("crowded", page(filtered, many, 3_282)),

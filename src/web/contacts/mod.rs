@@ -1,10 +1,14 @@
 //! Customers: the list with its filters, and one customer's page.
 
 mod card;
+mod care;
 mod channel;
 mod list;
+mod own;
 mod samples;
+mod standing;
 mod story;
+mod views;
 
 pub use card::ContactPage;
 pub use list::{ContactsPage, filter_of};
@@ -25,8 +29,18 @@ pub fn routes() -> Routes<App> {
     Routes::new(session::guard)
         .get("/contacts", read, list::list)
         .post("/contacts/tags", write, list::tag)
+        .post("/contacts/views", read, views::save)
+        .post("/contacts/views/{id}/end", read, views::delete)
         .get("/contacts/{id}", read, card::show)
+        .post("/contacts/{id}/fields", write, own::change)
+        .post(
+            "/contacts/{id}/phone",
+            Policy::Can(Permission::ContactsPhone),
+            card::phone,
+        )
         .post("/contacts/{id}/notes", write, card::note)
+        .post("/notes/{id}/removal", write, care::remove_note)
+        .post("/contacts/{id}/follow-ups", write, care::follow_up)
         .post("/contacts/{id}/remark", write, card::remark)
         .post("/contacts/{id}/tags", write, card::tag)
 }

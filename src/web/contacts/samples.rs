@@ -1,18 +1,23 @@
 //! Invented customers for the tests of these pages.
 
 use super::card::{ContactPage, Remark, Typed};
-use crate::contacts::{ContactCard, ContactRow, FollowRow, TagName};
+use super::standing::Shown;
+use crate::campaigns::QuotaLeft;
+use crate::contacts::{ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName};
+use crate::directory::QuotaMode;
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FollowId, GroupId, LinkId, OrderId, StoreId, TagGroupId,
-    TagId, TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, OrderId,
+    StoreId, TagGroupId, TagId, TimelineId,
 };
 use crate::money::Fen;
 use crate::page::Page;
+use crate::segments::{Scored, Scores, Stage, Standing};
 use crate::tags::{Tag, TagGroup};
 use crate::time::{DAY_MS, HOUR_MS};
 use crate::timeline::{Entry, Recorded};
 use crate::web::Shell;
+use crate::web::care::sample_follow_ups;
 use crate::web::samples::NOW;
 use crate::web::shell::FieldProblem;
 
@@ -111,11 +116,48 @@ pub fn card() -> ContactCard {
         birthday: Some("06-18".into()),
         phone_last4: Some("6027".into()),
         opted_out: false,
+        own_fields: vec![OwnValue {
+            field_id: FieldId(1),
+            name: "鞋码".into(),
+            value: "38".into(),
+        }],
         follows: vec![follow(31, "林晓雯", "王莉", tags)],
         orders_365: 14,
         spent_365_fen: Fen::yuan(12_860),
         last_order_at: Some(NOW.plus_ms(-4 * DAY_MS)),
     }
+}
+
+fn shown(rfm: Scored) -> Shown {
+    Shown {
+        standing: Standing {
+            stage: Some(Stage::Active),
+            rfm,
+        },
+        quota: QuotaLeft {
+            left: 27,
+            limit: 30,
+            renews_at: NOW.plus_ms(8 * DAY_MS),
+            last_sent_at: Some(NOW.plus_ms(-3 * DAY_MS)),
+        },
+        mode: QuotaMode::MonthDays,
+    }
+}
+
+/// One of each kind.
+fn fields() -> Vec<ContactField> {
+    let field = |id: i64, name: &str, kind: FieldKind, choices: &[&str]| ContactField {
+        id: FieldId(id),
+        name: name.into(),
+        kind,
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+    };
+    vec![
+        field(1, "鞋码", FieldKind::Number, &[]),
+        field(2, "会员等级", FieldKind::Choice, &["金卡", "银卡"]),
+        field(3, "结婚纪念日", FieldKind::Date, &[]),
+        field(4, "爱<吃>什么", FieldKind::Text, &[]),
+    ]
 }
 
 fn groups() -> Vec<GroupOfContact> {
@@ -140,6 +182,8 @@ pub fn timeline() -> Vec<Recorded> {
         at: NOW.plus_ms(-hours * HOUR_MS),
         associate_id: by.map(|_| AssociateId(31)),
         associate_name: by.map(str::to_owned),
+        author: (hours == 264).then(|| "operator:1".to_owned()),
+        author_name: None,
         entry,
     };
     let title = "加绒灯芯绒连衣裙".to_owned();
@@ -174,6 +218,16 @@ pub fn timeline() -> Vec<Recorded> {
             Some("林晓雯"),
             Entry::Noted {
                 text: "月底去哈尔滨，要厚的。别推荐短款。".into(),
+            },
+        ),
+        recorded(265, Some("林晓雯"), Entry::Unnoted { removed_at: NOW }),
+        recorded(
+            266,
+            Some("林晓雯"),
+            Entry::FollowedUp {
+                follow_up_id: FollowUpId(9),
+                what: "送小样".into(),
+                is_done: true,
             },
         ),
         recorded(
@@ -211,8 +265,20 @@ impl ContactPage {
                 items,
                 next: next.map(str::to_owned),
             },
+            follow_ups: vec![
+                sample_follow_ups(1, "问她羊绒大衣要不要留 M 码", -3),
+                sample_follow_ups(2, "生日送小样", 4),
+            ],
+            shown: shown(Scored::Scores(Scores {
+                r: 5,
+                f: 4,
+                m: 3,
+                as_of: NOW,
+            })),
+            phone: None,
             is_older: false,
             tag_groups: tag_groups(),
+            fields: fields(),
             stores: Vec::new(),
             problems: Vec::new(),
             typed: Typed::default(),
@@ -244,8 +310,28 @@ impl ContactPage {
             remark: "王姐".into(),
             description: "喜欢羊绒".into(),
         });
+        let mut mistyped = page(card(), timeline(), None);
+        mistyped.problems = vec![FieldProblem {
+            field: "fields-1".into(),
+            message: "鞋码：不是数字".into(),
+        }];
+        mistyped.typed.fields = vec![("fields-1".into(), "三十八".into())];
+        let mut shown = page(card(), timeline(), None);
+        shown.phone = Some("138 1234 6027".into());
+        let mut quiet = page(nobody.clone(), vec![], None);
+        quiet.shown = self::shown(Scored::NoOrders);
+        quiet.shown.standing.stage = Some(Stage::Lost);
+        quiet.shown.quota.left = 0;
+        quiet.shown.quota.last_sent_at = None;
+        quiet.card.opted_out = false;
+        let mut counting = page(card(), timeline(), None);
+        counting.shown = self::shown(Scored::Counting);
         vec![
             ("typical", page(card(), timeline(), None)),
+            ("mistyped", mistyped),
+            ("shown", shown),
+            ("quiet", quiet),
+            ("counting", counting),
             ("empty", page(nobody, vec![], None)),
             ("crowded", page(card(), long, Some("WzFd"))),
             ("refused", wrong),

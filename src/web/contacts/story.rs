@@ -28,6 +28,7 @@ pub fn line(shell: &Shell, recorded: &Recorded, stores: &[Store]) -> Line {
     let by = recorded
         .associate_name
         .as_deref()
+        .or(recorded.author_name.as_deref())
         .filter(|_| !is_me)
         .map(|name| shell.t1("story-by", "name", name));
     let is_theirs = matches!(
@@ -86,6 +87,18 @@ fn sentence(shell: &Shell, entry: &Entry, stores: &[Store]) -> (String, String) 
             order_no.clone(),
         ),
         Entry::Noted { text } => (shell.t("story-noted"), text.clone()),
+        Entry::Unnoted { removed_at } => (
+            shell.t("story-unnoted"),
+            shell.t1("story-unnoted-at", "when", shell.when(removed_at)),
+        ),
+        Entry::FollowedUp { what, is_done, .. } => {
+            let key = if *is_done {
+                "story-followed-up"
+            } else {
+                "story-reopened"
+            };
+            (shell.t(key), what.clone())
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use axum::extract::State;
 use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
 use crate::campaigns::{self, Delivery, WaitingBatch};
+use crate::care::{self, FollowUp, FollowUpFilter};
 use crate::error::Error;
 use crate::ids::{AssociateId, BatchId};
 use crate::metrics::{self, Greeting, Lang, OwnResults};
@@ -19,6 +20,7 @@ use crate::money::Fen;
 use crate::page::{Page, PageOf};
 use crate::routes::Routes;
 use crate::time::{DAY_MS, Timestamp};
+use crate::web::care::{Line, lines};
 use crate::web::charts::{Spark, Tone};
 use crate::web::span::SpanQuery;
 use crate::web::{Path, Result, Shell, Show, figures, session};
@@ -26,6 +28,8 @@ use crate::web::{Path, Result, Shell, Show, figures, session};
 /// People shown on the page of a task; the rest are counted.
 const PEOPLE_SHOWN: i64 = 200;
 const GREETINGS: i64 = 5;
+/// Follow-ups on the page; the rest are counted.
+const DUE_SHOWN: i64 = 8;
 /// Finished tasks stay on their own page this long.
 const DONE_FOR_DAYS: i64 = 30;
 
@@ -43,6 +47,9 @@ pub struct WorkbenchPage {
     pub moments: Vec<MomentRow>,
     pub week: OwnResults,
     pub greetings: Vec<Greeting>,
+    /// Follow-ups due today or before, the first of them, and how many there are.
+    pub due: Vec<FollowUp>,
+    pub due_count: i64,
 }
 
 /// Today's page of an associate.
@@ -58,7 +65,15 @@ pub async fn today(app: &App, mut shell: Shell, me: &Operator) -> Result<Show<Wo
     let span = SpanQuery::default().read(today)?.span;
     let week = metrics::own_results(&app.db, &me.scope, associate, span).await?;
     let greetings = metrics::greetings(&app.db, &me.scope, associate, today, GREETINGS).await?;
-    shell.waiting = (waiting.len() + moments.len()) as i64;
+    let of_today = FollowUpFilter {
+        due_by: Some(today),
+        ..FollowUpFilter::default()
+    };
+    let due = care::list(&app.db, &me.scope, &of_today, &PageOf::first(DUE_SHOWN))
+        .await?
+        .items;
+    let due_count = care::count_due(&app.db, &me.scope, today).await?;
+    shell.waiting = (waiting.len() + moments.len()) as i64 + due_count;
     Ok(Show(WorkbenchPage {
         shell,
         waiting,
@@ -66,6 +81,8 @@ pub async fn today(app: &App, mut shell: Shell, me: &Operator) -> Result<Show<Wo
         moments,
         week,
         greetings,
+        due,
+        due_count,
     }))
 }
 
@@ -91,9 +108,25 @@ impl WorkbenchPage {
                     .rich("desk-send-first", &[name, task, ("count", batch.contacts.into())])
             }
             (None, Some(_), _) => self.shell.rich("desk-post-first", &[name]),
+            (None, None, _) if self.due_count > 0 => {
+                let first = self.due.first().map_or("", |due| due.contact_name.as_str());
+                let first = ("contact", first.into());
+                self.shell.rich(
+                    "desk-care-first",
+                    &[name, first, ("count", self.due_count.into())],
+                )
+            }
             (None, None, false) => self.shell.rich("desk-all-done", &[name]),
             (None, None, true) => self.shell.rich("desk-nothing", &[name]),
         }
+    }
+
+    fn care(&self) -> Vec<Line> {
+        lines(&self.shell, &self.due)
+    }
+
+    fn more_due(&self) -> i64 {
+        self.due_count - self.due.len() as i64
     }
 
     fn total(&self) -> usize {

@@ -5,6 +5,7 @@ use crate::campaigns::DeliveryState;
 use crate::ids::{CampaignId, ContactId, StoreId};
 use crate::metrics::{DayRow, Figure};
 use crate::time::HOUR_MS;
+use crate::web::care::sample_follow_ups;
 use crate::web::samples::NOW;
 
 pub fn figure(code: &str, now: i64, before: i64) -> Figure {
@@ -121,7 +122,16 @@ impl WorkbenchPage {
                 waiting: (waiting.len() + moments.len()) as i64,
                 ..shell.clone()
             };
+            let due = match moments.is_empty() {
+                true => Vec::new(),
+                false => vec![
+                    sample_follow_ups(1, "问她羊绒大衣要不要留 M 码", -3),
+                    sample_follow_ups(2, "生日送小样", 0),
+                ],
+            };
             Self {
+                due_count: due.len() as i64 * 2,
+                due,
                 shell,
                 waiting,
                 done,

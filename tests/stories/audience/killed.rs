@@ -30,10 +30,23 @@ async fn killed_after_changes_it_starts_from_an_older_snapshot_and_says_what_the
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let url = database(&folder).await;
-    let seed = ["seed", "--contacts", "400", "--associates", "6", "--stores", "3", "--days", "10"];
+    let seed = [
+        "seed",
+        "--contacts",
+        "400",
+        "--associates",
+        "6",
+        "--stores",
+        "3",
+        "--days",
+        "10",
+    ];
     assert!(start(&url, folder.path(), 0, &seed).wait().unwrap().success());
     let app = look(&url, folder.path()).await;
-    let corp: i64 = db::scalar(&app.db, "select id from corp", vec![]).await.unwrap().unwrap();
+    let corp: i64 = db::scalar(&app.db, "select id from corp", vec![])
+        .await
+        .unwrap()
+        .unwrap();
     let corp = CorpId(corp);
     let code = "select code from store order by id limit 1";
     let code: String = db::scalar(&app.db, code, vec![]).await.unwrap().unwrap();
@@ -62,7 +75,11 @@ async fn killed_after_changes_it_starts_from_an_older_snapshot_and_says_what_the
         // It is there once the index is built, and stays as it is for the minutes that follow.
         until(|| snapshot.exists()).await;
         let before = std::fs::metadata(&snapshot).unwrap().modified().unwrap();
-        assert_eq!(*written.get_or_insert(before), before, "nothing was written down since");
+        assert_eq!(
+            *written.get_or_insert(before),
+            before,
+            "nothing was written down since"
+        );
         let answered = Arc::new(AtomicUsize::new(0));
         let tills: Vec<_> = (0..3)
             .map(|till| {
@@ -120,11 +137,16 @@ async fn killed_after_changes_it_starts_from_an_older_snapshot_and_says_what_the
     }
     let stored = "select count(*) from sale where order_no like 'K%'";
     let stored = db::count(&app.db, stored, vec![]).await.unwrap();
-    assert!(stored >= told as i64, "{stored} of {told} orders that were answered");
+    assert!(
+        stored >= told as i64,
+        "{stored} of {told} orders that were answered"
+    );
 }
 
 async fn look(url: &str, folder: &Path) -> App {
-    let config = Config::read(None, |name| (name == "DIANYU_MASTER_KEY").then(|| MASTER_KEY.to_owned()));
+    let config = Config::read(None, |name| {
+        (name == "DIANYU_MASTER_KEY").then(|| MASTER_KEY.to_owned())
+    });
     let mut config = config.unwrap();
     config.data_dir = Some(folder.to_path_buf());
     let db = Db::connect(url).await.unwrap();

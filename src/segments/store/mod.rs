@@ -1,5 +1,7 @@
 //! Statements on `segment`. Segments are headquarters': a scope that is not the whole corp has none.
 
+pub(super) mod standing;
+
 use std::collections::HashSet;
 
 use sea_orm::FromQueryResult;
