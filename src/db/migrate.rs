@@ -49,6 +49,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0015_audience.sql"),
     ),
     ("0016_files", include_str!("../../migrations/0016_files.sql")),
+    ("0017_marking", include_str!("../../migrations/0017_marking.sql")),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

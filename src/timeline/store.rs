@@ -1,17 +1,23 @@
 //! Statements on `timeline`.
 
+use std::collections::HashSet;
+
 use sea_orm::FromQueryResult;
 
-use super::{Entry, News, Recorded};
+use super::{Entry, News, Recorded, Told};
 use crate::args;
 use crate::db::{self, Conn, Filter, Tx, id_list};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, ContactId, CorpId, TimelineId};
+use crate::ids::{AssociateId, ContactId, CorpId, StoreId, TimelineId};
 use crate::page::{Page, PageOf};
+use crate::queue::{self, Lane, NewJob};
 use crate::scope::{Act, Reach, Scope};
 use crate::time::Timestamp;
 
-/// Appends entries. `zone` decides their day.
+/// Entries that one job tells of.
+const TOLD_TOGETHER: usize = 200;
+
+/// Appends entries. `zone` decides their day. Of kinds that somebody waits for, whoever reacts is told.
 pub async fn append(
     tx: &Tx,
     act: &Act<'_>,
@@ -19,12 +25,21 @@ pub async fn append(
     zone: chrono_tz::Tz,
     news: Vec<News>,
 ) -> Result<()> {
+    let wanted = match news.is_empty() {
+        true => HashSet::new(),
+        false => wanted(tx, corp).await?,
+    };
     let mut rows = Vec::with_capacity(news.len());
+    let mut told = Vec::new();
     for news in news {
         let detail = serde_json::to_string(&news.entry)?;
+        let id = TimelineId::new(act.ids, act.now);
+        if wanted.contains(news.entry.kind()) {
+            told.push(id);
+        }
         rows.push(args![
             corp,
-            TimelineId::new(act.ids, act.now),
+            id,
             news.contact,
             news.associate,
             news.store,
@@ -37,7 +52,65 @@ pub async fn append(
     let head =
         "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail)";
     db::insert_many(tx, head, rows, "").await?;
+    let tell = |entries: &[TimelineId]| NewJob {
+        corp,
+        kind: Told::NAME,
+        payload: queue::payload(&Told {
+            entries: entries.to_vec(),
+        }),
+        lane: Lane::Normal,
+        run_at: act.now,
+        unique_key: None,
+    };
+    let jobs: Vec<NewJob<'_>> = told.chunks(TOLD_TOGETHER).map(tell).collect();
+    if !jobs.is_empty() {
+        queue::enqueue_all(tx, act.ids, act.now, jobs).await?;
+    }
     Ok(())
+}
+
+async fn wanted(conn: &impl Conn, corp: CorpId) -> Result<HashSet<String>> {
+    let sql = "select kind from timeline_wanted where corp_id = $1";
+    Ok(db::scalars(conn, sql, args![corp]).await?.into_iter().collect())
+}
+
+/// Says which kinds of entries somebody reacts to from now on.
+pub async fn want(tx: &Tx, corp: CorpId, kinds: &[&str]) -> Result<()> {
+    let sql = "delete from timeline_wanted where corp_id = $1";
+    db::run(tx, sql, args![corp]).await?;
+    let rows = kinds.iter().map(|kind| args![corp, *kind]).collect();
+    let head = "insert into timeline_wanted (corp_id, kind)";
+    db::insert_many(tx, head, rows, "on conflict do nothing").await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct NewsRow {
+    contact_id: ContactId,
+    associate_id: Option<AssociateId>,
+    store_id: Option<StoreId>,
+    at: Timestamp,
+    detail: String,
+}
+
+/// Entries as they were appended, the whole corp's: for who reacts to them.
+pub async fn entries(conn: &impl Conn, corp: CorpId, ids: &[TimelineId]) -> Result<Vec<News>> {
+    let sql = format!(
+        "select contact_id, associate_id, store_id, at, detail from timeline where corp_id = $1 and {} order by at, id",
+        conn.backend().in_ids("id", "$2")
+    );
+    let rows: Vec<NewsRow> = db::all(conn, &sql, args![corp, id_list(ids.iter().map(|id| id.0))]).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(News {
+                contact: row.contact_id,
+                associate: row.associate_id,
+                store: row.store_id,
+                at: row.at,
+                entry: serde_json::from_str(&row.detail)?,
+            })
+        })
+        .collect()
 }
 
 #[derive(FromQueryResult)]

@@ -34,6 +34,7 @@ pub mod campaigns;
 pub mod platform;
 pub mod stores;
 pub mod files;
+pub mod tags;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
@@ -93,6 +94,7 @@ fn pages() -> Routes<App> {
         .merge(platform::routes())
         .merge(stores::routes())
         .merge(files::routes())
+        .merge(tags::routes())
 }
 
 /// Answers for machines and strangers: no session is looked up.

@@ -28,6 +28,7 @@ const REPORT: Line = ("/", "chart", "report", Permission::ReportsRead);
 const OVERVIEW: Line = ("/overview", "chart", "overview", Permission::OverviewRead);
 const CONTACTS: Line = ("/contacts", "people", "contacts", Permission::ContactsRead);
 const SEGMENTS: Line = ("/segments", "segments", "segments", Permission::SegmentsRead);
+const TAGS: Line = ("/tags", "filter", "tags", Permission::TagsWrite);
 const CAMPAIGNS: Line = ("/campaigns", "send", "campaigns", Permission::CampaignsRead);
 const MOMENTS: Line = ("/moments", "moments", "moments", Permission::MomentsRead);
 const LINKS: Line = ("/links", "link", "links", Permission::LinksRead);
@@ -50,12 +51,12 @@ fn groups(role: Role) -> Groups {
         ],
         Role::Marketer => &[
             ("look", &[OVERVIEW]),
-            ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("reach", &[CAMPAIGNS, SEGMENTS, TAGS, MOMENTS, LINKS, CONTACTS]),
             ("mine", &[ME]),
         ],
         Role::Admin => &[
             ("look", &[OVERVIEW]),
-            ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("reach", &[CAMPAIGNS, SEGMENTS, TAGS, MOMENTS, LINKS, CONTACTS]),
             ("run", &[PLATFORM, STORES]),
             ("mine", &[ME]),
         ],

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::channel;
+use super::origin::{OriginLine, Origins};
 use super::story::{self, Line};
 use crate::app::App;
 use crate::auth::{Operator, Permission};
@@ -35,6 +36,8 @@ pub struct ContactPage {
     /// Further back in the timeline: the answer above is left out.
     pub is_older: bool,
     pub tag_groups: Vec<TagGroup>,
+    /// Who or what set each tag.
+    pub origins: Origins,
     /// By whose codes a channel is known.
     pub stores: Vec<Store>,
     pub problems: Vec<FieldProblem>,
@@ -78,6 +81,7 @@ async fn page(
     let timeline = timeline::of_contact(&app.db, &me.scope, id, &page).await?;
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
+    let origins = Origins::of(app, &me.scope, id).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
         shell,
@@ -86,6 +90,7 @@ async fn page(
         timeline,
         is_older,
         tag_groups,
+        origins,
         stores,
         problems: Vec::new(),
         typed: Typed::default(),
@@ -155,6 +160,10 @@ impl ContactPage {
         tags.sort_by_key(|tag| tag.id);
         tags.dedup_by_key(|tag| tag.id);
         tags
+    }
+
+    fn origins(&self) -> Vec<OriginLine> {
+        self.origins.lines(&self.tags(), &self.shell)
     }
 
     fn may_write(&self) -> bool {

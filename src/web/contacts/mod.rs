@@ -3,6 +3,7 @@
 mod card;
 mod channel;
 mod list;
+mod origin;
 mod samples;
 mod story;
 
