@@ -78,7 +78,10 @@ async fn run(contacts: usize) -> anyhow::Result<()> {
     }
     let (mine, theirs) = (ours.held().await?, bare.held().await?);
     anyhow::ensure!(mine == theirs, "the tables differ: {mine:?} and {theirs:?}");
-    println!("rows of each table: {mine:?}; memory: {}", parts::memory_of("self"));
+    println!(
+        "rows of each table: {mine:?}; memory: {}",
+        parts::memory_of("self")
+    );
     Ok(())
 }
 

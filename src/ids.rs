@@ -70,7 +70,8 @@ macro_rules! id {
 id! {
     CorpId, RegionId, StoreId, AssociateId, OperatorId, ApiKeyId, ContactId, FollowId, TagGroupId, TagId,
     SegmentId, CampaignId, BatchId, MomentId, LinkId, ClickId, ProductId, OrderId, RefundId, WelcomeId, JobId,
-    TimelineId, ChannelId, SyncRunId, GroupId, FieldId, ImportId, ExportId, FollowUpId, ViewId,
+    TimelineId, ChannelId, SyncRunId, GroupId, FieldId, ImportId, ExportId, FollowUpId, ViewId, MarkingId,
+    TagRuleId,
 }
 
 macro_rules! text_id {

@@ -33,6 +33,7 @@ pub mod welcomes;
 pub mod campaigns;
 pub mod moments;
 pub mod orders;
+pub mod marking;
 pub mod metrics;
 pub mod doctor;
 pub mod files;

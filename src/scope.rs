@@ -3,7 +3,7 @@
 //! Below the domains, because the first of them already needs it.
 
 use crate::db::{Backend, Filter, id_list};
-use crate::ids::{ApiKeyId, AssociateId, CorpId, Ids, OperatorId, StoreId};
+use crate::ids::{ApiKeyId, AssociateId, CorpId, Ids, OperatorId, StoreId, TagRuleId};
 use crate::seal::Sealer;
 use crate::time::Timestamp;
 
@@ -90,7 +90,7 @@ impl Scope {
 }
 
 /// Who makes a change; `operator:123` in history and audit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     Operator(OperatorId),
     ApiKey(ApiKeyId),
@@ -98,6 +98,22 @@ pub enum Actor {
     Platform,
     /// A job or a command.
     System,
+    /// A rule that tags by itself.
+    Rule(TagRuleId),
+}
+
+impl Actor {
+    /// Reads what history keeps; `None` for words of another version.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("operator", id)) => id.parse().ok().map(Self::Operator),
+            Some(("api_key", id)) => id.parse().ok().map(Self::ApiKey),
+            Some(("rule", id)) => id.parse().ok().map(Self::Rule),
+            _ if text == "platform" => Some(Self::Platform),
+            _ if text == "system" => Some(Self::System),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Actor {
@@ -107,6 +123,7 @@ impl std::fmt::Display for Actor {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
             Self::Platform => f.write_str("platform"),
             Self::System => f.write_str("system"),
+            Self::Rule(id) => write!(f, "rule:{id}"),
         }
     }
 }
@@ -119,4 +136,24 @@ pub struct Act<'a> {
     pub by: Actor,
     /// Under whose key the audit chain goes on.
     pub sealer: &'a Sealer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_reads_back_as_it_was_written() {
+        for actor in [
+            Actor::Operator(OperatorId(7)),
+            Actor::ApiKey(ApiKeyId(8)),
+            Actor::Rule(TagRuleId(9)),
+            Actor::Platform,
+            Actor::System,
+        ] {
+            assert_eq!(Actor::parse(&actor.to_string()), Some(actor));
+        }
+        assert_eq!(Actor::parse("operator:x"), None);
+        assert_eq!(Actor::parse("somebody"), None);
+    }
 }

@@ -22,11 +22,13 @@ mod exports;
 mod fields;
 mod imports;
 mod links;
+mod marks;
 mod metrics;
 mod moments;
 mod orders;
 mod rows;
 mod segments;
+mod tag_rules;
 mod tags;
 mod welcomes;
 
@@ -84,6 +86,8 @@ fn v1() -> Routes<App> {
         imports::routes(),
         exports::routes(),
         tags::routes(),
+        marks::routes(),
+        tag_rules::routes(),
         segments::routes(),
         campaigns::routes(),
         campaign_actions::routes(),

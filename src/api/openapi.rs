@@ -11,7 +11,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use super::problem::{Kind, ProblemDocument, Result};
 use super::{
     BASE, campaign_actions, campaign_events, campaigns, care, contacts, directory, exports, fields, imports,
-    links, metrics, moments, orders, segments, tags, welcomes,
+    links, marks, metrics, moments, orders, segments, tag_rules, tags, welcomes,
 };
 use crate::auth::Policy;
 use crate::error::Error;
@@ -77,6 +77,19 @@ use crate::error::Error;
         tags::show_tag,
         tags::rename_tag,
         tags::delete_tag,
+        marks::list,
+        marks::create,
+        marks::show,
+        marks::refused,
+        marks::pause,
+        marks::resume,
+        marks::cancel,
+        marks::merge,
+        tag_rules::list,
+        tag_rules::create,
+        tag_rules::show,
+        tag_rules::change,
+        tag_rules::delete,
         segments::list,
         segments::create,
         segments::preview,

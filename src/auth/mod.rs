@@ -15,4 +15,4 @@ pub use keys::*;
 pub use model::*;
 pub use operators::*;
 pub use sessions::*;
-pub use store::names_of;
+pub use store::actor_names;

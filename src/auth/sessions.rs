@@ -9,11 +9,11 @@ use super::operators::fold_login;
 use super::{password, store};
 use crate::app::App;
 use crate::cache::{Cache, Limit};
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::ids::{CorpId, UserId, random_base62};
-use crate::scope::{Reach, Scope};
+use crate::scope::{Actor, Reach, Scope};
 use crate::seal::fingerprint;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, zone};
 
@@ -230,7 +230,7 @@ async fn read(app: &App, token: &str) -> Result<(Operator, Timestamp)> {
     {
         return Err(Error::SignedOut);
     }
-    let scope = scope_of(app, role, &row).await?;
+    let scope = scope_of(&app.db, row.corp_id, role, &row.place()).await?;
     let me = Operator {
         id: row.operator_id,
         corp: row.corp_id,
@@ -258,20 +258,36 @@ fn has_run_out(role: Role, created: Timestamp, seen: Timestamp, now: Timestamp) 
 }
 
 /// A role that lost its store, region or associate sees nothing.
-async fn scope_of(app: &App, role: Role, row: &store::SessionRow) -> Result<Scope> {
+async fn scope_of(conn: &impl Conn, corp: CorpId, role: Role, place: &store::Place) -> Result<Scope> {
     let reach = match role {
         Role::Admin | Role::Marketer => Reach::Whole,
-        Role::Regional => match row.region_id {
-            Some(region) => Reach::Stores(directory::stores_of_region(&app.db, row.corp_id, region).await?),
+        Role::Regional => match place.region_id {
+            Some(region) => Reach::Stores(directory::stores_of_region(conn, corp, region).await?),
             None => Reach::Stores(Vec::new()),
         },
-        Role::Manager => Reach::Stores(row.store_id.into_iter().collect()),
-        Role::Associate => row.associate_id.map_or(Reach::Stores(Vec::new()), Reach::Own),
+        Role::Manager => Reach::Stores(place.store_id.into_iter().collect()),
+        Role::Associate => place.associate_id.map_or(Reach::Stores(Vec::new()), Reach::Own),
     };
-    Ok(Scope {
-        corp: row.corp_id,
-        reach,
-    })
+    Ok(Scope { corp, reach })
+}
+
+/// What somebody may see at this moment, for work that goes on after they asked for it; `None`: nothing any more.
+pub async fn scope_now(conn: &impl Conn, corp: CorpId, by: Actor, now: Timestamp) -> Result<Option<Scope>> {
+    match by {
+        Actor::Operator(id) => {
+            let Some(standing) = store::standing(conn, corp, id).await? else {
+                return Ok(None);
+            };
+            match Role::parse(&standing.role) {
+                Some(role) => scope_of(conn, corp, role, &standing.place()).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        Actor::ApiKey(id) => Ok(store::is_key_live(conn, corp, id, now)
+            .await?
+            .then(|| Scope::whole(corp))),
+        Actor::Platform | Actor::System | Actor::Rule(_) => Ok(Some(Scope::whole(corp))),
+    }
 }
 
 /// Ends one session.

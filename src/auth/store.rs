@@ -8,6 +8,7 @@ use crate::args;
 use crate::db::{self, Conn, Tx, id_list};
 use crate::error::Result;
 use crate::ids::{ApiKeyId, AssociateId, CorpId, OperatorId, RegionId, StoreId};
+use crate::scope::Actor;
 use crate::time::Timestamp;
 
 /// What sign-in needs to know of an operator.
@@ -63,6 +64,80 @@ pub(super) struct SessionRow {
     pub region_id: Option<RegionId>,
     /// The member left, or is disabled on the platform.
     pub is_shut_out: bool,
+}
+
+/// Where somebody stands in the chain.
+pub(super) struct Place {
+    pub associate_id: Option<AssociateId>,
+    pub store_id: Option<StoreId>,
+    pub region_id: Option<RegionId>,
+}
+
+impl SessionRow {
+    pub fn place(&self) -> Place {
+        Place {
+            associate_id: self.associate_id,
+            store_id: self.store_id,
+            region_id: self.region_id,
+        }
+    }
+}
+
+/// An operator as they are now.
+#[derive(FromQueryResult)]
+pub(super) struct Standing {
+    pub role: String,
+    associate_id: Option<AssociateId>,
+    store_id: Option<StoreId>,
+    region_id: Option<RegionId>,
+}
+
+impl Standing {
+    pub fn place(&self) -> Place {
+        Place {
+            associate_id: self.associate_id,
+            store_id: self.store_id,
+            region_id: self.region_id,
+        }
+    }
+}
+
+/// An operator who may sign in; `None` for one who is shut, left or is disabled on the platform.
+pub(super) async fn standing(conn: &impl Conn, corp: CorpId, id: OperatorId) -> Result<Option<Standing>> {
+    let sql = "select o.role, o.associate_id, coalesce(a.store_id, o.store_id) as store_id, o.region_id
+               from operator o left join associate a on a.corp_id = o.corp_id and a.id = o.associate_id
+               where o.corp_id = $1 and o.id = $2 and o.status = 'active'
+                 and coalesce(a.status, '') not in ('left', 'disabled')";
+    db::first(conn, sql, args![corp, id]).await
+}
+
+/// What operators and keys are called.
+pub async fn actor_names(conn: &impl Conn, corp: CorpId, actors: &[Actor]) -> Result<HashMap<Actor, String>> {
+    let mut operators = Vec::new();
+    let mut keys = Vec::new();
+    for actor in actors {
+        match actor {
+            Actor::Operator(id) => operators.push(id.0),
+            Actor::ApiKey(id) => keys.push(id.0),
+            _ => {}
+        }
+    }
+    let mut names = HashMap::new();
+    for (table, ids) in [("operator", operators), ("api_key", keys)] {
+        let sql = format!(
+            "select id, name from {table} where corp_id = $1 and {}",
+            conn.backend().in_ids("id", "$2")
+        );
+        for row in &db::rows(conn, &sql, args![corp, id_list(ids)]).await? {
+            let id: i64 = db::column(row, 0)?;
+            let actor = match table {
+                "operator" => Actor::Operator(OperatorId(id)),
+                _ => Actor::ApiKey(ApiKeyId(id)),
+            };
+            names.insert(actor, db::column(row, 1)?);
+        }
+    }
+    Ok(names)
 }
 
 /// A session that was not ended, of an operator and a corp that are active.
@@ -287,6 +362,18 @@ pub(super) async fn insert_key(tx: &Tx, key: KeyToAdd<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a key may still be used.
+pub(super) async fn is_key_live(
+    conn: &impl Conn,
+    corp: CorpId,
+    id: ApiKeyId,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "select count(*) from api_key where corp_id = $1 and id = $2 and revoked_at is null
+               and (expires_at is null or expires_at > $3)";
+    Ok(db::count(conn, sql, args![corp, id, now]).await? > 0)
+}
+
 pub(super) async fn touch_key(tx: &Tx, corp: CorpId, id: ApiKeyId, now: Timestamp) -> Result<()> {
     let sql = "update api_key set last_used_at = $3 where corp_id = $1 and id = $2";
     db::run(tx, sql, args![corp, id, now]).await?;
@@ -373,21 +460,4 @@ pub(super) async fn audit_after(
         args![corp, seq, limit],
     )
     .await
-}
-
-/// Names of operators, whoever is gone included.
-pub async fn names_of(
-    conn: &impl Conn,
-    corp: CorpId,
-    operators: &[OperatorId],
-) -> Result<HashMap<OperatorId, String>> {
-    let sql = format!(
-        "select id, name from operator where corp_id = $1 and {}",
-        conn.backend().in_ids("id", "$2")
-    );
-    let ids = id_list(operators.iter().map(|operator| operator.0));
-    let rows = db::rows(conn, &sql, args![corp, ids]).await?;
-    rows.iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect()
 }

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Error, Result, said};
-use crate::ids::{AssociateId, ContactId, CorpId, TagId};
+use crate::ids::{AssociateId, ContactId, CorpId, MarkingId, TagId};
 use crate::scope::{Act, Scope};
 use crate::timeline::{self, News};
 
@@ -61,8 +61,26 @@ pub struct NamedTag {
     pub name: String,
 }
 
+/// What a change of tags comes from, for the history.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause {
+    /// `platform`, `operator`, `api` or `rule`.
+    pub source: &'static str,
+    /// The marking it is a part of.
+    pub marking: Option<MarkingId>,
+}
+
+impl From<&'static str> for Cause {
+    fn from(source: &'static str) -> Self {
+        Self {
+            source,
+            marking: None,
+        }
+    }
+}
+
 /// Writes tags of a pair after the platform took them: the pair's list, the history, the timeline.
-/// `source` is `operator`, `api` or `rule`. `false`: nothing was different.
+/// `false`: nothing was different.
 pub async fn change_tags(
     tx: &Tx,
     act: &Act<'_>,
@@ -70,7 +88,7 @@ pub async fn change_tags(
     pair: &Pair,
     add: &[NamedTag],
     remove: &[NamedTag],
-    source: &str,
+    cause: Cause,
 ) -> Result<bool> {
     let Some(kept) = ledger::pair(tx, corp.id, pair.contact_id, pair.associate_id).await? else {
         return Ok(false);
@@ -92,7 +110,7 @@ pub async fn change_tags(
         act,
         corp,
         (pair.contact_id, pair.associate_id),
-        source,
+        cause,
         &turned,
     )
     .await?;
@@ -115,7 +133,7 @@ async fn note_turns(
     act: &Act<'_>,
     corp: &directory::Corp,
     (contact, associate): (ContactId, AssociateId),
-    source: &str,
+    cause: Cause,
     turned: &[(&NamedTag, bool)],
 ) -> Result<()> {
     let turns = turned
@@ -127,11 +145,11 @@ async fn note_turns(
             added: *added,
         })
         .collect();
-    ledger::note_tags(tx, act, corp.id, source, turns).await
+    ledger::note_tags(tx, act, corp.id, cause, turns).await
 }
 
 /// Takes a tag that is no more off every pair. Its history stays; the timeline is not told, nobody took it.
-pub async fn drop_tag(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: TagId, source: &str) -> Result<u64> {
+pub async fn drop_tag(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: TagId, cause: Cause) -> Result<u64> {
     let pairs = ledger::carrying(tx, corp, tag).await?;
     let mut turns = Vec::with_capacity(pairs.len());
     for kept in &pairs {
@@ -144,6 +162,6 @@ pub async fn drop_tag(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: TagId, source: 
             added: false,
         });
     }
-    ledger::note_tags(tx, act, corp, source, turns).await?;
+    ledger::note_tags(tx, act, corp, cause, turns).await?;
     Ok(pairs.len() as u64)
 }

@@ -384,7 +384,7 @@ impl<'a> Work<'a> {
         for (read_at, pairs) in std::mem::take(&mut self.seen) {
             ledger::seen(tx, corp, &pairs, read_at).await?;
         }
-        ledger::note_tags(tx, act, corp, "platform", self.turns).await?;
+        ledger::note_tags(tx, act, corp, "platform".into(), self.turns).await?;
         tally::add(tx, corp, &self.tallies).await?;
         let mut by_zone: HashMap<Tz, Vec<News>> = HashMap::new();
         for (zone, news) in self.news {

@@ -49,6 +49,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0015_audience.sql"),
     ),
     ("0016_files", include_str!("../../migrations/0016_files.sql")),
+    ("0017_marking", include_str!("../../migrations/0017_marking.sql")),
     ("0018_care", include_str!("../../migrations/0018_care.sql")),
 ];
 

@@ -13,10 +13,12 @@ use crate::directory;
 use crate::error::Result;
 use crate::ids::{CorpId, UserId};
 use crate::job::{self, Job};
+use crate::marking;
 use crate::orders;
 use crate::queue::Lane;
 use crate::scope::Actor;
 use crate::tags::jobs::SyncTags;
+use crate::timeline::Told;
 
 /// Tags of rule groups never come with the corp's tags, so an unknown one asks for them once in this while.
 const TAG_PAUSE: Duration = Duration::from_secs(60);
@@ -49,6 +51,16 @@ impl Job for Passed {
             tx.commit().await?;
         }
         Ok(())
+    }
+}
+
+/// Somebody came, opened a link or ordered: rules that wait for it set their tags.
+impl Job for Told {
+    const NAME: &'static str = Told::NAME;
+    const LANE: Lane = Lane::Normal;
+
+    async fn run(self, app: &App, corp: CorpId, _attempt: i64) -> Result<()> {
+        marking::react(app, corp, &self.entries).await
     }
 }
 

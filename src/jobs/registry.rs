@@ -6,7 +6,7 @@ use crate::contacts::inbox::ReadEvent;
 use crate::error::{Error, Result};
 use crate::job::Job as _;
 use crate::queue::Job;
-use crate::{campaigns, contacts, files, groups, moments, sync, tags, welcomes};
+use crate::{campaigns, contacts, files, groups, marking, moments, sync, tags, timeline, welcomes};
 
 macro_rules! registry {
     ($($job:ty),* $(,)?) => {
@@ -51,6 +51,9 @@ registry![
     moments::jobs::Reconcile,
     moments::jobs::Stop,
     moments::jobs::Sweep,
+    timeline::Told,
+    marking::jobs::GoOn,
+    marking::jobs::Stages,
     files::jobs::Load,
     files::jobs::Write,
     schedule::Tidy,

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::files;
 use crate::ids::CorpId;
 use crate::job::Job;
+use crate::marking::{self, jobs::Stages};
 use crate::moments::jobs::Sweep;
 use crate::queue::{self, Lane, NewJob};
 use crate::sync::{self, jobs::Nightly};
@@ -74,6 +75,7 @@ fn entries() -> Vec<Entry> {
     let daily = |hour, minute| When::Daily { hour, minute };
     vec![
         entry(Nightly {}, daily(3, 30)),
+        entry(Stages {}, daily(5, 0)),
         entry(Sweep {}, When::Every(SWEEP_MS)),
         entry(Tidy {}, When::Every(HOUR_MS)),
     ]
@@ -126,6 +128,7 @@ impl Job for Tidy {
         auth::sweep(&tx, corp, now).await?;
         db::changes::sweep(&tx, corp, CHANGES_MS).await?;
         files::sweep(&tx, corp, now).await?;
+        marking::sweep(&tx, corp, now).await?;
         tx.commit().await
     }
 }

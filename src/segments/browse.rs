@@ -77,6 +77,20 @@ impl Browsed<'_> {
         Ok(count)
     }
 
+    /// Everybody, in the order of their ids.
+    pub async fn people(&self) -> Result<Vec<ContactId>> {
+        let db = &self.app.db;
+        let Some(narrowed) = &self.narrowed else {
+            return contacts::everybody(db, self.scope, &self.filter, self.zone).await;
+        };
+        let mut people = narrowed.sure();
+        for some in narrowed.unsure().chunks(LOOK) {
+            people.extend(contacts::everybody(db, self.scope, &self.these(some.to_vec()), self.zone).await?);
+        }
+        people.sort_unstable();
+        Ok(people)
+    }
+
     /// Last added first.
     ///
     /// # Errors

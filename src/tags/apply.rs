@@ -1,25 +1,20 @@
-//! Marks contacts: platform first, pair by pair, then our rows and their history.
+//! Marks contacts while somebody waits: each of their pairs in scope.
 
 use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
 
-use super::Marked;
-use super::store::{self, Row};
+use super::{Marked, Marker};
 use crate::app::App;
-use crate::contacts::{self, NamedTag, Pair};
-use crate::directory::{self, Corp};
-use crate::error::{Error, Problem, Result, said};
-use crate::ids::{ContactId, CorpId, TagId};
-use crate::scope::{Act, Actor, Scope};
-use crate::wecom::Client;
+use crate::contacts::{self, Pair};
+use crate::error::{Error, Result, said};
+use crate::ids::{ContactId, TagId};
+use crate::scope::{Act, Scope};
 
 /// Most contacts one call may mark.
 pub const MAX_CONTACTS: usize = 1_000;
 /// Calls under way at once; the platform refuses more than 5 in a corp.
 const AT_ONCE: usize = 4;
-/// Looks at a pair that others change too.
-const MAX_LOOKS: usize = 5;
 
 /// Sets and takes tags on each contact's pairs in scope. One refused contact does not stop the others.
 ///
@@ -44,25 +39,10 @@ pub async fn mark(
             ),
         ));
     }
-    let marking = Marking {
-        app,
-        act,
-        corp: directory::find_corp(&app.db, scope.corp).await?,
-        client: directory::platform(app, scope.corp).await?,
-        add: known(app, scope.corp, "/add", add).await?,
-        remove: known(app, scope.corp, "/remove", remove).await?,
-    };
-    if let Some(both) = add.iter().position(|tag| remove.contains(tag)) {
-        let message = said!(
-            "refused-tag-both",
-            "tag `{tag}` is both set and taken; leave one out",
-            tag = add[both].to_string()
-        );
-        return Err(Error::invalid(format!("/add/{both}"), message));
-    }
+    let marker = Marker::of(app, act.by, scope.corp, add, remove).await?;
     let pairs = contacts::pairs(&app.db, scope, contacts).await?;
     // Made before the stream: a closure over borrowed pairs would keep the whole future from moving between threads.
-    let each: Vec<_> = pairs.iter().map(|pair| marking.told(pair)).collect();
+    let each: Vec<_> = pairs.iter().map(|pair| told(&marker, pair)).collect();
     let results: Vec<(ContactId, Result<bool>)> = futures_util::stream::iter(each)
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -75,93 +55,8 @@ pub async fn mark(
     Ok(contacts.iter().map(answer).collect())
 }
 
-/// The tags behind these ids, in their order.
-async fn known(app: &App, corp: CorpId, pointer: &str, ids: &[TagId]) -> Result<Vec<Row>> {
-    let rows = store::rows(&app.db, corp, ids).await?;
-    let mut found = Vec::with_capacity(ids.len());
-    let mut problems = Vec::new();
-    for (index, id) in ids.iter().enumerate() {
-        match rows.iter().find(|row| row.id == *id) {
-            Some(row) => found.push(row.clone()),
-            None => problems.push(Problem::new(
-                format!("{pointer}/{index}"),
-                said!("refused-no-tag", "there is no tag `{id}`", id = id.to_string()),
-            )),
-        }
-    }
-    if problems.is_empty() {
-        Ok(found)
-    } else {
-        Err(Error::Invalid(problems))
-    }
-}
-
-struct Marking<'a> {
-    app: &'a App,
-    act: &'a Act<'a>,
-    corp: Corp,
-    client: Client,
-    add: Vec<Row>,
-    remove: Vec<Row>,
-}
-
-impl Marking<'_> {
-    async fn told(&self, pair: &Pair) -> (ContactId, Result<bool>) {
-        (pair.contact_id, self.pair(pair).await)
-    }
-
-    /// `false`: the pair is so already, and nobody is called.
-    async fn pair(&self, pair: &Pair) -> Result<bool> {
-        let held = pair.tag_ids();
-        let add: Vec<&Row> = self.add.iter().filter(|tag| !held.contains(&tag.id)).collect();
-        let remove: Vec<&Row> = self.remove.iter().filter(|tag| held.contains(&tag.id)).collect();
-        if add.is_empty() && remove.is_empty() {
-            return Ok(false);
-        }
-        let ids = |tags: &[&Row]| -> Vec<String> { tags.iter().map(|tag| tag.platform_id.clone()).collect() };
-        let (set, taken) = (ids(&add), ids(&remove));
-        let set: Vec<&str> = set.iter().map(String::as_str).collect();
-        let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-        self.client
-            .mark_tags(&pair.userid, &pair.external_userid, &set, &taken)
-            .await?;
-        self.record(pair, &named(&add), &named(&remove)).await?;
-        Ok(true)
-    }
-
-    /// The platform has it; a fetch of the same pair that came between only means to look again.
-    async fn record(&self, pair: &Pair, add: &[NamedTag], remove: &[NamedTag]) -> Result<()> {
-        let source = super::source(self.act);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let tx = self.app.db.begin().await?;
-            match contacts::change_tags(&tx, self.act, &self.corp, pair, add, remove, source).await {
-                Ok(_) => return tx.commit().await,
-                Err(Error::Conflict(_)) if tries < MAX_LOOKS => tx.rollback().await?,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-fn named(tags: &[&Row]) -> Vec<NamedTag> {
-    tags.iter()
-        .map(|tag| NamedTag {
-            id: tag.id,
-            name: tag.name.clone(),
-        })
-        .collect()
-}
-
-/// Who changes tags, as the history names it.
-pub(super) fn source(act: &Act<'_>) -> &'static str {
-    match act.by {
-        Actor::Operator(_) => "operator",
-        Actor::ApiKey(_) => "api",
-        Actor::Platform => "platform",
-        Actor::System => "rule",
-    }
+async fn told(marker: &Marker<'_>, pair: &Pair) -> (ContactId, Result<bool>) {
+    (pair.contact_id, marker.mark(pair).await)
 }
 
 /// A contact stands as its worst pair does.

@@ -5,11 +5,13 @@
 pub mod jobs;
 pub mod model;
 mod apply;
+mod marker;
 mod store;
 mod sync;
 
-use apply::source;
 pub use apply::{MAX_CONTACTS, mark};
+use marker::source;
+pub use marker::{Marker, check};
 pub use model::*;
-pub use store::{counted_groups, find, groups};
+pub use store::{counted_groups, find, groups, names};
 pub use sync::*;

@@ -1,6 +1,6 @@
 //! Statements on tag groups and tags.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
 
@@ -107,6 +107,23 @@ async fn carried(conn: &impl Conn, scope: &Scope) -> Result<HashMap<TagId, i64>>
         }
     }
     Ok(carried)
+}
+
+/// What tags are called, deleted ones too: for what is told of them afterwards.
+pub async fn names(
+    conn: &impl Conn,
+    scope: &Scope,
+    ids: impl IntoIterator<Item = TagId>,
+) -> Result<HashMap<TagId, String>> {
+    let ids: BTreeSet<i64> = ids.into_iter().map(|id| id.0).collect();
+    let sql = format!(
+        "select id, name from tag where corp_id = $1 and {}",
+        conn.backend().in_ids("id", "$2")
+    );
+    let rows = db::rows(conn, &sql, args![scope.corp, id_list(ids)]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
 }
 
 pub async fn find(conn: &impl Conn, scope: &Scope, id: TagId) -> Result<Tag> {

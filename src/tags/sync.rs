@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::contacts;
 use crate::db::Tx;
 use crate::directory::platform;
-use crate::error::{Advice, Error, Problem, Result};
+use crate::error::{Advice, Error, Problem, Result, said};
 use crate::ids::{CorpId, TagGroupId, TagId};
 use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
@@ -85,9 +85,9 @@ pub async fn mirror_tags(
     })
 }
 
-async fn forget(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: &Row, source: &str) -> Result<()> {
+async fn forget(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: &Row, source: &'static str) -> Result<()> {
     store::mark_deleted(tx, act, corp, tag.id).await?;
-    contacts::drop_tag(tx, act, corp, tag.id, source).await?;
+    contacts::drop_tag(tx, act, corp, tag.id, source.into()).await?;
     Ok(())
 }
 
@@ -151,10 +151,12 @@ fn all_checked(tags: &[String]) -> Result<Vec<String>> {
         let pointer = format!("/tags/{index}");
         match checked(&pointer, tag) {
             Ok(name) if names.contains(&name) => {
-                problems.push(Problem::new(
-                    pointer,
-                    format!("`{name}` is named twice; once is enough"),
-                ));
+                let twice = said!(
+                    "refused-tag-twice",
+                    "`{name}` is named twice; once is enough",
+                    name = &name
+                );
+                problems.push(Problem::new(pointer, twice));
             }
             Ok(name) => names.push(name),
             Err(Error::Invalid(found)) => problems.extend(found),
@@ -243,7 +245,7 @@ pub async fn delete(app: &App, act: &Act<'_>, scope: &Scope, id: TagId) -> Resul
     let deleted = client.delete_tags(&[&row.platform_id], &[]).await;
     unless_gone(app, scope.corp, deleted, &row.platform_id, &row.name).await?;
     let tx = app.db.begin().await?;
-    forget(&tx, act, scope.corp, &row, super::source(act)).await?;
+    forget(&tx, act, scope.corp, &row, super::source(act.by)).await?;
     // A group goes with its last tag.
     if store::rows_of_group(&tx, scope.corp, row.group_id)
         .await?
@@ -261,7 +263,7 @@ pub async fn delete_group(app: &App, act: &Act<'_>, scope: &Scope, id: TagGroupI
     unless_gone(app, scope.corp, deleted, &platform_id, &platform_id).await?;
     let tx = app.db.begin().await?;
     for row in store::rows_of_group(&tx, scope.corp, id).await? {
-        forget(&tx, act, scope.corp, &row, super::source(act)).await?;
+        forget(&tx, act, scope.corp, &row, super::source(act.by)).await?;
     }
     store::mark_group_deleted(&tx, act, scope.corp, id).await?;
     tx.commit().await
@@ -298,7 +300,12 @@ fn checked(pointer: &str, name: &str) -> Result<String> {
         1..=MAX_NAME => Ok(name.to_owned()),
         length => Err(Error::invalid(
             pointer,
-            format!("a name has 1 to {MAX_NAME} characters, not {length}"),
+            said!(
+                "refused-name-length",
+                "a name has 1 to {most} characters, not {length}",
+                most = MAX_NAME,
+                length = length
+            ),
         )),
     }
 }
@@ -312,15 +319,22 @@ async fn is_free(app: &App, corp: CorpId, group: TagGroupId, name: &str, but: Op
 }
 
 fn taken(name: &str) -> Error {
-    Error::invalid("/name", format!("`{name}` is there already; choose another name"))
+    let message = said!(
+        "refused-tag-taken",
+        "`{name}` is there already; choose another name",
+        name = name
+    );
+    Error::invalid("/name", message)
 }
 
 /// The platform's no, in our words where we know them.
 fn refused(error: Error, name: &str) -> Error {
     match &error {
         Error::Platform(fault) if fault.code == Some(NAME_TAKEN) => taken(name),
-        Error::Platform(fault) if fault.code == Some(NOT_OURS) => Error::conflict(format!(
-            "the platform does not let this app change `{name}`; whoever made it can, in the admin console"
+        Error::Platform(fault) if fault.code == Some(NOT_OURS) => Error::conflict(said!(
+            "conflict-tag-not-ours",
+            "the platform does not let this app change `{name}`; whoever made it can, in the admin console",
+            name = name
         )),
         _ => error,
     }

@@ -128,3 +128,14 @@ pub struct Recorded {
     #[serde(flatten)]
     pub entry: Entry,
 }
+
+/// News: these entries of kinds that somebody waits for were appended. Who reacts is written where all domains are at
+/// hand.
+#[derive(Serialize, Deserialize)]
+pub struct Told {
+    pub entries: Vec<TimelineId>,
+}
+
+impl Told {
+    pub const NAME: &'static str = "timeline.told";
+}

@@ -1,23 +1,26 @@
 //! Statements on `timeline`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{FromQueryResult, Value};
 
-use super::{Entry, News, Recorded};
+use super::{Entry, News, Recorded, Told};
 use crate::args;
 use crate::auth;
 use crate::db::{self, Conn, Filter, Tx, id_list};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, ContactId, CorpId, OperatorId, TimelineId};
+use crate::ids::{AssociateId, ContactId, CorpId, StoreId, TimelineId};
 use crate::page::{Page, PageOf};
-use crate::scope::{Act, Reach, Scope};
+use crate::queue::{self, Lane, NewJob};
+use crate::scope::{Act, Actor, Reach, Scope};
 use crate::time::Timestamp;
 
 const INSERT: &str =
     "insert into timeline (corp_id, id, contact_id, associate_id, store_id, at, day, kind, detail, author)";
+/// Entries that one job tells of.
+const TOLD_TOGETHER: usize = 200;
 
-/// Appends entries. `zone` decides their day.
+/// Appends entries. `zone` decides their day. Of kinds that somebody waits for, whoever reacts is told.
 pub async fn append(
     tx: &Tx,
     act: &Act<'_>,
@@ -25,12 +28,34 @@ pub async fn append(
     zone: chrono_tz::Tz,
     news: Vec<News>,
 ) -> Result<()> {
+    let wanted = match news.is_empty() {
+        true => HashSet::new(),
+        false => wanted(tx, corp).await?,
+    };
     let mut rows = Vec::with_capacity(news.len());
+    let mut told = Vec::new();
     for news in news {
         let id = TimelineId::new(act.ids, act.now);
+        if wanted.contains(news.entry.kind()) {
+            told.push(id);
+        }
         rows.push(row(corp, id, zone, news, None)?);
     }
     db::insert_many(tx, INSERT, rows, "").await?;
+    let tell = |entries: &[TimelineId]| NewJob {
+        corp,
+        kind: Told::NAME,
+        payload: queue::payload(&Told {
+            entries: entries.to_vec(),
+        }),
+        lane: Lane::Normal,
+        run_at: act.now,
+        unique_key: None,
+    };
+    let jobs: Vec<NewJob<'_>> = told.chunks(TOLD_TOGETHER).map(tell).collect();
+    if !jobs.is_empty() {
+        queue::enqueue_all(tx, act.ids, act.now, jobs).await?;
+    }
     Ok(())
 }
 
@@ -84,6 +109,50 @@ pub async fn replace(
     let detail = serde_json::to_string(entry)?;
     let args = args![corp, contact, id, kind, entry.kind(), detail];
     Ok(db::run(tx, sql, args).await? == 1)
+}
+
+async fn wanted(conn: &impl Conn, corp: CorpId) -> Result<HashSet<String>> {
+    let sql = "select kind from timeline_wanted where corp_id = $1";
+    Ok(db::scalars(conn, sql, args![corp]).await?.into_iter().collect())
+}
+
+/// Says which kinds of entries somebody reacts to from now on.
+pub async fn want(tx: &Tx, corp: CorpId, kinds: &[&str]) -> Result<()> {
+    let sql = "delete from timeline_wanted where corp_id = $1";
+    db::run(tx, sql, args![corp]).await?;
+    let rows = kinds.iter().map(|kind| args![corp, *kind]).collect();
+    let head = "insert into timeline_wanted (corp_id, kind)";
+    db::insert_many(tx, head, rows, "on conflict do nothing").await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct NewsRow {
+    contact_id: ContactId,
+    associate_id: Option<AssociateId>,
+    store_id: Option<StoreId>,
+    at: Timestamp,
+    detail: String,
+}
+
+/// Entries as they were appended, the whole corp's: for who reacts to them.
+pub async fn entries(conn: &impl Conn, corp: CorpId, ids: &[TimelineId]) -> Result<Vec<News>> {
+    let sql = format!(
+        "select contact_id, associate_id, store_id, at, detail from timeline where corp_id = $1 and {} order by at, id",
+        conn.backend().in_ids("id", "$2")
+    );
+    let rows: Vec<NewsRow> = db::all(conn, &sql, args![corp, id_list(ids.iter().map(|id| id.0))]).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(News {
+                contact: row.contact_id,
+                associate: row.associate_id,
+                store: row.store_id,
+                at: row.at,
+                entry: serde_json::from_str(&row.detail)?,
+            })
+        })
+        .collect()
 }
 
 #[derive(FromQueryResult)]
@@ -197,8 +266,8 @@ async fn recorded(conn: &impl Conn, corp: CorpId, rows: Vec<Row>) -> Result<Vec<
                 author_name: row
                     .author
                     .as_deref()
-                    .and_then(operator)
-                    .and_then(|id| names.get(&id).cloned()),
+                    .and_then(Actor::parse)
+                    .and_then(|by| names.get(&by).cloned()),
                 author: row.author,
                 entry: serde_json::from_str::<Entry>(&row.detail)?,
             })
@@ -206,18 +275,14 @@ async fn recorded(conn: &impl Conn, corp: CorpId, rows: Vec<Row>) -> Result<Vec<
         .collect()
 }
 
-fn operator(author: &str) -> Option<OperatorId> {
-    author.strip_prefix("operator:")?.parse().ok()
-}
-
 /// Names of colleagues who wrote without being the associate of the line.
-async fn author_names(conn: &impl Conn, corp: CorpId, rows: &[Row]) -> Result<HashMap<OperatorId, String>> {
+async fn author_names(conn: &impl Conn, corp: CorpId, rows: &[Row]) -> Result<HashMap<Actor, String>> {
     let others = rows.iter().filter(|row| row.associate_id.is_none());
-    let ids: Vec<OperatorId> = others
-        .filter_map(|row| operator(row.author.as_deref()?))
+    let actors: Vec<Actor> = others
+        .filter_map(|row| Actor::parse(row.author.as_deref()?))
         .collect();
-    if ids.is_empty() {
+    if actors.is_empty() {
         return Ok(HashMap::new());
     }
-    auth::names_of(conn, corp, &ids).await
+    auth::actor_names(conn, corp, &actors).await
 }

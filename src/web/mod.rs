@@ -35,6 +35,7 @@ pub mod platform;
 pub mod stores;
 pub mod files;
 pub mod care;
+pub mod tags;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
@@ -95,6 +96,7 @@ fn pages() -> Routes<App> {
         .merge(stores::routes())
         .merge(files::routes())
         .merge(care::routes())
+        .merge(tags::routes())
 }
 
 /// Answers for machines and strangers: no session is looked up.

@@ -29,6 +29,7 @@ const OVERVIEW: Line = ("/overview", "chart", "overview", Permission::OverviewRe
 const CONTACTS: Line = ("/contacts", "people", "contacts", Permission::ContactsRead);
 const FOLLOW_UPS: Line = ("/follow-ups", "clock", "follow-ups", Permission::ContactsRead);
 const SEGMENTS: Line = ("/segments", "segments", "segments", Permission::SegmentsRead);
+const TAGS: Line = ("/tags", "filter", "tags", Permission::TagsWrite);
 const CAMPAIGNS: Line = ("/campaigns", "send", "campaigns", Permission::CampaignsRead);
 const MOMENTS: Line = ("/moments", "moments", "moments", Permission::MomentsRead);
 const LINKS: Line = ("/links", "link", "links", Permission::LinksRead);
@@ -57,12 +58,12 @@ fn groups(role: Role) -> Groups {
         ],
         Role::Marketer => &[
             ("look", &[OVERVIEW]),
-            ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("reach", &[CAMPAIGNS, SEGMENTS, TAGS, MOMENTS, LINKS, CONTACTS]),
             ("mine", &[ME]),
         ],
         Role::Admin => &[
             ("look", &[OVERVIEW]),
-            ("reach", &[CAMPAIGNS, SEGMENTS, MOMENTS, LINKS, CONTACTS]),
+            ("reach", &[CAMPAIGNS, SEGMENTS, TAGS, MOMENTS, LINKS, CONTACTS]),
             ("run", &[PLATFORM, STORES]),
             ("mine", &[ME]),
         ],

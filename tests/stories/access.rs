@@ -161,7 +161,7 @@ async fn answer(router: &Router, entry: &Entry, visitor: &Visitor, address: &str
     } else {
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         Body::from(format!(
-            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&fields-1201=x&what=x&due_day=2026-11-24&query=quiet%3D60&return_to=%2F",
+            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&fields-1201=x&what=x&due_day=2026-11-24&query=quiet%3D60&return_to=%2F&kind=channel&channel=x&to=off&into=403",
             visitor.csrf
         ))
     };
@@ -189,6 +189,10 @@ fn json_body(path: &str) -> &'static str {
         path if path.ends_with("/contacts/tags") => r#"{"contact_ids":["102"],"add":["402"],"remove":[]}"#,
         "/api/v1/imports" => r#"{"kind":"contacts","text":"external_userid,birthday\nwmSim102,03-08\n"}"#,
         "/api/v1/exports" => r#"{"kind":"contacts"}"#,
+        "/api/v1/tags/marks" => r#"{"rule":{"tag":"402"},"add":["402"]}"#,
+        "/api/v1/tag-rules" => r#"{"when":{"channel":"x"},"tag_id":"402"}"#,
+        path if path.starts_with("/api/v1/tag-rules/") => r#"{"on":false}"#,
+        path if path.ends_with("/merger") => r#"{"into":"403"}"#,
         "/api/v1/contact-fields" => r#"{"name":"x","kind":"text"}"#,
         "/api/v1/contacts/{id}" => r#"{"fields":{"1201":"x"}}"#,
         path if path.ends_with("/notes") => r#"{"text":"x"}"#,
@@ -225,6 +229,9 @@ fn target(path: &str) -> String {
         return String::new();
     }
     let path = path.trim_start_matches("/api/v1");
+    if path.starts_with("/tags/groups") {
+        return "401".to_owned();
+    }
     if path.starts_with("/admin/fields") {
         return "1201".to_owned();
     }
@@ -245,6 +252,7 @@ fn target(path: &str) -> String {
         "contact-fields" => 1201,
         "notes" => 1001,
         "follow-ups" => 1301,
+        "tag-rules" => 402,
         other => panic!("no target for `{other}`"),
     };
     id.to_string()
@@ -524,6 +532,22 @@ async fn fingerprint(shop: &World) -> String {
             "select state from contact_export where corp_id = 1 and id = 102",
         ),
         (
+            "markings",
+            "select cast(count(*) as text) from marking where corp_id = 1",
+        ),
+        (
+            "rules",
+            "select cast(count(*) as text) from tag_rule where corp_id = 1 and deleted_at is null",
+        ),
+        (
+            "rule",
+            "select condition || cast(version as text) from tag_rule where corp_id = 1 and id = 402",
+        ),
+        (
+            "marking",
+            "select state || cast(turn as text) from marking where corp_id = 1 and id = 402",
+        ),
+        (
             "fields",
             "select cast(count(*) as text) from contact_field where corp_id = 1 and deleted_at is null",
         ),
@@ -628,6 +652,22 @@ async fn furnish(shop: &World) {
             format!(
                 "insert into contact_export (corp_id, id, state, filter, reach, fields, total, written, part, created_by, created_at, expires_at)
                  values ({corp}, 102, 'running', '{{}}', '\"Whole\"', '[]', 9, 0, 0, 'system', 0, 9000000000000)"
+            ),
+            format!(
+                "insert into marking (corp_id, id, kind, state, set_tags, take_tags, reach, total, changed, unchanged, refused, turn, created_by, created_at)
+                 values ({corp}, 402, 'asked', 'running', '[\"402\"]', '[]', '\"Whole\"', 9, 0, 0, 1, 0, 'system', 0)"
+            ),
+            format!(
+                "insert into tag_rule (corp_id, id, version, condition, tag_id, is_on, since_at, created_by, created_at, updated_at)
+                 values ({corp}, 402, 1, '{{\"channel\":\"{word}\"}}', 402, true, 0, 'system', 0, 0)"
+            ),
+            format!(
+                "insert into tag_change (corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at)
+                 values ({corp}, 1, 102, 31, 402, true, 'rule', 'rule:402', 0)"
+            ),
+            format!(
+                "insert into marking_refusal (corp_id, marking_id, contact_id, associate_id, why)
+                 values ({corp}, 402, 102, 31, '{{\"text\":\"{word}\",\"key\":\"\",\"args\":[]}}')"
             ),
             format!("insert into export_part (corp_id, export_id, part, body) values ({corp}, 102, 0, '{word}')"),
             format!("insert into moment_task (corp_id, moment_id, associate_id, part, store_id, state, visible) values ({corp}, 701, 31, 0, 21, 'tasked', 0)"),

@@ -2,7 +2,9 @@
 
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
-use dianyu::web::{Shell, campaigns, files, lang, overview, platform, report, samples, segments, stores};
+use dianyu::web::{
+    Shell, campaigns, files, lang, overview, platform, report, samples, segments, stores, tags,
+};
 
 use super::pages::{Rendered, check, texts};
 
@@ -72,6 +74,30 @@ const PAGES: &[(&str, Role, &str, Render)] = &[
     }),
     ("fields", Role::Admin, "/admin/fields", |shell| {
         texts(files::FieldsPage::samples(shell))
+    }),
+    ("marks", Role::Marketer, "/tags/marks", |shell| {
+        texts(tags::MarksPage::samples(shell))
+    }),
+    ("marks", Role::Associate, "/tags/marks", |shell| {
+        texts(tags::MarksPage::samples(shell))
+    }),
+    ("mark", Role::Marketer, "/tags/marks/1", |shell| {
+        texts(tags::MarkPage::samples(shell))
+    }),
+    ("tags", Role::Marketer, "/tags", |shell| {
+        texts(tags::TagsPage::samples(shell))
+    }),
+    ("tag-group", Role::Admin, "/tags/groups/90", |shell| {
+        texts(tags::GroupPage::samples(shell))
+    }),
+    ("tag", Role::Marketer, "/tags/901", |shell| {
+        texts(tags::TagPage::samples(shell))
+    }),
+    ("tag-rules", Role::Marketer, "/tags/rules", |shell| {
+        texts(tags::RulesPage::samples(shell))
+    }),
+    ("mark-new", Role::Manager, "/tags/marks/new", |shell| {
+        texts(tags::BeginPage::samples(shell))
     }),
     ("deliveries", Role::Marketer, "/campaigns/1/deliveries", |shell| {
         texts(campaigns::DeliveriesPage::samples(shell))

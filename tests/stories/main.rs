@@ -24,6 +24,7 @@ mod jobs;
 mod kill;
 mod links;
 mod marketer;
+mod marking;
 mod metrics;
 mod moments;
 mod orders;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
+use crate::contacts::Cause;
 use crate::db::changes::Fact;
 use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
@@ -456,12 +457,12 @@ pub struct TagTurn {
     pub added: bool,
 }
 
-/// Appends to the history of tags. Source: platform, operator, api, rule.
+/// Appends to the history of tags.
 pub async fn note_tags(
     tx: &Tx,
     act: &Act<'_>,
     corp: CorpId,
-    source: &str,
+    cause: Cause,
     turns: Vec<TagTurn>,
 ) -> Result<()> {
     let rows = turns
@@ -474,14 +475,14 @@ pub async fn note_tags(
                 turn.associate,
                 turn.tag,
                 turn.added,
-                source,
+                cause.source,
                 act.by.to_string(),
-                act.now
+                act.now,
+                cause.marking
             ]
         })
         .collect();
-    let head =
-        "insert into tag_change (corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at)";
+    let head = "insert into tag_change (corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at, marking_id)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }

@@ -4,9 +4,14 @@
 //! is the one place that reads them from above (`tag`, `tag_group`, `sale`, `refund`, `click`), and it only reads.
 
 pub(super) mod callbacks;
+mod everybody;
+mod history;
 pub(super) mod known;
 pub(super) mod ledger;
 pub(super) mod views;
+
+pub use everybody::everybody;
+pub use history::*;
 
 use std::collections::HashMap;
 

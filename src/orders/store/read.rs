@@ -1,13 +1,13 @@
 //! Orders, refunds, products and credits as lists and pages show them, within a scope.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
 
 use crate::args;
 use crate::db::{self, Backend, Conn, Filter, id_list, like_escape};
 use crate::error::{Error, Result};
-use crate::ids::{AssociateId, CampaignId, ContactId, LinkId, MomentId, OrderId, RefundId, StoreId};
+use crate::ids::{AssociateId, CampaignId, ContactId, CorpId, LinkId, MomentId, OrderId, RefundId, StoreId};
 use crate::money::Fen;
 use crate::orders::{Attribution, CandidateRow, CreditRow, Order, OrderLine, Product, Refund};
 use crate::page::{Page, PageOf};
@@ -117,6 +117,31 @@ pub async fn list(
         refund_fen: row.refund_fen,
         items: row.items,
     }))
+}
+
+/// Categories that orders hold, the whole corp's: for who reacts to them.
+pub async fn categories(
+    conn: &impl Conn,
+    corp: CorpId,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, HashSet<String>>> {
+    let sql = format!(
+        "select distinct order_id, category from sale_line where corp_id = $1 and {}",
+        conn.backend().in_ids("order_id", "$2")
+    );
+    let mut held: HashMap<OrderId, HashSet<String>> = HashMap::new();
+    for row in db::rows(
+        conn,
+        &sql,
+        args![corp, id_list(orders.iter().map(|order| order.0))],
+    )
+    .await?
+    {
+        held.entry(db::column(&row, 0)?)
+            .or_default()
+            .insert(db::column(&row, 1)?);
+    }
+    Ok(held)
 }
 
 async fn lines_of(

@@ -143,6 +143,11 @@ impl Narrowed {
         self.people(&self.bits)
     }
 
+    /// Those who are in it for certain.
+    pub fn sure(&self) -> Vec<ContactId> {
+        self.people(&(&self.bits - &self.unsure))
+    }
+
     /// Those of whom only the database knows.
     pub fn unsure(&self) -> Vec<ContactId> {
         self.people(&self.unsure)

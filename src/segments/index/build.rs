@@ -80,6 +80,7 @@ async fn built(app: &App, corp: CorpId, zone: Tz) -> Result<(Arc<Index>, Built)>
         }
         tracing::info!(%corp, "the snapshot of the audience index is too old; building anew");
     }
+    app.shelf.of::<Audiences>().is_building(corp);
     for _ in 0..TRIES {
         let index = Arc::new(from_database(&app.db, corp, zone).await?);
         if index.is_caught_up().await? {

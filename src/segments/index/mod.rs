@@ -26,9 +26,11 @@ mod store;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use roaring::RoaringBitmap;
+use tokio::sync::Notify;
 
 use self::calendar::Calendar;
 use self::facts::Facts;
@@ -96,17 +98,26 @@ struct Known {
 
 /// The indexes of this process.
 #[derive(Default)]
-pub struct Audiences(Mutex<HashMap<CorpId, Slot>>);
+pub struct Audiences {
+    slots: Mutex<HashMap<CorpId, Slot>>,
+    /// Rung when a slot becomes another.
+    changed: Notify,
+}
 
 #[derive(Clone)]
 enum Slot {
+    /// From its snapshot: a moment, for which whoever asks waits.
+    Loading,
     Building,
     Ready(Arc<Index>),
 }
 
+/// How long whoever asks waits for a snapshot to be loaded.
+const LOADING: Duration = Duration::from_secs(3);
+
 impl Audiences {
     fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<CorpId, Slot>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The index of a corp whose days are those of `zone`.
@@ -120,26 +131,50 @@ impl Audiences {
     /// Whether it is on this caller to build: nobody else does.
     fn claim(&self, corp: CorpId) -> bool {
         let mut slots = self.slots();
-        if matches!(slots.get(&corp), Some(Slot::Building)) {
+        if matches!(slots.get(&corp), Some(Slot::Loading | Slot::Building)) {
             return false;
         }
-        slots.insert(corp, Slot::Building);
+        slots.insert(corp, Slot::Loading);
         true
+    }
+
+    /// There is no snapshot that helps: it takes longer.
+    fn is_building(&self, corp: CorpId) {
+        self.slots().insert(corp, Slot::Building);
+        self.changed.notify_waiters();
     }
 
     fn put(&self, index: Arc<Index>) {
         self.slots().insert(index.corp, Slot::Ready(index));
+        self.changed.notify_waiters();
     }
 
     fn give_up(&self, corp: CorpId) {
         self.slots().remove(&corp);
+        self.changed.notify_waiters();
+    }
+
+    fn is_loading(&self, corp: CorpId) -> bool {
+        matches!(self.slots().get(&corp), Some(Slot::Loading))
+    }
+
+    /// Waits while a snapshot is being loaded.
+    async fn loaded(&self, corp: CorpId) {
+        let until = tokio::time::Instant::now() + LOADING;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !self.is_loading(corp) || tokio::time::timeout_at(until, changed).await.is_err() {
+                return;
+            }
+        }
     }
 
     fn all(&self) -> Vec<Arc<Index>> {
         let slots = self.slots();
         let ready = slots.values().filter_map(|slot| match slot {
             Slot::Ready(index) => Some(index.clone()),
-            Slot::Building => None,
+            Slot::Loading | Slot::Building => None,
         });
         ready.collect()
     }
@@ -254,8 +289,12 @@ async fn ask(
 
 /// The corp's index with everything in it that was committed by now; `None`: ask the database.
 async fn fresh(app: &App, corp: CorpId, zone: Tz) -> Result<Option<Arc<Index>>> {
-    let Some(index) = app.shelf.of::<Audiences>().ready(corp, zone) else {
+    let audiences = app.shelf.of::<Audiences>();
+    if audiences.ready(corp, zone).is_none() {
         build::begin(app, corp, zone);
+        audiences.loaded(corp).await;
+    }
+    let Some(index) = audiences.ready(corp, zone) else {
         return Ok(None);
     };
     Ok(match index.freshen().await? {

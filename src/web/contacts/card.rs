@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::care::{Nothing, TypedFollowUp};
 use super::channel;
-use super::{standing, story};
+use super::origin::{OriginLine, Origins};
+use super::standing;
+use super::story;
 use crate::app::App;
 use crate::auth::{Operator, Permission};
 use crate::care::{self, FollowUp, FollowUpFilter};
@@ -46,6 +48,8 @@ pub struct ContactPage {
     pub tag_groups: Vec<TagGroup>,
     /// Fields of the chain's own there are.
     pub fields: Vec<ContactField>,
+    /// Who or what set each tag.
+    pub origins: Origins,
     /// By whose codes a channel is known.
     pub stores: Vec<Store>,
     pub problems: Vec<FieldProblem>,
@@ -100,6 +104,7 @@ async fn page(
     let groups = groups::of_contact(&app.db, &me.scope, id).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
     let fields = contacts::fields(&app.db, me.corp).await?;
+    let origins = Origins::of(app, &me.scope, id).await?;
     let stores = directory::all_stores(&app.db, &me.scope).await?;
     Ok(ContactPage {
         card,
@@ -111,6 +116,7 @@ async fn page(
         is_older,
         tag_groups,
         fields,
+        origins,
         stores,
         problems: Vec::new(),
         typed: Typed::default(),
@@ -182,6 +188,10 @@ impl ContactPage {
 
     fn may_show_phone(&self) -> bool {
         self.shell.may(Permission::ContactsPhone) && self.card.phone_last4.is_some()
+    }
+
+    fn origins(&self) -> Vec<OriginLine> {
+        self.origins.lines(&self.tags(), &self.shell)
     }
 
     fn may_write(&self) -> bool {

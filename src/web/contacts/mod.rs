@@ -4,6 +4,7 @@ mod card;
 mod care;
 mod channel;
 mod list;
+mod origin;
 mod own;
 mod samples;
 mod standing;

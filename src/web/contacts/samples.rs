@@ -1,17 +1,22 @@
 //! Invented customers for the tests of these pages.
 
 use super::card::{ContactPage, Remark, Typed};
+use super::origin::Origins;
 use super::standing::Shown;
 use crate::campaigns::QuotaLeft;
-use crate::contacts::{ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName};
+use crate::contacts::{
+    ContactCard, ContactField, ContactRow, FieldKind, FollowRow, OwnValue, TagName, TagOrigin, TurnOn,
+};
 use crate::directory::QuotaMode;
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
-    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, OrderId,
-    StoreId, TagGroupId, TagId, TimelineId,
+    AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, MarkingId,
+    OperatorId, OrderId, StoreId, TagGroupId, TagId, TagRuleId, TimelineId,
 };
+use crate::marking::{Kind, When};
 use crate::money::Fen;
 use crate::page::Page;
+use crate::scope::Actor;
 use crate::segments::{Scored, Scores, Stage, Standing};
 use crate::tags::{Tag, TagGroup};
 use crate::time::{DAY_MS, HOUR_MS};
@@ -160,6 +165,31 @@ fn fields() -> Vec<ContactField> {
     ]
 }
 
+fn origins() -> Origins {
+    let origin = |tag: i64, by: Option<Actor>, marking: Option<i64>| TagOrigin {
+        tag: TagId(tag),
+        associate: AssociateId(31),
+        associate_name: "林晓雯".into(),
+        turn: by.map(|by| TurnOn {
+            by: Some(by),
+            at: NOW.plus_ms(-tag * HOUR_MS),
+            marking: marking.map(MarkingId),
+        }),
+    };
+    let rule = When::Channel("收银台<1>".into());
+    Origins {
+        list: vec![
+            origin(911, None, None),
+            origin(912, Some(Actor::Platform), None),
+            origin(913, Some(Actor::Rule(TagRuleId(1))), None),
+            origin(914, Some(Actor::Operator(OperatorId(1))), Some(7)),
+        ],
+        actors: [(Actor::Operator(OperatorId(1)), "许<宁>".to_owned())].into(),
+        rules: [(TagRuleId(1), rule)].into(),
+        markings: [(MarkingId(7), Kind::Asked)].into(),
+    }
+}
+
 fn groups() -> Vec<GroupOfContact> {
     let group = |id: i64, name: &str, owner: Option<&str>, members: i64| GroupOfContact {
         id: GroupId(id),
@@ -279,6 +309,7 @@ impl ContactPage {
             is_older: false,
             tag_groups: tag_groups(),
             fields: fields(),
+            origins: origins(),
             stores: Vec::new(),
             problems: Vec::new(),
             typed: Typed::default(),

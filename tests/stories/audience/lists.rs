@@ -92,6 +92,13 @@ async fn every_page_and_every_count_is_what_the_database_says() {
         let found_by_index = browse::of(app, &scope, &filter, ZONE).await.unwrap();
         let count = found_by_index.count().await.unwrap();
         assert_eq!(count, all.len() as i64, "{scope:?} {filter:?}");
+        let mut ids: Vec<_> = all.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        assert_eq!(
+            found_by_index.people().await.unwrap(),
+            ids,
+            "{scope:?} {filter:?}"
+        );
         for ways in WAYS {
             let (mut rows, mut page) = (Vec::new(), PageOf::first(7));
             loop {

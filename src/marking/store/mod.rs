@@ -1,0 +1,4 @@
+//! Every statement on the tables of markings and rules.
+
+pub mod markings;
+pub mod rules;
