@@ -100,7 +100,7 @@ impl<'a> Stage<'a> {
             (&named, &[])
         };
         let tx = shop.begin().await;
-        contacts::change_tags(&tx, &shop.act(), &self.corp, pair, add, remove, "operator")
+        contacts::change_tags(&tx, &shop.act(), &self.corp, pair, add, remove, "operator".into())
             .await
             .unwrap();
         if chance.random_ratio(1, 6) {
@@ -114,7 +114,7 @@ impl<'a> Stage<'a> {
     async fn tag_is_gone(&self, chance: &mut StdRng) {
         let tx = self.shop.begin().await;
         let tag = TagId(chance.random_range(44..48));
-        contacts::drop_tag(&tx, &self.shop.act(), self.shop.corp, tag, "platform")
+        contacts::drop_tag(&tx, &self.shop.act(), self.shop.corp, tag, "platform".into())
             .await
             .unwrap();
         tx.commit().await.unwrap();

@@ -151,8 +151,11 @@ async fn an_order_tags_every_pair_of_its_buyer_from_the_day_the_rule_is_on() {
         .await
         .unwrap();
     assert_eq!((told.version, told.set_30_days), (3, 3));
-    let later = marking::find_rule(&shop.app.db, &shop.whole(), rule, shop.now().plus_ms(31 * DAY_MS));
-    assert_eq!(later.await.unwrap().set_30_days, 0);
+    let later = shop.now().plus_ms(31 * DAY_MS);
+    let told = marking::find_rule(&shop.app.db, &shop.whole(), rule, later)
+        .await
+        .unwrap();
+    assert_eq!(told.set_30_days, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
