@@ -327,7 +327,7 @@ async fn the_page_of_rules_takes_one_switches_it_and_says_what_is_wrong_in_chine
         let refused = chen.post(here, &fields).await;
         assert_eq!(
             refused.status,
-            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
             "{fields:?} {}",
             refused.text
         );

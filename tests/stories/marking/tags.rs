@@ -143,7 +143,7 @@ async fn the_page_of_tags_makes_renames_merges_and_deletes() {
         (vec![("name", "活动"), ("tags", "春季\r\n春季")], "写了两遍"),
     ] {
         let refused = chen.post("/tags/groups", &fields).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{fields:?}");
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
         let said = refused.said().join("");
         assert!(said.contains(word), "{fields:?}: {said}");
     }
