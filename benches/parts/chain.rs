@@ -114,6 +114,7 @@ async fn app(url: &str, folder: &std::path::Path, node: i64) -> anyhow::Result<A
     Ok(App::new(config, db?, Cache::memory(), Clock::System, ids))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the process is what is measured")]
 fn dianyu(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dianyu"));
     command

@@ -11,7 +11,7 @@ use crate::error::{Error, Problem, Result, Said, said};
 use crate::ids::{CampaignId, SegmentId};
 use crate::links::content::Content;
 use crate::scope::{Act, Scope};
-use crate::segments::{self, Rule, Segment};
+use crate::segments::{self, Rule};
 use crate::time::zone;
 
 const MAX_NAME: usize = 60;
@@ -177,47 +177,13 @@ pub(super) async fn asked(
 ) -> Result<(Rule, Option<i64>)> {
     match audience {
         Audience::Segment(id) => {
-            let segment = segment_of(conn, scope, *id).await?;
+            let segment = segments::rule::segment(conn, scope, *id, "/audience/segment_id").await?;
             Ok((segment.rule, Some(segment.version)))
         }
         Audience::Rule(rule) => {
             segments::rule::check(conn, scope, rule, "/audience/rule").await?;
             Ok((rule.clone(), None))
         }
-    }
-}
-
-/// A segment whose rule still names only what is there.
-pub(super) async fn segment_of(conn: &impl Conn, scope: &Scope, id: SegmentId) -> Result<Segment> {
-    const AT: &str = "/audience/segment_id";
-    let segment = match segments::find(conn, scope, id).await {
-        Err(Error::NotFound) => {
-            return Err(Error::invalid(
-                AT,
-                said!(
-                    "refused-no-segment",
-                    "there is no segment `{id}` in your reach",
-                    id = id.to_string()
-                ),
-            ));
-        }
-        found => found?,
-    };
-    match segments::rule::check(conn, scope, &segment.rule, AT).await {
-        // The rule is not in the request: all of it is the segment's.
-        Err(Error::Invalid(problems)) => {
-            let gone = problems.into_iter().map(|problem| {
-                let message = said!(
-                    "refused-segment-broken",
-                    "segment `{name}`: {why}; change the segment",
-                    name = &segment.name,
-                    why = problem.message.to_string()
-                );
-                Problem::new(AT, message)
-            });
-            Err(Error::Invalid(gone.collect()))
-        }
-        checked => checked.map(|()| segment),
     }
 }
 

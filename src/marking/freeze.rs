@@ -10,7 +10,7 @@ use crate::auth::audit;
 use crate::contacts::ContactFilter;
 use crate::db::Tx;
 use crate::directory;
-use crate::error::{Error, Problem, Result, said};
+use crate::error::{Error, Result, said};
 use crate::ids::{ContactId, MarkingId, SegmentId, TagId};
 use crate::job;
 use crate::scope::{Act, Scope};
@@ -141,42 +141,9 @@ async fn people(
             segments::rule::check(tx, scope, rule, "/rule").await?;
             rule.clone()
         }
-        Audience::Segment(id) => rule_of(tx, scope, *id).await?,
+        Audience::Segment(id) => segments::rule::segment(tx, scope, *id, "/segment_id").await?.rule,
     };
     segments::audience(app, tx, scope, &rule, zone, act.now).await
-}
-
-/// A segment's rule, if it still names only what is there.
-async fn rule_of(tx: &Tx, scope: &Scope, id: SegmentId) -> Result<Rule> {
-    const AT: &str = "/segment_id";
-    let segment = match segments::find(tx, scope, id).await {
-        Err(Error::NotFound) => {
-            return Err(Error::invalid(
-                AT,
-                said!(
-                    "refused-no-segment",
-                    "there is no segment `{id}` in your reach",
-                    id = id.to_string()
-                ),
-            ));
-        }
-        found => found?,
-    };
-    match segments::rule::check(tx, scope, &segment.rule, AT).await {
-        Err(Error::Invalid(problems)) => {
-            let gone = problems.into_iter().map(|problem| {
-                let message = said!(
-                    "refused-segment-broken",
-                    "segment `{name}`: {why}; change the segment",
-                    name = &segment.name,
-                    why = problem.message.to_string()
-                );
-                Problem::new(AT, message)
-            });
-            Err(Error::Invalid(gone.collect()))
-        }
-        checked => checked.map(|()| segment.rule),
-    }
 }
 
 /// Has the index work out what an audience needs, so that others do not wait for the transaction that freezes it.

@@ -5,7 +5,7 @@ mod condition;
 mod read;
 
 pub(super) use check::Kind;
-pub use check::check;
+pub use check::{check, segment};
 pub use condition::condition;
 pub(super) use condition::{
     ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span, buyers, condition_among, fifths, year,

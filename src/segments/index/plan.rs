@@ -123,7 +123,11 @@ pub(super) fn of_scope(scope: &Scope) -> Plan {
             let mut stores: Vec<i64> = stores.iter().map(|store| store.0).collect();
             stores.sort_unstable();
             stores.dedup();
-            Plan::Leaf(Leaf::Stores(stores))
+            match stores[..] {
+                // A bitmap as it is: a thousand managers need no united ones.
+                [store] => Plan::Store(store),
+                _ => Plan::Leaf(Leaf::Stores(stores)),
+            }
         }
         Reach::Own(associate) => Plan::Leaf(Leaf::Associate(associate.0)),
     }

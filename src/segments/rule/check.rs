@@ -4,9 +4,43 @@ use std::collections::HashSet;
 
 use crate::db::{self, Backend, Conn, Filter};
 use crate::error::{Error, Problem, Result, said};
+use crate::ids::SegmentId;
 use crate::scope::{Reach, Scope};
-use crate::segments::Rule;
 use crate::segments::store::known;
+use crate::segments::{Rule, Segment};
+
+/// A segment whose rule still names only what is there; `at` is where it is named.
+pub async fn segment(conn: &impl Conn, scope: &Scope, id: SegmentId, at: &str) -> Result<Segment> {
+    let segment = match crate::segments::find(conn, scope, id).await {
+        Err(Error::NotFound) => {
+            return Err(Error::invalid(
+                at,
+                said!(
+                    "refused-no-segment",
+                    "there is no segment `{id}` in your reach",
+                    id = id.to_string()
+                ),
+            ));
+        }
+        found => found?,
+    };
+    match check(conn, scope, &segment.rule, at).await {
+        // The rule is not in the request: all of it is the segment's.
+        Err(Error::Invalid(problems)) => {
+            let gone = problems.into_iter().map(|problem| {
+                let message = said!(
+                    "refused-segment-broken",
+                    "segment `{name}`: {why}; change the segment",
+                    name = &segment.name,
+                    why = problem.message.to_string()
+                );
+                Problem::new(at, message)
+            });
+            Err(Error::Invalid(gone.collect()))
+        }
+        checked => checked.map(|()| segment),
+    }
+}
 
 /// Checks that every id in the rule is the corp's and in scope.
 pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Result<()> {

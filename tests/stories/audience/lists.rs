@@ -75,11 +75,12 @@ async fn every_page_and_every_count_is_what_the_database_says() {
             0 => ContactFilter::default(),
             _ => any_filter(&mut chance),
         };
-        let scope = match chance.random_range(0..3) {
+        let scope = match chance.random_range(0..4) {
             0 => Scope {
                 corp: shop.corp,
                 reach: Reach::Stores(vec![StoreId(21), StoreId(23)]),
             },
+            1 => shop.of_store(22),
             _ => shop.whole(),
         };
         let all = contacts::list(db, &scope, &filter, ZONE, &PageOf::from(1_000, None)).await;
