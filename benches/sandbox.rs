@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use line::Line;
-use parts::memory;
+use parts::memory_of;
 
 const CORPID: &str = "ww7d1a0c5e93b84f26";
 const SECRET: &str = "bench-secret";
@@ -47,7 +47,7 @@ async fn run(sizes: &Sizes) -> anyhow::Result<()> {
         "{} contacts stand after {:.1} s, memory {}",
         sizes.contacts,
         started.elapsed().as_secs_f64(),
-        memory()
+        memory_of("self")
     );
     let platform = serve(&sandbox).await?;
     let calls = calls(&platform, sizes.contacts).await?;
@@ -66,7 +66,7 @@ async fn run(sizes: &Sizes) -> anyhow::Result<()> {
         println!(
             "{question}, {bytes} bytes | {} | {ours:.0} | {limit:.0} | {ratio:.2} | {}",
             sizes.contacts,
-            memory()
+            memory_of("self")
         );
     }
     Ok(())
