@@ -138,7 +138,7 @@ use crate::error::Error;
         metrics::figures,
         metrics::report,
     ),
-    components(schemas(ProblemDocument))
+    components(schemas(ProblemDocument, crate::care::State, crate::ids::TimelineId))
 )]
 struct Document;
 
