@@ -181,7 +181,7 @@ async fn the_page_of_tags_makes_renames_merges_and_deletes() {
         ("/tags/51/merger", vec![("into", "9")], "标签不在了"),
     ] {
         let refused = chen.post(address, &fields).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{address}");
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
         let said = refused.said().join("");
         assert!(said.contains(word), "{address} {fields:?}: {said}");
     }
