@@ -59,12 +59,7 @@ pub async fn list(
            and (later.added_at > f.added_at or (later.added_at = f.added_at and later.id > f.id)){later})"
     ));
     let mut all = wanted.all;
-    if let Some((at, id)) = page.after::<(Timestamp, ContactId)>()? {
-        let (at, id) = (all.arg(at), all.arg(id));
-        all.and_sql(&format!(
-            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
-        ));
-    }
+    go_on_after(&mut all, page.after()?);
     // The few that are asked about are found by their ids, not by walking everybody in order.
     let at = match filter.among {
         Some(_) => "f.added_at + 0",
@@ -106,12 +101,7 @@ pub async fn last_added(
     limit: i64,
 ) -> Result<Vec<(Timestamp, ContactId)>> {
     let mut all = Filter::new("f.corp_id", corp);
-    if let Some((at, id)) = after {
-        let (at, id) = (all.arg(at), all.arg(id));
-        all.and_sql(&format!(
-            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
-        ));
-    }
+    go_on_after(&mut all, after);
     let limit = all.arg(limit);
     let sql = format!(
         "select f.added_at, f.contact_id from follow f where {} and f.state = 'active'
@@ -122,6 +112,16 @@ pub async fn last_added(
     rows.iter()
         .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
         .collect()
+}
+
+/// The part of the list after this one. The first condition leads by the index, the other tells those of an instant apart.
+fn go_on_after(all: &mut Filter, after: Option<(Timestamp, ContactId)>) {
+    if let Some((at, id)) = after {
+        let (at, id) = (all.arg(at), all.arg(id));
+        all.and_sql(&format!(
+            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
+        ));
+    }
 }
 
 /// The filter as conditions on `follow f` and `contact c`.

@@ -178,17 +178,12 @@ impl Narrowed {
             .off(move |index| {
                 let held = index.read();
                 let until = until.map_or(i32::MAX, number);
-                let mut found = RoaringBitmap::new();
+                let (mut found, mut down_to) = (RoaringBitmap::new(), None);
                 for (earliest, bits) in held.facts.added.range(..=until).rev() {
                     found |= bits & &narrowed.bits;
                     if found.len() >= at_least as u64 {
-                        let ids = found
-                            .iter()
-                            .map(|number| ContactId(held.facts.ordinals.id(number)));
-                        return Added {
-                            people: ids.collect(),
-                            down_to: Some(day(*earliest)),
-                        };
+                        down_to = Some(day(*earliest));
+                        break;
                     }
                 }
                 let ids = found
@@ -196,7 +191,7 @@ impl Narrowed {
                     .map(|number| ContactId(held.facts.ordinals.id(number)));
                 Added {
                     people: ids.collect(),
-                    down_to: None,
+                    down_to,
                 }
             })
             .await
