@@ -11,26 +11,29 @@ use crate::contacts::{self, ContactFilter, ContactRow};
 use crate::error::Result;
 use crate::ids::ContactId;
 use crate::page::{Page, PageOf};
-use crate::scope::{Reach, Scope};
+use crate::scope::Scope;
 use crate::time::{HOUR_MS, Timestamp};
 
 /// Ids of one look.
 const LOOK: usize = 5_000;
 
-/// How the people of a page are found: by how many there are, and how dense they lie among all.
+/// How the people of a page are found: by how many there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
     /// So few are looked up whole.
     pub few: u64,
-    /// Follows walked over in order, at most, before people are looked up day by day instead.
-    pub walked: f64,
+    /// So many are looked up who were added on the last days of a page; of more, follows are walked over in order.
+    pub dense: usize,
+    /// Of so many whom only the database knows to be in it, it is asked each time; of more it is kept what it said.
+    pub unsure: u64,
 }
 
 impl Default for Ways {
     fn default() -> Self {
         Self {
             few: 1_000,
-            walked: 4_000.0,
+            dense: 1_000,
+            unsure: 1_000,
         }
     }
 }
@@ -41,24 +44,34 @@ pub struct Browsed<'a> {
     scope: &'a Scope,
     filter: ContactFilter,
     zone: Tz,
+    ways: Ways,
     narrowed: Option<Arc<Narrowed>>,
 }
 
 /// Whom a filter leaves. Days are those of `zone`.
 pub async fn of<'a>(app: &'a App, scope: &'a Scope, filter: &ContactFilter, zone: Tz) -> Result<Browsed<'a>> {
+    by(app, scope, filter, zone, Ways::default()).await
+}
+
+/// The same, found in ways that are said: all of them find the same.
+pub async fn by<'a>(
+    app: &'a App,
+    scope: &'a Scope,
+    filter: &ContactFilter,
+    zone: Tz,
+    ways: Ways,
+) -> Result<Browsed<'a>> {
     let filter = ContactFilter {
         today: filter.today.or(Some(app.now().day(zone))),
         ..filter.clone()
     };
-    let narrowed = match scope.reach {
-        Reach::Own(_) => None,
-        Reach::Whole | Reach::Stores(_) => index::narrow(app, scope, &filter, zone).await?,
-    };
+    let narrowed = index::narrow(app, scope, &filter, zone, ways.unsure).await?;
     Ok(Browsed {
         app,
         scope,
         filter,
         zone,
+        ways,
         narrowed: narrowed.map(Arc::new),
     })
 }
@@ -96,21 +109,9 @@ impl Browsed<'_> {
     /// # Errors
     /// `Invalid` when the cursor is of another list.
     pub async fn page(&self, page: &PageOf) -> Result<Page<ContactRow>> {
-        self.page_by(page, Ways::default()).await
-    }
-
-    /// The same, found in ways that are said: all of them find the same.
-    ///
-    /// # Errors
-    /// As [`Browsed::page`].
-    pub async fn page_by(&self, page: &PageOf, ways: Ways) -> Result<Page<ContactRow>> {
-        let wanted = page.limit() + 1;
         match &self.narrowed {
             None => contacts::list(&self.app.db, self.scope, &self.filter, self.zone, page).await,
-            Some(narrowed) if narrowed.len() <= ways.few => self.shown(page, narrowed.everybody()).await,
-            Some(narrowed) if wanted as f64 * narrowed.one_in() <= ways.walked => {
-                self.walked(page, narrowed).await
-            }
+            Some(narrowed) if narrowed.len() <= self.ways.few => self.shown(page, narrowed.everybody()).await,
             Some(narrowed) => self.by_days(page, narrowed).await,
         }
     }
@@ -127,10 +128,36 @@ impl Browsed<'_> {
         contacts::list(&self.app.db, self.scope, &self.these(people), self.zone, page).await
     }
 
-    /// Walks over everybody's follows in order and picks those in it: for filters that leave many.
-    async fn walked(&self, page: &PageOf, narrowed: &Narrowed) -> Result<Page<ContactRow>> {
-        let wanted = page.limit() + 1;
-        let mut steps = (2.0 * wanted as f64 * narrowed.one_in()).ceil() as i64;
+    /// Looks up whom the index knows to be added on the last days.
+    async fn by_days(&self, page: &PageOf, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
+        let after = page.after::<(Timestamp, ContactId)>()?;
+        // Wherever a store is, its day begins and ends within a day of this instant's.
+        let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
+        let mut at_least = 2 * (page.limit() as usize + 1);
+        loop {
+            let added = narrowed.added(until, at_least).await?;
+            if added.people.len() > self.ways.dense {
+                return self.walked(page, narrowed, added.one_in).await;
+            }
+            let rows = self.shown(page, added.people).await?;
+            let reached = match added.down_to {
+                // Before this day had begun everywhere, people of the day before it were still added.
+                Some(day) => cut(
+                    rows,
+                    (day.start(Tz::UTC).plus_ms(12 * HOUR_MS), ContactId(i64::MIN)),
+                ),
+                None => Some(rows),
+            };
+            if let Some(page) = reached {
+                return Ok(page);
+            }
+            at_least *= 2;
+        }
+    }
+
+    /// Walks over everybody's follows in order and picks those in it: where there are many of them.
+    async fn walked(&self, page: &PageOf, narrowed: &Narrowed, one_in: f64) -> Result<Page<ContactRow>> {
+        let mut steps = (2.0 * (page.limit() + 1) as f64 * one_in).ceil() as i64;
         let (mut after, mut people) = (page.after::<(Timestamp, ContactId)>()?, Vec::new());
         loop {
             let follows = contacts::last_added(&self.app.db, self.scope.corp, after, steps).await?;
@@ -148,30 +175,6 @@ impl Browsed<'_> {
                 return Ok(page);
             }
             steps *= 2;
-        }
-    }
-
-    /// Looks up whom the index knows of, from the last days on: for filters that leave few.
-    async fn by_days(&self, page: &PageOf, narrowed: &Arc<Narrowed>) -> Result<Page<ContactRow>> {
-        let after = page.after::<(Timestamp, ContactId)>()?;
-        // Wherever a store is, its day begins and ends within a day of this instant's.
-        let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
-        let mut at_least = 2 * (page.limit() as usize + 1);
-        loop {
-            let added = narrowed.added(until, at_least).await?;
-            let rows = self.shown(page, added.people).await?;
-            let reached = match added.down_to {
-                // Before this day had begun everywhere, people of the day before it were still added.
-                Some(day) => cut(
-                    rows,
-                    (day.start(Tz::UTC).plus_ms(12 * HOUR_MS), ContactId(i64::MIN)),
-                ),
-                None => Some(rows),
-            };
-            if let Some(page) = reached {
-                return Ok(page);
-            }
-            at_least *= 2;
         }
     }
 }

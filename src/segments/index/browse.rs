@@ -6,9 +6,9 @@ use chrono_tz::Tz;
 use roaring::RoaringBitmap;
 
 use super::calendar::{day, number};
-use super::leaf::Leaf;
+use super::leaf::{Leaf, OneFollow};
 use super::names;
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::{Index, fresh};
 use crate::app::App;
 use crate::contacts::ContactFilter;
@@ -25,33 +25,28 @@ pub(in crate::segments) struct Narrowed {
     /// Of these, the ones followed by several, when several things are asked of one and the same follow: the database
     /// knows which of them are in it.
     unsure: RoaringBitmap,
-    /// Everybody who is followed.
-    live: u64,
 }
 
 /// People added on these days and the days after them.
 pub(in crate::segments) struct Added {
     pub people: Vec<ContactId>,
+    /// Of how many who were added then there is one in it.
+    pub one_in: f64,
     /// The earliest of the days; `None`: there are no earlier ones.
     pub down_to: Option<Day>,
 }
 
-/// Whom a filter leaves; `None`: ask the database.
+/// Whom a filter leaves; `None`: ask the database. With no more than `unsure` whom only the database knows, it is left
+/// to the caller to ask it.
 pub(in crate::segments) async fn narrow(
     app: &App,
     scope: &Scope,
     filter: &ContactFilter,
     zone: Tz,
+    unsure: u64,
 ) -> Result<Option<Narrowed>> {
-    let asked_of_a_follow = [
-        !matches!(scope.reach, Reach::Whole),
-        filter.tag.is_some(),
-        filter.store.is_some(),
-        filter.associate.is_some(),
-        filter.added_from.is_some() || filter.added_to.is_some(),
-        filter.search.is_some(),
-    ];
-    if filter.external_userid.is_some() || filter.among.is_some() {
+    let is_by_database = matches!(scope.reach, Reach::Own(_));
+    if is_by_database || filter.external_userid.is_some() || filter.among.is_some() {
         return Ok(None);
     }
     let part = filter
@@ -69,49 +64,97 @@ pub(in crate::segments) async fn narrow(
     if part.is_some() && index.read().facts.names.is_none() {
         return Ok(None);
     }
-    let mut plans = vec![plan::of_scope(scope), of_filter(filter)];
-    if asked_of_a_follow.iter().filter(|is_asked| **is_asked).count() > 1 {
-        plans.push(Plan::Leaf(Leaf::Several));
+    let one = of_follow(scope, filter);
+    let parts = one.parts();
+    let asked = match parts.len() {
+        0 => Asked::Apart,
+        1 if part.is_none() => Asked::Apart,
+        1 => Asked::WithAName,
+        _ => Asked::Together,
+    };
+    let people = Plan::All(parts.into_iter().chain(of_person(filter)).collect());
+    let plans = vec![people, Plan::Leaf(Leaf::Several)];
+    let Some(narrowed) = look(&index, plans.clone(), part.clone(), asked).await? else {
+        return Ok(None);
+    };
+    if asked != Asked::Together || narrowed.unsure.len() <= unsure {
+        return Ok(Some(narrowed));
     }
+    let plans = plans
+        .into_iter()
+        .chain([Plan::Leaf(Leaf::OneFollow(one))])
+        .collect();
+    look(&index, plans, part, Asked::WithAName).await
+}
+
+/// What is asked of one and the same follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// No two things.
+    Apart,
+    /// A part of a name, which may be in its remark, with something else.
+    WithAName,
+    /// Several things.
+    Together,
+}
+
+/// Whom plans leave: the first of everybody, then `several`, then what one of several follows has to say.
+async fn look(
+    index: &Arc<Index>,
+    plans: Vec<Plan>,
+    part: Option<String>,
+    asked: Asked,
+) -> Result<Option<Narrowed>> {
     let found = index
         .with(plans, move |facts, leaves, plans| {
             let mut bits = facts.live.clone();
             plans[0].narrow(&mut bits, facts, leaves)?;
-            plans[1].narrow(&mut bits, facts, leaves)?;
+            let mut by_remark = RoaringBitmap::new();
             if let Some(part) = &part {
-                bits &= facts.names.as_ref()?.find(part);
+                let (found, of_these) = facts.names.as_ref()?.find(part);
+                bits &= found;
+                by_remark = of_these;
             }
-            let unsure = match plans.get(2) {
-                Some(Plan::Leaf(several)) => leaves.bits(several)? & &bits,
-                _ => RoaringBitmap::new(),
+            let several = leaves.bits(&Leaf::Several)?;
+            if let Some(Plan::Leaf(one)) = plans.get(2) {
+                let others = &(&bits & several) - leaves.bits(one)?;
+                bits -= others;
+            }
+            let unsure = match asked {
+                Asked::Apart => RoaringBitmap::new(),
+                Asked::WithAName => &(&bits & several) & &by_remark,
+                Asked::Together => &bits & several,
             };
-            Some((bits, unsure, facts.live.len()))
+            Some((bits, unsure))
         })
         .await?;
-    Ok(found.map(|(bits, unsure, live)| Narrowed {
-        index,
+    Ok(found.map(|(bits, unsure)| Narrowed {
+        index: index.clone(),
         bits,
         unsure,
-        live,
     }))
 }
 
-fn of_filter(filter: &ContactFilter) -> Plan {
+/// What a list asks of a follow.
+fn of_follow(scope: &Scope, filter: &ContactFilter) -> OneFollow {
+    let day = |day: Option<Day>, else_: i32| day.map_or(else_, number);
+    let is_by_day = filter.added_from.is_some() || filter.added_to.is_some();
+    OneFollow {
+        within: match &scope.reach {
+            Reach::Stores(stores) => Some(stores.iter().map(|store| store.0).collect()),
+            _ => None,
+        },
+        store: filter.store.map(|store| store.0),
+        associate: filter.associate.map(|associate| associate.0),
+        tag: filter.tag.map(|tag| tag.0),
+        added: is_by_day.then(|| (day(filter.added_from, i32::MIN), day(filter.added_to, i32::MAX))),
+    }
+}
+
+/// What it asks of a person, whoever follows them.
+fn of_person(filter: &ContactFilter) -> Vec<Plan> {
     let mut parts = Vec::new();
-    if let Some(tag) = filter.tag {
-        parts.push(Plan::Tag(tag.0));
-    }
-    if let Some(store) = filter.store {
-        parts.push(Plan::Store(store.0));
-    }
-    if let Some(associate) = filter.associate {
-        parts.push(Plan::Leaf(Leaf::Associate(associate.0)));
-    }
     let from = |day: Option<Day>| day.map_or(i32::MIN, number);
-    if filter.added_from.is_some() || filter.added_to.is_some() {
-        let until = filter.added_to.map_or(i32::MAX, number);
-        parts.push(Plan::Leaf(Leaf::Added(from(filter.added_from), until)));
-    }
     let since = |first| Plan::Leaf(Leaf::Ordered(first, i32::MAX));
     let not = |plan| Plan::Not(Box::new(plan));
     if filter.ordered_from.is_some() || filter.ordered_to.is_some() {
@@ -126,17 +169,12 @@ fn of_filter(filter: &ContactFilter) -> Plan {
     if let Some(first) = filter.clicked_from {
         parts.push(Plan::Leaf(Leaf::Clicked(number(first), i32::MAX)));
     }
-    Plan::All(parts)
+    parts
 }
 
 impl Narrowed {
     pub fn len(&self) -> u64 {
         self.bits.len()
-    }
-
-    /// Of how many who are followed there is one in it.
-    pub fn one_in(&self) -> f64 {
-        self.live as f64 / self.bits.len().max(1) as f64
     }
 
     pub fn everybody(&self) -> Vec<ContactId> {
@@ -171,17 +209,22 @@ impl Narrowed {
         people.into_iter().filter(is_in).collect()
     }
 
-    /// The last added on this day or before it: whole days, until there are so many.
+    /// The last added on this day or before it: whole days, until there are so many from before this day.
     pub async fn added(self: &Arc<Self>, until: Option<Day>, at_least: usize) -> Result<Added> {
         let narrowed = self.clone();
         self.index
             .off(move |index| {
                 let held = index.read();
                 let until = until.map_or(i32::MAX, number);
-                let (mut found, mut down_to) = (RoaringBitmap::new(), None);
+                let (mut found, mut of, mut down_to) = (RoaringBitmap::new(), 0, None);
+                let mut of_this_day = 0;
                 for (earliest, bits) in held.facts.added.range(..=until).rev() {
                     found |= bits & &narrowed.bits;
-                    if found.len() >= at_least as u64 {
+                    of += bits.len();
+                    if *earliest == until {
+                        of_this_day = found.len();
+                    }
+                    if found.len() - of_this_day >= at_least as u64 {
                         down_to = Some(day(*earliest));
                         break;
                     }
@@ -191,6 +234,7 @@ impl Narrowed {
                     .map(|number| ContactId(held.facts.ordinals.id(number)));
                 Added {
                     people: ids.collect(),
+                    one_in: of as f64 / found.len().max(1) as f64,
                     down_to,
                 }
             })

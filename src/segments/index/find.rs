@@ -11,8 +11,6 @@ use super::plan::{self, Found, Plan, Want};
 use super::{Index, calendar, store};
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::segments::Rule;
-use crate::time::Day;
 
 /// How long an asker waits for the database to say who is in leaves.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,9 +70,7 @@ impl Index {
 
     /// Works leaves out and keeps them; `false`: one takes too long, or changes too fast.
     async fn work_out(self: &Arc<Self>, leaves: Vec<Leaf>, until: Instant) -> Result<bool> {
-        let (asked, united): (Vec<Leaf>, Vec<Leaf>) = leaves
-            .into_iter()
-            .partition(|leaf| matches!(leaf, Leaf::Asked(..)));
+        let (asked, united): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(Leaf::is_asked);
         // They are kept even if nobody waits for them any more.
         let asking: Vec<_> = asked
             .into_iter()
@@ -110,21 +106,8 @@ impl Index {
         if self.read().leaves.bits(&leaf).is_some() {
             return Ok(true);
         }
-        let (Some(rule), Leaf::Asked(_, today)) = (leaf.rule(), &leaf) else {
-            return Ok(false);
-        };
-        let today = calendar::day(*today);
         let open = Asking::begin(&self, &leaf);
-        let (index, asked) = (self.clone(), rule.clone());
-        let said = self
-            .db
-            .aside(move |db| async move {
-                let mut ids: Vec<i64> = Vec::new();
-                store::found(&db, index.corp, &asked, today, index.zone, |id| ids.push(id)).await?;
-                Ok(ids)
-            })
-            .await;
-        let ids = said?;
+        let ids = self.found(&leaf).await?;
         let mut bits = self.off(move |index| index.numbers(&ids)).await?;
         // Nobody takes changes in between the end of the asking and the keeping.
         let _turn = self.turn.lock().await;
@@ -132,7 +115,7 @@ impl Index {
         if !touched.is_empty() && leaf.is_of_everybody() {
             return Ok(false);
         }
-        let again = self.found_among(&self.db, &rule, today, &touched).await?;
+        let again = self.found_among(&self.db, &leaf, &touched).await?;
         let mut held = self.write();
         bits -= held.facts.numbers(&touched);
         bits |= held.facts.numbers(&again);
@@ -168,16 +151,55 @@ impl Index {
         chunks.map(|chunk| self.read().facts.numbers(chunk)).union()
     }
 
+    /// Everybody in a leaf, as the database says.
+    async fn found(self: &Arc<Self>, leaf: &Leaf) -> Result<Vec<i64>> {
+        match (leaf, leaf.rule()) {
+            (Leaf::OneFollow(asked), _) => {
+                let asked = asked.clone();
+                let may_hold = move |index: &Index| {
+                    let held = index.read();
+                    let numbers = asked.may_hold(&held.facts);
+                    numbers
+                        .iter()
+                        .map(|number| held.facts.ordinals.id(number))
+                        .collect()
+                };
+                let people: Vec<i64> = self.off(may_hold).await?;
+                self.found_among(&self.db, leaf, &people).await
+            }
+            (Leaf::Asked(_, today), Some(rule)) => {
+                let (index, today) = (self.clone(), calendar::day(*today));
+                let said = self.db.aside(move |db| async move {
+                    let mut ids: Vec<i64> = Vec::new();
+                    store::found(&db, index.corp, &rule, today, index.zone, |id| ids.push(id)).await?;
+                    Ok(ids)
+                });
+                said.await
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Whom of these contacts a leaf holds, as the database says.
     pub(super) async fn found_among(
         &self,
         conn: &impl Conn,
-        rule: &Rule,
-        today: Day,
+        leaf: &Leaf,
         contacts: &[i64],
     ) -> Result<Vec<i64>> {
-        let mut found = Vec::new();
+        let (mut found, rule) = (Vec::new(), leaf.rule());
         for chunk in contacts.chunks(store::LOOK) {
-            found.extend(store::found_among(conn, self.corp, rule, chunk, today, self.zone).await?);
+            found.extend(match (leaf, &rule) {
+                (Leaf::OneFollow(asked), _) => {
+                    let (scope, filter) = asked.asked(self.corp);
+                    store::followed(conn, &scope, filter, chunk, self.zone).await?
+                }
+                (Leaf::Asked(_, today), Some(rule)) => {
+                    let today = calendar::day(*today);
+                    store::found_among(conn, self.corp, rule, chunk, today, self.zone).await?
+                }
+                _ => Vec::new(),
+            });
         }
         Ok(found)
     }

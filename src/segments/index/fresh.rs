@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::leaf::Leaf;
 use super::naming::{self, Called};
 use super::store::{self, LOOK, Pair, Person, Place, Visit};
-use super::{Held, Index, calendar};
+use super::{Held, Index};
 use crate::db::Conn;
 use crate::db::changes::{self, Change, Changes, Fact};
 use crate::error::Result;
@@ -203,11 +203,8 @@ impl Index {
         }
         let to_ask = self.read().leaves.to_ask(fact);
         for leaf in to_ask {
-            if let (Some(rule), Leaf::Asked(_, today)) = (leaf.rule(), &leaf) {
-                let today = calendar::day(*today);
-                let found = self.found_among(conn, &rule, today, contacts).await?;
-                looked.leaves.push((leaf, found));
-            }
+            let found = self.found_among(conn, &leaf, contacts).await?;
+            looked.leaves.push((leaf, found));
         }
         Ok(looked)
     }

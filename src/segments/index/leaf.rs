@@ -9,7 +9,11 @@ use roaring::{MultiOps as _, RoaringBitmap};
 
 use super::calendar::{day, number};
 use super::facts::{Facts, Family};
+use super::plan::Plan;
+use crate::contacts::ContactFilter;
 use crate::db::changes::Fact;
+use crate::ids::{AssociateId, CorpId, StoreId, TagId};
+use crate::scope::{Reach, Scope};
 use crate::segments::rule::{ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span};
 use crate::segments::{Rule, Stage};
 
@@ -29,8 +33,71 @@ pub(super) enum Leaf {
     Stage(Stage, i32),
     /// Within so many days from this one.
     Birthday(i64, i32),
+    /// Followed by several, one of whom has all of this to say.
+    OneFollow(OneFollow),
     /// What the database says of this rule, as JSON, on this day.
     Asked(String, i32),
+}
+
+/// What is asked of one and the same follow. Of whoever has several, only the database knows which says what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct OneFollow {
+    /// In any of these stores.
+    pub within: Option<Vec<i64>>,
+    pub store: Option<i64>,
+    pub associate: Option<i64>,
+    pub tag: Option<i64>,
+    /// The first day and the last.
+    pub added: Option<(i32, i32)>,
+}
+
+impl OneFollow {
+    /// Whoever has several that say each of it, be it not the same.
+    pub fn may_hold(&self, facts: &Facts) -> RoaringBitmap {
+        let (parts, mut leaves) = (Plan::All(self.parts()), Leaves::default());
+        let mut wanted = Vec::new();
+        parts.leaves(&mut wanted);
+        for leaf in wanted {
+            if let Some(bits) = leaf.work_out(facts) {
+                leaves.keep(leaf.clone(), bits);
+            }
+        }
+        let mut bits = facts.associates.several();
+        match parts.narrow(&mut bits, facts, &leaves) {
+            Some(()) => bits,
+            None => RoaringBitmap::new(),
+        }
+    }
+
+    /// How the database is asked.
+    pub fn asked(&self, corp: CorpId) -> (Scope, ContactFilter) {
+        let stores = |stores: &Vec<i64>| Reach::Stores(stores.iter().copied().map(StoreId).collect());
+        let reach = self.within.as_ref().map_or(Reach::Whole, stores);
+        let limit = |number: i32| (i32::MIN < number && number < i32::MAX).then(|| day(number));
+        let filter = ContactFilter {
+            store: self.store.map(StoreId),
+            associate: self.associate.map(AssociateId),
+            tag: self.tag.map(TagId),
+            added_from: self.added.and_then(|(first, _)| limit(first)),
+            added_to: self.added.and_then(|(_, last)| limit(last)),
+            ..ContactFilter::default()
+        };
+        (Scope { corp, reach }, filter)
+    }
+
+    /// Each of it for itself.
+    pub fn parts(&self) -> Vec<Plan> {
+        let parts = [
+            self.within.as_ref().map(|stores| Plan::stores(stores.clone())),
+            self.store.map(Plan::Store),
+            self.associate
+                .map(|associate| Plan::Leaf(Leaf::Associate(associate))),
+            self.tag.map(Plan::Tag),
+            self.added
+                .map(|(first, last)| Plan::Leaf(Leaf::Added(first, last))),
+        ];
+        parts.into_iter().flatten().collect()
+    }
 }
 
 impl Leaf {
@@ -45,7 +112,9 @@ impl Leaf {
     /// Whether a change of such facts can change who is in it.
     pub fn hangs_on(&self, fact: Fact) -> bool {
         match self {
-            Self::Stores(_) | Self::Associate(_) | Self::Several | Self::Added(..) => fact == Fact::Follow,
+            Self::Stores(_) | Self::Associate(_) | Self::Several | Self::Added(..) | Self::OneFollow(_) => {
+                fact == Fact::Follow
+            }
             Self::Ordered(..) => fact == Fact::Order,
             Self::Clicked(..) => fact == Fact::Click,
             Self::Stage(..) => matches!(fact, Fact::Follow | Fact::Order | Fact::Click),
@@ -57,6 +126,11 @@ impl Leaf {
                 _ => true,
             },
         }
+    }
+
+    /// Whether only the database knows.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(..) | Self::OneFollow(_))
     }
 
     /// The rule that the database is asked.
@@ -83,7 +157,7 @@ impl Leaf {
             Self::Clicked(first, last) => between(&facts.clicked, *first, *last),
             Self::Stage(stage, today) => by_stage(facts, *stage, *today),
             Self::Birthday(within_days, today) => births(facts, *within_days, *today).union(),
-            Self::Asked(..) => return None,
+            Self::OneFollow(_) | Self::Asked(..) => return None,
         })
     }
 
@@ -121,7 +195,7 @@ impl Leaf {
             Self::Birthday(within_days, today) => {
                 births(facts, *within_days, *today).any(|bits| bits.contains(contact))
             }
-            Self::Asked(..) => false,
+            Self::OneFollow(_) | Self::Asked(..) => false,
         }
     }
 }
@@ -235,7 +309,7 @@ impl Leaves {
 
     /// Those the database has to be asked again about contacts whose facts of this kind changed.
     pub fn to_ask(&self, fact: Fact) -> Vec<Leaf> {
-        let asked = self.kept.keys().filter(|leaf| matches!(leaf, Leaf::Asked(..)));
+        let asked = self.kept.keys().filter(|leaf| leaf.is_asked());
         asked
             .filter(|leaf| leaf.hangs_on(fact) && !leaf.is_of_everybody())
             .cloned()
@@ -262,7 +336,7 @@ impl Leaves {
             if !leaf.hangs_on(fact) {
                 return true;
             }
-            if matches!(leaf, Leaf::Asked(..)) {
+            if leaf.is_asked() {
                 return !leaf.is_of_everybody();
             }
             if contacts.len() > TESTED {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use memchr::memmem::Finder;
-use memchr::{Memchr, memchr};
+use memchr::{Memchr, memchr, memrchr};
 use roaring::RoaringBitmap;
 
 /// Contacts whose lines lie together: so many are written anew when one changes.
@@ -69,15 +69,19 @@ impl Names {
         }
     }
 
-    /// Contacts whose name or remark holds this part.
-    pub fn find(&self, part: &str) -> RoaringBitmap {
+    /// Contacts whose name or remark holds this part; and of these the ones of whom only a remark does.
+    pub fn find(&self, part: &str) -> (RoaringBitmap, RoaringBitmap) {
         let finder = Finder::new(part.as_bytes());
-        let mut found = RoaringBitmap::new();
+        let (mut found, mut by_remark) = (RoaringBitmap::new(), RoaringBitmap::new());
         for (block, held) in self.blocks.iter().enumerate() {
             let (mut from, mut number) = (0, block as u32 * TOGETHER);
             while let Some(at) = finder.find(&held[from..]).map(|at| from + at) {
                 number += Memchr::new(END, &held[from..at]).count() as u32;
                 found.insert(number);
+                let begin = memrchr(END, &held[..at]).map_or(0, |end| end + 1);
+                if memchr(NEXT as u8, &held[begin..at]).is_some() {
+                    by_remark.insert(number);
+                }
                 // One place in a line is enough.
                 match memchr(END, &held[at..]) {
                     Some(end) => from = at + end + 1,
@@ -86,7 +90,7 @@ impl Names {
                 number += 1;
             }
         }
-        found
+        (found, by_remark)
     }
 
     pub fn bytes(&self) -> u64 {
@@ -125,13 +129,16 @@ mod tests {
                 .map(|n| (n, called(n)))
                 .collect(),
         );
+        let find = |names: &Names, part| names.find(part).0;
         let of = |rest: u32| (0..5_000).filter(|n| n % 3 == rest).collect::<RoaringBitmap>();
-        assert_eq!(names.find("莉 l"), of(0));
-        assert_eq!(names.find("姐"), of(0));
-        assert_eq!(names.find("li na"), of(1));
-        assert_eq!(names.find("li"), of(0) | of(1));
-        assert!(names.find("莉姐").is_empty(), "not across a name and a remark");
-        assert!(names.find("莉王").is_empty());
+        assert_eq!(find(&names, "莉 l"), of(0));
+        assert_eq!(find(&names, "姐"), of(0));
+        assert_eq!(find(&names, "li na"), of(1));
+        assert_eq!(find(&names, "li"), of(0) | of(1));
+        assert_eq!(names.find("姐").1, of(0), "a remark alone");
+        assert!(names.find("莉").1.is_empty(), "the name too");
+        assert!(find(&names, "莉姐").is_empty(), "not across a name and a remark");
+        assert!(find(&names, "莉王").is_empty());
         assert_eq!(wanted("Li"), Some("li".to_owned()));
         assert_eq!(wanted("l\ni"), None);
 
@@ -139,7 +146,7 @@ mod tests {
         let mut now = of(0);
         now.remove(3);
         now.insert(7_000);
-        assert_eq!(names.find("莉"), now);
-        assert_eq!(names.find("赵").iter().collect::<Vec<_>>(), [3]);
+        assert_eq!(find(&names, "莉"), now);
+        assert_eq!(find(&names, "赵").iter().collect::<Vec<_>>(), [3]);
     }
 }

@@ -119,21 +119,23 @@ fn asked(rule: &Rule, today: i32) -> Result<Plan> {
 pub(super) fn of_scope(scope: &Scope) -> Plan {
     match &scope.reach {
         Reach::Whole => Plan::Live,
-        Reach::Stores(stores) => {
-            let mut stores: Vec<i64> = stores.iter().map(|store| store.0).collect();
-            stores.sort_unstable();
-            stores.dedup();
-            match stores[..] {
-                // A bitmap as it is: a thousand managers need no united ones.
-                [store] => Plan::Store(store),
-                _ => Plan::Leaf(Leaf::Stores(stores)),
-            }
-        }
+        Reach::Stores(stores) => Plan::stores(stores.iter().map(|store| store.0).collect()),
         Reach::Own(associate) => Plan::Leaf(Leaf::Associate(associate.0)),
     }
 }
 
 impl Plan {
+    /// In any of these stores.
+    pub fn stores(mut stores: Vec<i64>) -> Self {
+        stores.sort_unstable();
+        stores.dedup();
+        match stores[..] {
+            // A bitmap as it is: a thousand managers need no united ones.
+            [store] => Self::Store(store),
+            _ => Self::Leaf(Leaf::Stores(stores)),
+        }
+    }
+
     /// The leaves that have to be worked out for it.
     pub fn leaves<'p>(&'p self, into: &mut Vec<&'p Leaf>) {
         match self {

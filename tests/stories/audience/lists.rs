@@ -11,7 +11,8 @@ use dianyu::time::{Day, HOUR_MS};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::{acts, build, crowd};
+use super::acts::{self, Stage};
+use super::{build, crowd};
 use crate::street::Street;
 use crate::visitor::Visitor;
 use crate::world::{CORPID, World, ZONE};
@@ -47,16 +48,39 @@ fn any_filter(chance: &mut StdRng) -> ContactFilter {
     filter
 }
 
-const WAYS: [Ways; 3] = [
+fn any_stores(chance: &mut StdRng, shop: &World) -> Scope {
+    match chance.random_range(0..4) {
+        0 => Scope {
+            corp: shop.corp,
+            reach: Reach::Stores(vec![StoreId(21), StoreId(23)]),
+        },
+        1 => shop.of_store(22),
+        _ => shop.whole(),
+    }
+}
+
+/// Looked up whole, walked over, by days; whom only the database knows asked about each time, or kept.
+const WAYS: [Ways; 4] = [
     Ways {
         few: u64::MAX,
-        walked: 0.0,
+        dense: 0,
+        unsure: u64::MAX,
     },
     Ways {
         few: 0,
-        walked: f64::MAX,
+        dense: 0,
+        unsure: 0,
     },
-    Ways { few: 0, walked: 0.0 },
+    Ways {
+        few: 0,
+        dense: usize::MAX,
+        unsure: 0,
+    },
+    Ways {
+        few: 0,
+        dense: 3,
+        unsure: u64::MAX,
+    },
 ];
 
 #[tokio::test]
@@ -69,20 +93,17 @@ async fn every_page_and_every_count_is_what_the_database_says() {
     build(&shop.app, &shop).await;
     index::read_names(&shop.app, shop.corp, ZONE).await.unwrap();
     let (app, db) = (&shop.app, &shop.app.db);
-    let mut found = 0;
-    for turn in 0..60 {
-        let filter = match turn {
-            0 => ContactFilter::default(),
-            _ => any_filter(&mut chance),
+    let stage = Stage::set(&shop).await;
+    let (mut found, mut before): (_, Vec<(Scope, ContactFilter)>) = (0, Vec::new());
+    for turn in 0..90 {
+        let asked = match turn {
+            0 => (shop.whole(), ContactFilter::default()),
+            // What was kept of it must be true of what happened since.
+            _ if turn % 3 == 0 => before[chance.random_range(0..before.len())].clone(),
+            _ => (any_stores(&mut chance, &shop), any_filter(&mut chance)),
         };
-        let scope = match chance.random_range(0..4) {
-            0 => Scope {
-                corp: shop.corp,
-                reach: Reach::Stores(vec![StoreId(21), StoreId(23)]),
-            },
-            1 => shop.of_store(22),
-            _ => shop.whole(),
-        };
+        before.push(asked.clone());
+        let (scope, filter) = asked;
         let all = contacts::list(db, &scope, &filter, ZONE, &PageOf::from(1_000, None)).await;
         let all: Vec<_> = all
             .unwrap()
@@ -90,20 +111,20 @@ async fn every_page_and_every_count_is_what_the_database_says() {
             .iter()
             .map(|row| (row.added_at, row.id))
             .collect();
-        let found_by_index = browse::of(app, &scope, &filter, ZONE).await.unwrap();
-        let count = found_by_index.count().await.unwrap();
-        assert_eq!(count, all.len() as i64, "{scope:?} {filter:?}");
         let mut ids: Vec<_> = all.iter().map(|(_, id)| *id).collect();
         ids.sort_unstable();
-        assert_eq!(
-            found_by_index.people().await.unwrap(),
-            ids,
-            "{scope:?} {filter:?}"
-        );
         for ways in WAYS {
+            let browsed = browse::by(app, &scope, &filter, ZONE, ways).await.unwrap();
+            let count = browsed.count().await.unwrap();
+            assert_eq!(count, all.len() as i64, "{ways:?} {scope:?} {filter:?}");
+            assert_eq!(
+                browsed.people().await.unwrap(),
+                ids,
+                "{ways:?} {scope:?} {filter:?}"
+            );
             let (mut rows, mut page) = (Vec::new(), PageOf::first(7));
             loop {
-                let part = found_by_index.page_by(&page, ways).await.unwrap();
+                let part = browsed.page(&page).await.unwrap();
                 rows.extend(part.items.iter().map(|row| (row.added_at, row.id)));
                 match part.next {
                     Some(next) => page = PageOf::from(7, Some(next)),
@@ -112,6 +133,7 @@ async fn every_page_and_every_count_is_what_the_database_says() {
             }
             assert_eq!(rows, all, "{ways:?} {scope:?} {filter:?}");
         }
+        stage.act(&mut chance).await;
         found += all.len();
     }
     assert!(found > 1_000, "{found}: too few filters leave anybody");
