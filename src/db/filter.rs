@@ -11,14 +11,18 @@ use sea_orm::Value;
 /// ```
 pub struct Filter {
     sql: String,
+    /// Where the condition it started with ends.
+    start: usize,
     pub args: Vec<Value>,
 }
 
 impl Filter {
     /// Starts with `column = value`: the corp, nearly always.
     pub fn new(column: &str, value: impl Into<Value>) -> Self {
+        let sql = format!("{column} = $1");
         Self {
-            sql: format!("{column} = $1"),
+            start: sql.len(),
+            sql,
             args: vec![value.into()],
         }
     }
@@ -40,6 +44,11 @@ impl Filter {
     pub fn arg(&mut self, value: impl Into<Value>) -> String {
         self.args.push(value.into());
         format!("${}", self.args.len())
+    }
+
+    /// Forgets all conditions but the one it started with, for the next part of a union; arguments keep their places.
+    pub fn begin_again(&mut self) {
+        self.sql.truncate(self.start);
     }
 
     pub fn sql(&self) -> &str {

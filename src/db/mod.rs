@@ -50,7 +50,7 @@ const PROGRESS: i32 = 10_000;
 /// Pages of the file that a SQLite connection keeps, in KiB. The writer needs the inner pages of every index at hand;
 /// what readers do not keep, the system's file cache does, once for all of them.
 const WRITER_CACHE: u32 = 65_536;
-const READER_CACHE: u32 = 8_192;
+const READER_CACHE: u32 = 4_096;
 
 /// Statements a SQLite connection remembers; the same insert comes in a few sizes.
 const STATEMENTS: usize = 400;
@@ -156,6 +156,9 @@ impl Db {
                     // Pages of indexes change again and again while much is written: each is copied back once in 128 MB
                     // of log, not every 4 MB, and nobody waits for the copying so often.
                     .pragma("wal_autocheckpoint", "32000")
+                    // Without a limit, samples of every index are kept as well: values that outlive their rows, and
+                    // whenever an argument changes, each statement is planned anew by them.
+                    .analysis_limit(1_000)
                     .statement_cache_capacity(STATEMENTS)
             });
             options

@@ -178,6 +178,7 @@ impl Plan {
     /// Leaves those of `bits`, people who are followed, that are in it.
     pub fn narrow(&self, bits: &mut RoaringBitmap, facts: &Facts, leaves: &Leaves) -> Option<()> {
         match self {
+            Self::Live => {}
             Self::All(parts) => parts
                 .iter()
                 .try_for_each(|part| part.narrow(bits, facts, leaves))?,

@@ -1,6 +1,6 @@
 //! Whether every id in a rule is the corp's, and in the caller's reach.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::{self, Backend, Conn, Filter};
 use crate::error::{Error, Problem, Result, said};
@@ -46,21 +46,17 @@ pub async fn segment(conn: &impl Conn, scope: &Scope, id: SegmentId, at: &str) -
 pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Result<()> {
     let mut named = Vec::new();
     collect(rule, at, &mut named);
-    let mut problems = Vec::new();
-    for kind in [Kind::Tag, Kind::Store, Kind::Region, Kind::Associate, Kind::Link] {
-        let ids: HashSet<i64> = named
-            .iter()
-            .filter(|(of, ..)| *of == kind)
-            .map(|(_, id, _)| *id)
-            .collect();
-        if ids.is_empty() {
-            continue;
-        }
-        let known = known(conn, scope, kind, &ids).await?;
-        let unknown = named
-            .iter()
-            .filter(|(of, id, _)| *of == kind && !known.contains(id));
-        problems.extend(unknown.map(|(_, id, at)| {
+    let mut by_kind: BTreeMap<Kind, BTreeSet<i64>> = BTreeMap::new();
+    for (kind, id, _) in &named {
+        by_kind.entry(*kind).or_default().insert(*id);
+    }
+    let known = known(conn, scope, &by_kind).await?;
+    named.retain(|(kind, id, _)| !known.contains(&(*kind, *id)));
+    // As they are told: tags first.
+    named.sort_by_key(|(kind, ..)| *kind);
+    let problems: Vec<Problem> = named
+        .into_iter()
+        .map(|(kind, id, at)| {
             let message = said!(
                 "refused-rule-reach",
                 "there is no {kind} `{id}` in your reach",
@@ -68,8 +64,8 @@ pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Re
                 id = id.to_string()
             );
             Problem::new(at, message)
-        }));
-    }
+        })
+        .collect();
     if problems.is_empty() {
         Ok(())
     } else {
@@ -77,7 +73,7 @@ pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Re
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::segments) enum Kind {
     Tag,
     Store,

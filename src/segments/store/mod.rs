@@ -2,7 +2,7 @@
 
 pub(super) mod standing;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sea_orm::FromQueryResult;
 
@@ -266,18 +266,35 @@ struct PersonRow {
     name: String,
 }
 
-/// Those of the ids of a kind that exist and may be named.
+/// Which of these rows the scope may name.
 pub(super) async fn known(
     conn: &impl Conn,
     scope: &Scope,
-    kind: Kind,
-    ids: &HashSet<i64>,
-) -> Result<HashSet<i64>> {
+    named: &BTreeMap<Kind, BTreeSet<i64>>,
+) -> Result<HashSet<(Kind, i64)>> {
     let backend = conn.backend();
     let mut filter = Filter::new("t.corp_id", scope.corp);
-    let place = filter.arg(db::id_list(ids.iter().copied()));
-    filter.and_sql(&backend.in_ids("t.id", &place));
-    kind.narrow(&mut filter, backend, scope);
-    let sql = format!("select t.id from {} t where {}", kind.word(), filter.sql());
-    Ok(db::scalars(conn, &sql, filter.args).await?.into_iter().collect())
+    let mut parts = Vec::new();
+    for (place, (kind, ids)) in named.iter().enumerate() {
+        filter.begin_again();
+        let ids = filter.arg(db::id_list(ids.iter().copied()));
+        filter.and_sql(&backend.in_ids("t.id", &ids));
+        kind.narrow(&mut filter, backend, scope);
+        parts.push(format!(
+            "select {place} as kind, t.id from {} t where {}",
+            kind.word(),
+            filter.sql()
+        ));
+    }
+    if parts.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let kinds: Vec<Kind> = named.keys().copied().collect();
+    let rows = db::rows(conn, &parts.join(" union all "), filter.args).await?;
+    rows.iter()
+        .map(|row| {
+            let place: i32 = db::column(row, 0)?;
+            Ok((kinds[place as usize], db::column(row, 1)?))
+        })
+        .collect()
 }
