@@ -278,13 +278,15 @@ async fn ask(
     now: Timestamp,
     want: Want,
 ) -> Result<Option<Found>> {
-    let Some(index) = fresh(app, scope.corp, zone).await? else {
-        return Ok(None);
-    };
     let today = leaf::today(now, zone);
-    let scope_plan = plan::of_scope(scope);
-    let plan = plan::of_rule(&app.db, scope.corp, rule, today).await?;
-    index.find(scope_plan, plan, want).await
+    let (index, plan) = tokio::try_join!(
+        fresh(app, scope.corp, zone),
+        plan::of_rule(&app.db, scope.corp, rule, today)
+    )?;
+    match index {
+        Some(index) => index.find(plan::of_scope(scope), plan, want).await,
+        None => Ok(None),
+    }
 }
 
 /// The corp's index with everything in it that was committed by now; `None`: ask the database.
