@@ -62,6 +62,24 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
   });
 }
 
+// A condition of another kind has other fields, a new one has its own: <form data-rows> is sent at once, and one goes on
+// at that row.
+for (const form of document.querySelectorAll("form[data-rows]")) {
+  const goOnAt = (row) => { form.action = `${form.action.split("#")[0]}#${row}`; };
+  form.addEventListener("change", ({ target }) => {
+    if (target.name !== "kind") return;
+    goOnAt(target.closest(".rule").id);
+    form.requestSubmit(form.querySelector("[name=do][value=update]"));
+  });
+  form.addEventListener("submit", ({ submitter }) => {
+    if (submitter?.value === "add") goOnAt(`rows-${form.querySelectorAll(".rule").length}`);
+  });
+  if (location.hash.startsWith("#rows-")) {
+    const row = document.getElementById(location.hash.slice(1));
+    [...row?.querySelectorAll("select, input") ?? []].find((field) => field.type !== "hidden")?.focus();
+  }
+}
+
 // Counts ticked boxes: <form data-ticks="id"> … <b data-ticked>0</b>.
 for (const form of document.querySelectorAll("form[data-ticks]")) {
   const show = form.querySelector("[data-ticked]");

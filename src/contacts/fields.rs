@@ -21,7 +21,7 @@ const MAX_CHOICE: usize = 40;
 const MAX_DIGITS: usize = 15;
 
 /// Columns that a file of contacts has anyway: no field is called so.
-pub const OWN_COLUMNS: [&str; 14] = [
+pub const OWN_COLUMNS: [&str; 15] = [
     "external_userid",
     "unionid",
     "phone",
@@ -36,6 +36,7 @@ pub const OWN_COLUMNS: [&str; 14] = [
     "tags",
     "last_order",
     "spent_365_yuan",
+    "exported",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

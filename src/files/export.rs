@@ -9,7 +9,7 @@ use super::jobs::Write;
 use super::store::exports as store;
 use super::{FieldColumn, Outcome, State};
 use crate::app::App;
-use crate::auth::audit;
+use crate::auth::{self, audit};
 use crate::contacts::{self, ContactFilter, ContactRow, Facts};
 use crate::db::Tx;
 use crate::directory;
@@ -22,7 +22,7 @@ use crate::time::DAY_MS;
 use chrono_tz::Tz;
 
 /// How long a file may be fetched.
-const KEPT_MS: i64 = 7 * DAY_MS;
+const KEPT_MS: i64 = DAY_MS;
 /// Contacts of one part.
 const PART_ROWS: i64 = 1_000;
 
@@ -71,10 +71,11 @@ pub async fn write_part(app: &App, corp: CorpId, id: ExportId) -> Result<Outcome
     let rows = contacts::list(&app.db, &task.scope, &task.filter, zone, &page).await?;
     let ids: Vec<ContactId> = rows.items.iter().map(|row| row.id).collect();
     let facts = contacts::facts(&app.db, corp, &ids).await?;
+    let mark = mark(app, corp, &task, zone).await?;
     let lines: Vec<Vec<String>> = rows
         .items
         .iter()
-        .map(|row| line(row, &facts, &task.fields, zone))
+        .map(|row| line(row, &facts, &task.fields, &mark, zone))
         .collect();
     let body = csv(lines.iter().map(Vec::as_slice));
     let tx = app.db.begin().await?;
@@ -94,10 +95,19 @@ pub async fn write_part(app: &App, corp: CorpId, id: ExportId) -> Result<Outcome
     Ok(if is_over { Outcome::Done } else { Outcome::Went })
 }
 
+/// Who asked for a file and when, in each of its rows: wherever a row turns up, it says whose copy it is.
+async fn mark(app: &App, corp: CorpId, task: &store::Task, zone: Tz) -> Result<String> {
+    let mut names = auth::actor_names(&app.db, corp, &[task.asked_by]).await?;
+    let name = names.remove(&task.asked_by).unwrap_or_default();
+    let at = task.asked_at.local(zone).format("%Y-%m-%d %H:%M");
+    Ok(format!("{name} ({}) {at}", task.asked_by))
+}
+
 fn line(
     row: &ContactRow,
     facts: &HashMap<ContactId, Facts>,
     fields: &[FieldColumn],
+    mark: &str,
     zone: Tz,
 ) -> Vec<String> {
     let known = facts.get(&row.id).cloned().unwrap_or_default();
@@ -116,6 +126,7 @@ fn line(
         known.birthday.unwrap_or_default(),
         known.phone_last4.unwrap_or_default(),
         if known.opted_out { "yes" } else { "no" }.to_owned(),
+        mark.to_owned(),
     ];
     let value = |field: &FieldColumn| known.values.get(&field.id).cloned().unwrap_or_default();
     cells.extend(fields.iter().map(value));

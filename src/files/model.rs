@@ -124,7 +124,7 @@ pub struct FieldColumn {
 }
 
 /// Columns of every export, in order; a chain's own fields follow.
-pub const EXPORT_COLUMNS: [&str; 12] = [
+pub const EXPORT_COLUMNS: [&str; 13] = [
     "external_userid",
     "name",
     "remark",
@@ -137,4 +137,5 @@ pub const EXPORT_COLUMNS: [&str; 12] = [
     "birthday",
     "phone_last4",
     "opted_out",
+    "exported",
 ];

@@ -33,7 +33,7 @@ impl Default for Ways {
         Self {
             few: 1_000,
             dense: 1_000,
-            unsure: 1_000,
+            unsure: 200,
         }
     }
 }

@@ -101,7 +101,12 @@ impl Browser {
     }
 
     pub async fn fill(&mut self, field: &str, text: &str) {
-        let element = self.element(&format!("[name={field}]")).await;
+        self.fill_in(&format!("[name={field}]"), text).await;
+    }
+
+    pub async fn fill_in(&mut self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.post(&format!("/element/{element}/clear"), json!({})).await;
         self.post(&format!("/element/{element}/value"), json!({ "text": text }))
             .await;
     }
@@ -116,6 +121,11 @@ impl Browser {
     pub async fn follow(&mut self, selector: &str) {
         self.run("window.isOld = true").await;
         self.press(selector).await;
+        self.settle(selector).await;
+    }
+
+    /// Waits for a page that is not the one with `window.isOld`.
+    pub async fn settle(&mut self, why: &str) {
         let is_there =
             json!({ "script": "return !window.isOld && document.readyState === 'complete'", "args": [] });
         for _ in 0..300 {
@@ -125,7 +135,7 @@ impl Browser {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("{selector}: no other page within 30 s of pressing it");
+        panic!("{why}: no other page within 30 s");
     }
 
     /// The first link in the page's content whose address goes on after `part` with an id.
@@ -144,6 +154,16 @@ impl Browser {
     pub async fn run(&mut self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
             .await
+    }
+
+    /// What stands there; nothing where there is no such place.
+    pub async fn text(&mut self, selector: &str) -> String {
+        let script =
+            "const place = document.querySelector(arguments[0]); return place ? place.innerText : ''";
+        let said = self
+            .post("/execute/sync", json!({ "script": script, "args": [selector] }))
+            .await;
+        said.as_str().unwrap_or_default().to_owned()
     }
 
     /// Bytes of this page's markup before compression.

@@ -102,23 +102,28 @@ pub struct Task {
     pub fields: Vec<FieldColumn>,
     pub part: i64,
     pub after: Option<String>,
+    pub asked_by: Actor,
+    pub asked_at: Timestamp,
 }
 
 /// One that is under way.
 pub async fn task(conn: &impl Conn, corp: CorpId, id: ExportId) -> Result<Option<Task>> {
-    let sql = "select filter, reach, fields, part, after_row from contact_export
+    let sql = "select filter, reach, fields, part, after_row, created_by, created_at from contact_export
                where corp_id = $1 and id = $2 and state = 'running'";
     let rows = db::rows(conn, sql, args![corp, id]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
     let reach: Reach = serde_json::from_str(&db::column::<String>(row, 1)?)?;
+    let asked_by: String = db::column(row, 5)?;
     Ok(Some(Task {
         scope: Scope { corp, reach },
         filter: serde_json::from_str(&db::column::<String>(row, 0)?)?,
         fields: serde_json::from_str(&db::column::<String>(row, 2)?)?,
         part: db::column(row, 3)?,
         after: db::column(row, 4)?,
+        asked_by: Actor::parse(&asked_by).ok_or_else(|| Error::internal("an export of nobody"))?,
+        asked_at: db::column(row, 6)?,
     }))
 }
 

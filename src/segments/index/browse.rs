@@ -193,10 +193,8 @@ impl Narrowed {
 
     fn people(&self, bits: &RoaringBitmap) -> Vec<ContactId> {
         let held = self.index.read();
-        let ids = bits
-            .iter()
-            .map(|number| ContactId(held.facts.ordinals.id(number)));
-        ids.collect()
+        let ids = held.facts.ordinals.ids(bits);
+        ids.into_iter().map(ContactId).collect()
     }
 
     /// Those of these people who are in it.
@@ -229,11 +227,9 @@ impl Narrowed {
                         break;
                     }
                 }
-                let ids = found
-                    .iter()
-                    .map(|number| ContactId(held.facts.ordinals.id(number)));
+                let ids = held.facts.ordinals.ids(&found);
                 Added {
-                    people: ids.collect(),
+                    people: ids.into_iter().map(ContactId).collect(),
                     one_in: of as f64 / found.len().max(1) as f64,
                     down_to,
                 }

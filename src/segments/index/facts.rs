@@ -202,26 +202,46 @@ impl Facts {
     }
 }
 
-impl Facts {
-    /// What a snapshot holds, in its order.
-    pub fn load(from: &mut impl Read) -> io::Result<Self> {
-        let day = |from: &mut _| read_i64(from).map(|day| day as i32);
-        Ok(Self {
-            ordinals: Ordinals::load(from)?,
-            live: read_bits(from)?,
-            tags: load_family(from, read_i64)?,
-            stores: load_family(from, read_i64)?,
-            channels: load_family(from, read_text)?,
-            added: load_family(from, day)?,
-            associates: Associates::load(from)?,
-            genders: load_family(from, read_i64)?,
-            birthdays: load_family(from, read_text)?,
-            ordered: load_family(from, day)?,
-            clicked: load_family(from, day)?,
-            stirred: load_family(from, day)?,
-            names: None,
-        })
-    }
+/// Part of a snapshot, read: it is put into the facts when all parts are.
+pub(super) type Loaded = Box<dyn FnOnce(&mut Facts) + Send>;
+
+/// Parts of a snapshot; each can be read for itself.
+pub(super) const PARTS: usize = 6;
+
+/// Reads a part that is known to be as it was written.
+pub(super) fn load(part: usize, from: &mut impl Read) -> io::Result<Loaded> {
+    let day = |from: &mut _| read_i64(from).map(|day| day as i32);
+    Ok(match part {
+        0 => {
+            let (ordinals, live) = (Ordinals::load(from)?, read_bits(from)?);
+            Box::new(|facts| (facts.ordinals, facts.live) = (ordinals, live))
+        }
+        1 => {
+            let tags = load_family(from, read_i64)?;
+            Box::new(|facts| facts.tags = tags)
+        }
+        2 => {
+            let stores = load_family(from, read_i64)?;
+            Box::new(|facts| facts.stores = stores)
+        }
+        3 => {
+            let (channels, added) = (load_family(from, read_text)?, load_family(from, day)?);
+            let (genders, birthdays) = (load_family(from, read_i64)?, load_family(from, read_text)?);
+            Box::new(|facts| {
+                (facts.channels, facts.added) = (channels, added);
+                (facts.genders, facts.birthdays) = (genders, birthdays);
+            })
+        }
+        4 => {
+            let associates = Associates::load(from)?;
+            Box::new(|facts| facts.associates = associates)
+        }
+        _ => {
+            let (ordered, clicked) = (load_family(from, day)?, load_family(from, day)?);
+            let stirred = load_family(from, day)?;
+            Box::new(|facts| (facts.ordered, facts.clicked, facts.stirred) = (ordered, clicked, stirred))
+        }
+    })
 }
 
 fn load_family<K: Ord, R: Read>(

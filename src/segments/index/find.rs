@@ -158,11 +158,7 @@ impl Index {
                 let asked = asked.clone();
                 let may_hold = move |index: &Index| {
                     let held = index.read();
-                    let numbers = asked.may_hold(&held.facts);
-                    numbers
-                        .iter()
-                        .map(|number| held.facts.ordinals.id(number))
-                        .collect()
+                    held.facts.ordinals.ids(&asked.may_hold(&held.facts))
                 };
                 let people: Vec<i64> = self.off(may_hold).await?;
                 self.found_among(&self.db, leaf, &people).await

@@ -4,9 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 
+use roaring::RoaringBitmap;
+
 use super::file::{read_i64s, read_u32s, write_i64s, write_u32s};
 
 const BLOCK: usize = 64;
+/// Numbers taken out of a bitmap at once.
+const TOGETHER: usize = 1_024;
 
 #[derive(Default)]
 pub(super) struct Ordinals {
@@ -79,9 +83,36 @@ impl Ordinals {
         match self.bases.get(block) {
             None => self.open[place],
             Some((base, shift)) => match self.wide.get(&(block as u32)) {
-                Some(ids) if !self.wide.is_empty() => ids[place],
-                _ => base + ((u64::from(self.distances[ordinal as usize]) << shift) as i64),
+                Some(ids) => ids[place],
+                None => base + ((u64::from(self.distances[ordinal as usize]) << shift) as i64),
             },
+        }
+    }
+
+    /// The ids of many, in the order of their numbers.
+    pub fn ids(&self, numbers: &RoaringBitmap) -> Vec<i64> {
+        let mut ids = Vec::with_capacity(numbers.len() as usize);
+        let (mut numbers, mut some) = (numbers.iter(), [0; TOGETHER]);
+        loop {
+            let some = numbers.next_many(&mut some);
+            if some.is_empty() {
+                return ids;
+            }
+            if self.wide.is_empty() {
+                ids.extend(some.iter().map(|number| {
+                    match (
+                        self.bases.get(*number as usize / BLOCK),
+                        self.distances.get(*number as usize),
+                    ) {
+                        (Some((base, shift)), Some(distance)) => {
+                            base + ((u64::from(*distance) << shift) as i64)
+                        }
+                        _ => self.id(*number),
+                    }
+                }));
+            } else {
+                ids.extend(some.iter().map(|number| self.id(*number)));
+            }
         }
     }
 
@@ -204,9 +235,11 @@ mod tests {
         let loaded = Ordinals::load(&mut saved.as_slice()).unwrap();
         for kept in [&ordinals, &loaded] {
             assert_eq!(kept.len() as usize, ids.len());
+            assert_eq!(kept.ids(&(0..kept.len()).collect()), ids);
             for (place, id) in ids.iter().enumerate() {
                 assert_eq!(kept.find(*id), Some(place as u32), "{id}");
                 assert_eq!(kept.id(place as u32), *id);
+                assert_eq!(kept.ids(&[place as u32].into()), [*id]);
                 assert_eq!(
                     kept.find(id + 1),
                     ids.iter().position(|other| *other == id + 1).map(|n| n as u32)

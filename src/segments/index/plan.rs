@@ -236,12 +236,11 @@ pub(super) fn answer(facts: &Facts, leaves: &Leaves, scope: &Plan, rule: &Plan, 
 }
 
 fn everybody(facts: &Facts, bits: &RoaringBitmap) -> Vec<ContactId> {
-    let mut people: Vec<ContactId> = Vec::with_capacity(bits.len() as usize);
-    people.extend(bits.iter().map(|number| ContactId(facts.ordinals.id(number))));
+    let mut people = facts.ordinals.ids(bits);
     if !people.is_sorted() {
         people.sort_unstable();
     }
-    people
+    people.into_iter().map(ContactId).collect()
 }
 
 fn first_of(facts: &Facts, bits: &RoaringBitmap, first: usize) -> Vec<ContactId> {

@@ -2,16 +2,16 @@
 //! of another corp, zone or version, or older than the changes that are kept, is passed by.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write};
+use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono_tz::Tz;
 use roaring::RoaringBitmap;
 
-use super::facts::{Facts, Family};
+use super::facts::{self, Facts, Family, Loaded};
 use super::file::{read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
 use super::{Index, Known};
 use crate::app::App;
@@ -20,9 +20,14 @@ use crate::ids::CorpId;
 
 const MAGIC: &[u8; 8] = b"DYAUDNCE";
 /// Of what follows; another one is passed by.
-const VERSION: u32 = 1;
-/// Bytes at the end: the checksum of all before.
-const TAIL: u64 = 4;
+const VERSION: u32 = 2;
+/// What a file begins with, then the parts of the facts: each has its length and its checksum at the end of the file,
+/// so that several are read at once.
+const SECTIONS: usize = 1 + facts::PARTS;
+/// Bytes at the end: a length and a checksum a section, and the checksum of these.
+const TAIL: usize = SECTIONS * 12 + 4;
+/// Sections read at once.
+const READERS: usize = 2;
 const BUFFER: usize = 1 << 18;
 
 /// What a file is about, and up to where it goes.
@@ -32,6 +37,7 @@ struct Head {
     zone: String,
     mark: i64,
     last: i64,
+    contacts: u32,
 }
 
 fn path(app: &App, corp: CorpId) -> Option<PathBuf> {
@@ -89,52 +95,70 @@ fn write_to(path: &Path, index: &Index) -> io::Result<u64> {
     let mut to = Summed {
         inner: BufWriter::with_capacity(BUFFER, file),
         sum: crc32fast::Hasher::new(),
+        len: 0,
     };
     let (head, most) = {
         let mut held = index.write();
         held.unsaved = 0;
+        let most = held.facts.ordinals.len();
         let head = Head {
             corp: index.corp.0,
             zone: index.zone.name().to_owned(),
             mark: held.mark,
             last: held.last,
+            contacts: most,
         };
-        (head, held.facts.ordinals.len())
+        (head, most)
     };
+    let mut tail = Vec::with_capacity(TAIL);
     write_head(&mut to, &head)?;
-    write_u32(&mut to, most)?;
-    write_facts(&mut to, index, most)?;
-    let Summed { mut inner, sum } = to;
-    inner.write_all(&sum.finalize().to_le_bytes())?;
+    to.end_section(&mut tail)?;
+    for part in 0..facts::PARTS {
+        write_part(&mut to, index, part, most)?;
+        to.end_section(&mut tail)?;
+    }
+    let sum = crc32fast::hash(&tail);
+    write_u32(&mut tail, sum)?;
+    let mut inner = to.inner;
+    inner.write_all(&tail)?;
     let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(file.metadata()?.len())
 }
 
-/// Writes bitmap after bitmap, each for itself, so that nobody waits long. Changes may come in between: they lie at the
+/// Writes a part bitmap after bitmap, each for itself, so that nobody waits long. Changes may come in between: they lie at the
 /// mark or above it, and are read again after this file. Who came since has a number from `most` on.
-fn write_facts(to: &mut impl Write, index: &Index, most: u32) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    index.read().facts.ordinals.save(&mut bytes)?;
-    to.write_all(&bytes)?;
-    bytes.clear();
-    write_bits(&mut bytes, &index.read().facts.live, most)?;
-    to.write_all(&bytes)?;
-    drop(bytes);
+fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io::Result<()> {
     let number = |to: &mut Vec<u8>, key: &i64| write_i64(to, *key);
     let day = |to: &mut Vec<u8>, key: &i32| write_i64(to, i64::from(*key));
     let text = |to: &mut Vec<u8>, key: &String| write_text(to, key);
-    write_family(to, index, most, |facts| &facts.tags, number)?;
-    write_family(to, index, most, |facts| &facts.stores, number)?;
-    write_family(to, index, most, |facts| &facts.channels, text)?;
-    write_family(to, index, most, |facts| &facts.added, day)?;
-    let associates = index.read().facts.associates.copy(most);
-    associates.save(to)?;
-    write_family(to, index, most, |facts| &facts.genders, number)?;
-    write_family(to, index, most, |facts| &facts.birthdays, text)?;
-    write_family(to, index, most, |facts| &facts.ordered, day)?;
-    write_family(to, index, most, |facts| &facts.clicked, day)?;
-    write_family(to, index, most, |facts| &facts.stirred, day)
+    match part {
+        0 => {
+            let mut bytes = Vec::new();
+            index.read().facts.ordinals.save(&mut bytes)?;
+            to.write_all(&bytes)?;
+            bytes.clear();
+            write_bits(&mut bytes, &index.read().facts.live, most)?;
+            to.write_all(&bytes)
+        }
+        1 => write_family(to, index, most, |facts| &facts.tags, number),
+        2 => write_family(to, index, most, |facts| &facts.stores, number),
+        3 => {
+            write_family(to, index, most, |facts| &facts.channels, text)?;
+            write_family(to, index, most, |facts| &facts.added, day)?;
+            write_family(to, index, most, |facts| &facts.genders, number)?;
+            write_family(to, index, most, |facts| &facts.birthdays, text)
+        }
+        4 => {
+            let associates = index.read().facts.associates.copy(most);
+            associates.save(to)
+        }
+        _ => {
+            write_family(to, index, most, |facts| &facts.ordered, day)?;
+            write_family(to, index, most, |facts| &facts.clicked, day)?;
+            write_family(to, index, most, |facts| &facts.stirred, day)
+        }
+    }
 }
 
 fn write_family<K: Ord + Clone>(
@@ -166,7 +190,8 @@ fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
     write_i64(to, head.corp)?;
     write_text(to, &head.zone)?;
     write_i64(to, head.mark)?;
-    write_i64(to, head.last)
+    write_i64(to, head.last)?;
+    write_u32(to, head.contacts)
 }
 
 /// The index as it was written last; `None`: there is none that can be used.
@@ -200,19 +225,86 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
 
 fn read(path: &Path, corp: CorpId, zone: Tz) -> io::Result<(Head, Facts)> {
     let mut file = File::open(path)?;
-    check_sum(&mut file)?;
-    file.rewind()?;
-    let mut from = BufReader::with_capacity(BUFFER, file);
-    let head = read_head(&mut from)?;
+    let sections = read_tail(&mut file)?;
+    let head = section(path, &sections[0], |from| read_head(from))?;
     if head.corp != corp.0 || head.zone != zone.name() {
         return Err(io::Error::other("it is of another corp or zone"));
     }
-    let most = read_u32(&mut from)?;
-    let facts = Facts::load(&mut from)?;
-    if facts.ordinals.len() != most {
+    // The longest first, so that the readers end at about the same time.
+    let mut parts: Vec<usize> = (0..facts::PARTS).collect();
+    parts.sort_by_key(|part| sections[part + 1].len);
+    let left = Mutex::new(parts);
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let read = || -> io::Result<Vec<Loaded>> {
+        std::iter::from_fn(take)
+            .map(|part| section(path, &sections[part + 1], |from| facts::load(part, from)))
+            .collect()
+    };
+    let mut facts = Facts::default();
+    std::thread::scope(|scope| -> io::Result<()> {
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+        for reader in readers {
+            let loaded = reader.join().map_err(|_| damaged())??;
+            loaded.into_iter().for_each(|put| put(&mut facts));
+        }
+        Ok(())
+    })?;
+    if facts.ordinals.len() != head.contacts {
         return Err(io::Error::other("its parts do not fit together"));
     }
     Ok((head, facts))
+}
+
+/// Where a section lies, and its checksum.
+struct Section {
+    from: u64,
+    len: u64,
+    sum: u32,
+}
+
+fn read_tail(file: &mut File) -> io::Result<Vec<Section>> {
+    let whole = file.metadata()?.len();
+    let end = whole.checked_sub(TAIL as u64).ok_or_else(damaged)?;
+    file.seek(SeekFrom::Start(end))?;
+    let mut tail = vec![0; TAIL];
+    file.read_exact(&mut tail)?;
+    let (table, sum) = tail.split_at(TAIL - 4);
+    if sum != crc32fast::hash(table).to_le_bytes() {
+        return Err(damaged());
+    }
+    let (mut sections, mut from, mut table) = (Vec::new(), 0, table);
+    for _ in 0..SECTIONS {
+        let (len, sum) = (read_i64(&mut table)? as u64, read_u32(&mut table)?);
+        sections.push(Section { from, len, sum });
+        from = len.checked_add(from).ok_or_else(damaged)?;
+    }
+    if from == end { Ok(sections) } else { Err(damaged()) }
+}
+
+/// Reads a section, of which nothing is believed before all of it is known to be as it was written.
+fn section<T>(
+    path: &Path,
+    place: &Section,
+    read: impl FnOnce(&mut io::Take<BufReader<File>>) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(place.from))?;
+    let (mut sum, mut left, mut buffer) = (crc32fast::Hasher::new(), place.len, vec![0; BUFFER]);
+    while left > 0 {
+        let wanted = left.min(BUFFER as u64) as usize;
+        file.read_exact(&mut buffer[..wanted])?;
+        sum.update(&buffer[..wanted]);
+        left -= wanted as u64;
+    }
+    if sum.finalize() != place.sum {
+        return Err(damaged());
+    }
+    file.seek(SeekFrom::Start(place.from))?;
+    read(&mut BufReader::with_capacity(BUFFER, file).take(place.len))
+}
+
+fn damaged() -> io::Error {
+    io::Error::other("it is damaged or not whole")
 }
 
 fn read_head(from: &mut impl io::Read) -> io::Result<Head> {
@@ -227,40 +319,31 @@ fn read_head(from: &mut impl io::Read) -> io::Result<Head> {
         zone: read_text(from)?,
         mark: read_i64(from)?,
         last: read_i64(from)?,
+        contacts: read_u32(from)?,
     })
-}
-
-/// Nothing of a file is believed before all of it is known to be as it was written.
-fn check_sum(file: &mut File) -> io::Result<()> {
-    let damaged = || io::Error::other("it is damaged or not whole");
-    let mut left = file.metadata()?.len().checked_sub(TAIL).ok_or_else(damaged)?;
-    let mut sum = crc32fast::Hasher::new();
-    let mut buffer = vec![0; BUFFER];
-    while left > 0 {
-        let wanted = left.min(BUFFER as u64) as usize;
-        file.read_exact(&mut buffer[..wanted])?;
-        sum.update(&buffer[..wanted]);
-        left -= wanted as u64;
-    }
-    let mut tail = [0; TAIL as usize];
-    file.read_exact(&mut tail)?;
-    if u32::from_le_bytes(tail) == sum.finalize() {
-        Ok(())
-    } else {
-        Err(damaged())
-    }
 }
 
 /// Adds up what passes through.
 struct Summed<W> {
     inner: W,
     sum: crc32fast::Hasher,
+    len: u64,
+}
+
+impl<W> Summed<W> {
+    /// Notes how long what passed was, and its sum, and begins anew.
+    fn end_section(&mut self, tail: &mut Vec<u8>) -> io::Result<()> {
+        let sum = std::mem::take(&mut self.sum).finalize();
+        write_i64(tail, std::mem::take(&mut self.len) as i64)?;
+        write_u32(tail, sum)
+    }
 }
 
 impl<W: Write> Write for Summed<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.sum.update(&bytes[..written]);
+        self.len += written as u64;
         Ok(written)
     }
 

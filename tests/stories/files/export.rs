@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Program;
 use crate::visitor::Visitor;
-use crate::world::World;
+use crate::world::{World, ZONE};
 
 fn records(text: &str) -> Vec<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').expect("a byte order mark");
@@ -61,13 +61,19 @@ async fn contacts_go_out_whole_part_by_part_with_no_formula_and_no_phone_number(
     let rows = records(&text);
     assert_eq!(rows.len(), 2_513);
     assert_eq!(rows[0][0], "external_userid");
-    assert_eq!(rows[0][12], "鞋码");
+    assert_eq!(rows[0][12..], ["exported", "鞋码"]);
     let ids: std::collections::HashSet<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
     assert_eq!(ids.len(), 2_512, "each once");
     let row = rows.iter().find(|row| row[0] == "wmSim101").unwrap();
     assert_eq!(row[1], "'=HYPERLINK(\"http://x\")");
     assert_eq!(row[2], "'@老客");
-    assert_eq!(row[9..], ["03-08", "5678", "yes", "38"]);
+    assert_eq!(row[9..12], ["03-08", "5678", "yes"]);
+    assert_eq!(row[13], "38");
+    for row in &rows[1..] {
+        assert!(row[12].contains("(api_key:"), "whose copy it is: {}", row[12]);
+        let now = shop.now().local(ZONE).format("%Y-%m-%d").to_string();
+        assert!(row[12].contains(&now), "and of when: {}", row[12]);
+    }
     for row in &rows {
         for cell in row {
             assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
@@ -84,10 +90,10 @@ async fn contacts_go_out_whole_part_by_part_with_no_formula_and_no_phone_number(
     let rows = records(&program.get(&format!("/exports/{}/file", begun.id())).await.text);
     assert_eq!(rows.len(), 1 + 3);
 
-    // Another key of the same corp gets nothing, and after a week nobody does.
+    // Another key of the same corp gets nothing, and after a day nobody does.
     let other = Program::of(&shop, &["contacts:export"]).await;
     assert_eq!(other.get(&file).await.status, StatusCode::NOT_FOUND);
-    shop.app.clock.advance(8 * DAY_MS);
+    shop.app.clock.advance(DAY_MS);
     assert_eq!(program.get(&file).await.status, StatusCode::NOT_FOUND);
     let tx = shop.begin().await;
     files::sweep(&tx, shop.corp, shop.now()).await.unwrap();
