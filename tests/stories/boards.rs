@@ -75,6 +75,9 @@ const PAGES: &[(&str, Role, &str, Render)] = &[
     ("fields", Role::Admin, "/admin/fields", |shell| {
         texts(files::FieldsPage::samples(shell))
     }),
+    ("duplicates", Role::Marketer, "/contacts/duplicates", |shell| {
+        texts(contacts::DuplicatesPage::samples(shell))
+    }),
     ("marks", Role::Marketer, "/tags/marks", |shell| {
         texts(tags::MarksPage::samples(shell))
     }),
