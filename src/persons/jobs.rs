@@ -10,8 +10,9 @@ use crate::job::Job;
 use crate::queue::Lane;
 use crate::time::DAY_MS;
 
-/// No transaction of before a merge is still open after so long.
-const OPEN_MS: i64 = 3 * DAY_MS;
+/// For so long after a merge something may still be written for the merged contact: the last is what becomes of a
+/// message that was under way.
+const OPEN_MS: i64 = 14 * DAY_MS;
 
 /// Every night: what was written for a merged contact by somebody who had looked them up just before becomes the kept
 /// one's, and duplicates that came in two transactions at once are found.

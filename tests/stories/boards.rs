@@ -3,7 +3,7 @@
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
 use dianyu::web::{
-    Shell, campaigns, files, lang, overview, platform, report, samples, segments, stores, tags,
+    Shell, campaigns, contacts, files, lang, overview, platform, report, samples, segments, stores, tags,
 };
 
 use super::pages::{Rendered, check, texts};

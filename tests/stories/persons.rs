@@ -53,7 +53,7 @@ impl World {
         (count, page.items.iter().map(|row| row.id).collect())
     }
 
-    async fn found_by(&self, rule: Rule) -> Vec<ContactId> {
+    async fn whoever(&self, rule: Rule) -> Vec<ContactId> {
         segments::people(&self.app.db, &self.whole(), &rule, ZONE, self.now())
             .await
             .unwrap()
@@ -133,7 +133,7 @@ async fn a_person_is_one_in_list_detail_count_rule_order_and_quota() {
             net_fen_at_least: None,
         })
     };
-    assert_eq!(shop.found_by(bought_twice()).await, []);
+    assert_eq!(shop.whoever(bought_twice()).await, []);
     let (before, _) = shop.listed().await;
 
     shop.merge(contact(102), anew).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_person_is_one_in_list_detail_count_rule_order_and_quota() {
         contacts::find(&shop.app.db, &shop.whole(), anew).await,
         Err(Error::NotFound)
     ));
-    assert_eq!(shop.found_by(bought_twice()).await, [contact(102)]);
+    assert_eq!(shop.whoever(bought_twice()).await, [contact(102)]);
     assert_eq!(
         shop.number("select used from quota_use where contact_id = 102 and window_key = '2026-11'")
             .await,
