@@ -71,7 +71,7 @@ id! {
     CorpId, RegionId, StoreId, AssociateId, OperatorId, ApiKeyId, ContactId, FollowId, TagGroupId, TagId,
     SegmentId, CampaignId, BatchId, MomentId, LinkId, ClickId, ProductId, OrderId, RefundId, WelcomeId, JobId,
     TimelineId, ChannelId, SyncRunId, GroupId, FieldId, ImportId, ExportId, FollowUpId, ViewId, MarkingId,
-    TagRuleId,
+    TagRuleId, MergeId,
 }
 
 macro_rules! text_id {

@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod doctor;
 pub mod files;
 pub mod care;
+pub mod persons;
 
 pub mod routes;
 pub mod jobs;

@@ -181,10 +181,11 @@ impl From<FollowRow> for Follow {
     }
 }
 
-/// One contact.
+/// One contact; of one that was merged into another, that other.
 #[utoipa::path(get, path = "/contacts/{id}", params(("id" = ContactId, Path)),
     responses((status = 200, body = Contact)))]
 pub(super) async fn show(State(app): State<App>, me: Caller, At(id): At<ContactId>) -> Result<Json<Contact>> {
+    let id = contacts::kept_of(&app.db, me.corp, id).await?.unwrap_or(id);
     let card = contacts::find(&app.db, &me.scope, id).await?;
     Ok(Json(card.into()))
 }

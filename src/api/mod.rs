@@ -23,6 +23,7 @@ mod fields;
 mod imports;
 mod links;
 mod marks;
+mod merges;
 mod metrics;
 mod moments;
 mod orders;
@@ -81,6 +82,7 @@ fn v1() -> Routes<App> {
     [
         directory::routes(),
         contacts::routes(),
+        merges::routes(),
         care::routes(),
         fields::routes(),
         imports::routes(),

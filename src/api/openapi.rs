@@ -11,7 +11,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use super::problem::{Kind, ProblemDocument, Result};
 use super::{
     BASE, campaign_actions, campaign_events, campaigns, care, contacts, directory, exports, fields, imports,
-    links, marks, metrics, moments, orders, segments, tag_rules, tags, welcomes,
+    links, marks, merges, metrics, moments, orders, segments, tag_rules, tags, welcomes,
 };
 use crate::auth::Policy;
 use crate::error::Error;
@@ -44,6 +44,10 @@ use crate::error::Error;
         contacts::groups_of,
         contacts::tags_of,
         contacts::mark,
+        merges::duplicates,
+        merges::merge,
+        merges::list,
+        merges::undo,
         care::show_phone,
         care::add_note,
         care::remove,

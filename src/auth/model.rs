@@ -47,8 +47,8 @@ impl Role {
             ReportsRead => self != Role::Associate,
             CampaignsRead => true,
             CampaignsRemind => self != Role::Associate,
-            ContactsImport | TagsWrite | SegmentsRead | SegmentsWrite | CampaignsWrite | CampaignsApprove
-            | MomentsWrite | OverviewRead => {
+            ContactsImport | ContactsMerge | TagsWrite | SegmentsRead | SegmentsWrite | CampaignsWrite
+            | CampaignsApprove | MomentsWrite | OverviewRead => {
                 matches!(self, Role::Admin | Role::Marketer)
                     || (self == Role::Regional && permission == OverviewRead)
             }
@@ -72,6 +72,8 @@ pub enum Permission {
     ContactsExport,
     /// A contact's phone number whole, one at a time, each time in the audit chain.
     ContactsPhone,
+    /// Two contacts that are one person, put together and taken apart again.
+    ContactsMerge,
     /// Which fields of its own a chain keeps of contacts.
     FieldsWrite,
     TagsRead,
@@ -100,12 +102,13 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 28] = [
+    pub const ALL: [Permission; 29] = [
         Permission::ContactsRead,
         Permission::ContactsWrite,
         Permission::ContactsImport,
         Permission::ContactsExport,
         Permission::ContactsPhone,
+        Permission::ContactsMerge,
         Permission::FieldsWrite,
         Permission::TagsRead,
         Permission::TagsWrite,
@@ -140,6 +143,7 @@ impl Permission {
             ContactsImport => "contacts:import",
             ContactsExport => "contacts:export",
             ContactsPhone => "contacts:phone",
+            ContactsMerge => "contacts:merge",
             FieldsWrite => "fields:write",
             CampaignsRead => "campaigns:read",
             CampaignsWrite | CampaignsRemind => "campaigns:write",

@@ -115,7 +115,7 @@ pub async fn claim(
         return Ok(None);
     }
     leave_out(tx, act, corp.id, &batch).await?;
-    let recipients = store::recipients(tx, corp.id, &batch, DeliveryState::Planned).await?;
+    let recipients = store::recipients(tx, corp.id, &batch).await?;
     if recipients.is_empty() {
         let change = Change {
             state: "cancelled",
@@ -296,11 +296,11 @@ async fn known(tx: &Tx, corp: CorpId, batch: &Batch, external: &[ExternalUserId]
         return Ok(Vec::new());
     }
     let named: std::collections::HashSet<&ExternalUserId> = external.iter().collect();
-    let recipients = store::recipients(tx, corp, batch, DeliveryState::Tasked).await?;
-    Ok(recipients
+    let tasked = store::tasked(tx, corp, batch).await?;
+    Ok(tasked
         .into_iter()
-        .filter(|(_, external)| named.contains(external))
-        .map(|(contact, _)| contact)
+        .filter(|(external, _)| named.contains(external))
+        .map(|(_, contact)| contact)
         .collect())
 }
 

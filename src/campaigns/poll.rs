@@ -1,6 +1,6 @@
 //! Asks the platform who confirmed and who got it: nobody tells us. Ends what is over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 
@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Advice, Error, Result};
-use crate::ids::{BatchId, CampaignId, ContactId, CorpId, ExternalUserId};
+use crate::ids::{BatchId, CampaignId, ContactId, CorpId};
 use crate::job::{Open, enqueue};
 use crate::queue::Lane;
 use crate::scope::{Act, Actor, Scope};
@@ -180,12 +180,7 @@ async fn record_results(
     batch: &Batch,
     results: &[CustomerResult],
 ) -> Result<()> {
-    let waiting: HashMap<ExternalUserId, ContactId> =
-        store::recipients(tx, corp, batch, DeliveryState::Tasked)
-            .await?
-            .into_iter()
-            .map(|(contact, external)| (external, contact))
-            .collect();
+    let waiting = store::tasked(tx, corp, batch).await?;
     let mut sent: BTreeMap<Timestamp, Vec<ContactId>> = BTreeMap::new();
     let mut failed: BTreeMap<&str, Vec<ContactId>> = BTreeMap::new();
     for result in results {

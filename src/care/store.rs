@@ -15,7 +15,9 @@ const GIVEN: i64 = 202;
 
 const FROM: &str = "from follow_up u
      join follow f on f.corp_id = u.corp_id and f.contact_id = u.contact_id and f.associate_id = u.associate_id
-       and f.state = 'active'";
+       and f.state = 'active'
+       and not exists (select 1 from follow twin where twin.corp_id = f.corp_id and twin.contact_id = f.contact_id
+         and twin.associate_id = f.associate_id and twin.state = 'active' and twin.id > f.id)";
 
 const SELECT: &str =
     "select u.id, u.contact_id, case when f.remark <> '' then f.remark else c.name end as contact_name,

@@ -90,7 +90,7 @@ pub async fn change_tags(
     remove: &[NamedTag],
     cause: Cause,
 ) -> Result<bool> {
-    let Some(kept) = ledger::pair(tx, corp.id, pair.contact_id, pair.associate_id).await? else {
+    let Some(kept) = ledger::pair_with(tx, corp.id, pair.follow_id).await? else {
         return Ok(false);
     };
     let held = super::tag_ids(&kept.tags);

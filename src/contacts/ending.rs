@@ -2,13 +2,14 @@
 
 use chrono_tz::Tz;
 
+use super::Whose;
 use super::jobs::Passed;
 use super::model::{EndCause, Ending};
 use super::store::ledger;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::Result;
-use crate::ids::{ContactId, StoreId};
+use crate::ids::StoreId;
 use crate::scope::Act;
 use crate::tally::{self, Code, Tally};
 use crate::timeline::{self, Entry, News};
@@ -25,19 +26,19 @@ pub enum Heard {
 }
 
 /// Ends a pair as an event told.
-pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending: &Ending) -> Result<Heard> {
+pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, whose: &Whose, ending: &Ending) -> Result<Heard> {
     let Some(associate) = directory::associate_by_userid(tx, corp.id, &ending.userid).await? else {
         return Ok(Heard::TooEarly);
     };
-    let Some(kept) = ledger::pair(tx, corp.id, contact, associate.id).await? else {
+    let Some(kept) = ledger::pair(tx, corp.id, whose, associate.id).await? else {
         return Ok(Heard::TooEarly);
     };
-    let Some(mut period) = ledger::period_at(tx, corp.id, contact, associate.id, ending.at).await? else {
+    let Some(mut period) = ledger::period_at(tx, corp.id, &kept, ending.at).await? else {
         return Ok(Heard::TooEarly);
     };
     // The associate changed store after the end, before we heard of it: the stretch after the move takes the end.
     if period.until_cause.as_deref() == Some("moved") {
-        let last = ledger::last_period(tx, corp.id, contact, associate.id).await?;
+        let last = ledger::last_period(tx, corp.id, &kept).await?;
         period = last.unwrap_or(period);
     }
     let is_open = period.until_at.is_none() && kept.is_live();
@@ -59,7 +60,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
         EndCause::Associate => (Some(Code::StaffRemoved), Entry::Removed),
         EndCause::Transfer => (None, Entry::Transferred { to: None }),
     };
-    Passed::tell(tx, act, corp.id, vec![contact]).await?;
+    Passed::tell(tx, act, corp.id, vec![whose.contact]).await?;
     let tally = code.map(|code| Tally {
         store: period.store_id,
         associate: Some(associate.id),
@@ -69,7 +70,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, contact: ContactId, ending
     });
     tally::add(tx, corp.id, tally.as_slice()).await?;
     let news = News {
-        contact,
+        contact: whose.contact,
         associate: Some(associate.id),
         store: period.store_id,
         at,

@@ -22,7 +22,8 @@ pub(super) struct Ground {
     pub tags: HashMap<String, TagId>,
     pub tag_names: HashMap<TagId, String>,
     pub people: HashMap<ExternalUserId, Person>,
-    pub pairs: HashMap<(ContactId, AssociateId), Kept>,
+    /// By contact, associate and alias.
+    pub pairs: HashMap<(ContactId, AssociateId, String), Kept>,
 }
 
 impl Ground {
@@ -59,12 +60,23 @@ impl Ground {
             tag_names,
             pairs: pairs
                 .into_iter()
-                .map(|kept| ((kept.contact_id, kept.associate_id), kept))
+                .map(|kept| ((kept.contact_id, kept.associate_id, kept.alias.clone()), kept))
                 .collect(),
             associates,
             memberships,
             people,
         })
+    }
+
+    /// Whether a reading of this alias says what the person is called: their own id does while somebody follows them by
+    /// it, else the first by which somebody does. So two ids never change a name to and fro.
+    pub fn speaks(&self, contact: ContactId, alias: &str) -> bool {
+        let live = self
+            .pairs
+            .values()
+            .filter(|kept| kept.contact_id == contact && kept.is_live());
+        let first = live.map(|kept| kept.alias.as_str()).min();
+        first.unwrap_or_default() == alias
     }
 
     pub fn zone(&self, store: Option<StoreId>) -> Tz {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono_tz::Tz;
 
+use super::Whose;
 use super::ground::Ground;
 use super::jobs::{Passed, Recognised};
 use super::mirror::{Mirrored, Reading, Shown};
@@ -100,7 +101,7 @@ impl<'a> Work<'a> {
         let phones = phones(self.reading, shown);
         let mut people: HashMap<&ExternalUserId, ContactId> = HashMap::new();
         // A cursor may repeat an item.
-        let mut taken: BTreeSet<(ContactId, AssociateId)> = BTreeSet::new();
+        let mut taken: BTreeSet<(&ExternalUserId, AssociateId)> = BTreeSet::new();
         for pair in shown {
             let userid = pair.follow.userid.folded();
             let Some(associate) = self.ground.associates.get(&userid) else {
@@ -117,8 +118,16 @@ impl<'a> Work<'a> {
                     contact
                 }
             };
-            if taken.insert((contact, associate.id)) {
-                self.pair(tx, act, contact, associate, pair).await?;
+            if taken.insert((external, associate.id)) {
+                let whose = Whose {
+                    contact,
+                    alias: self
+                        .ground
+                        .people
+                        .get(external)
+                        .map_or_else(String::new, |kept| kept.alias(external)),
+                };
+                self.pair(tx, act, &whose, associate, pair).await?;
             }
         }
         Ok(())
@@ -135,10 +144,13 @@ impl<'a> Work<'a> {
     ) -> Result<ContactId> {
         let corp = self.reading.corp.id;
         let kept = self.ground.people.get(&pair.contact.external_userid);
+        let alias = kept.map_or_else(String::new, |kept| kept.alias(&pair.contact.external_userid));
         let id = kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id);
         let person = Person {
             id,
-            external_userid: pair.contact.external_userid.clone(),
+            external_userid: kept
+                .map_or(&pair.contact.external_userid, |kept| &kept.external_userid)
+                .clone(),
             unionid: pair
                 .contact
                 .unionid
@@ -173,11 +185,14 @@ impl<'a> Work<'a> {
                 self.new.people.push((person, home));
                 return Ok(id);
             }
-            Some(kept) if *kept != person => {
+            Some(kept) if *kept != person && self.ground.speaks(id, &alias) => {
                 if (&kept.unionid, &kept.phone_blind) != (&person.unionid, &person.phone_blind) {
                     self.recognised.push(person.id);
                 }
                 ledger::change_person(tx, corp, act.now, &person).await?;
+                if kept.unionid != person.unionid {
+                    ledger::note_duplicates(tx, corp, person.unionid.as_slice()).await?;
+                }
             }
             Some(_) => {}
         }
@@ -188,19 +203,20 @@ impl<'a> Work<'a> {
         &mut self,
         tx: &Tx,
         act: &Act<'_>,
-        contact: ContactId,
+        whose: &Whose,
         associate: &Associate,
         shown: &Shown<'_>,
     ) -> Result<()> {
         let corp = self.reading.corp.id;
         let follow = shown.follow;
-        let kept = self.ground.pairs.get(&(contact, associate.id));
+        let key = (whose.contact, associate.id, whose.alias.clone());
+        let kept = self.ground.pairs.get(&key);
         let created = Timestamp::from_seconds(follow.createtime);
         let step = step(kept, created, shown.read_at);
         if step == Step::Stale {
             return Ok(());
         }
-        let fresh = self.fresh(act, contact, associate, shown, kept);
+        let fresh = self.fresh(act, whose, associate, shown, kept);
         if let Some(kept) = kept {
             self.seen.entry(shown.read_at).or_default().push(kept.id);
             if said(kept) != said(&fresh) {
@@ -212,7 +228,7 @@ impl<'a> Work<'a> {
         match step {
             Step::Begin | Step::Again => self.begin(tx, act, associate, &fresh, kept).await,
             Step::Restart => {
-                if let Some(period) = ledger::last_period(tx, corp, contact, associate.id).await? {
+                if let Some(period) = ledger::last_period(tx, corp, &fresh).await? {
                     let at = created.max(period.from_at);
                     let day = at.day(self.ground.zone(period.store_id));
                     ledger::close_period(tx, corp, &period, at, day, "system").await?;
@@ -228,7 +244,7 @@ impl<'a> Work<'a> {
     fn fresh(
         &mut self,
         act: &Act<'_>,
-        contact: ContactId,
+        whose: &Whose,
         associate: &Associate,
         shown: &Shown<'_>,
         kept: Option<&Kept>,
@@ -240,7 +256,7 @@ impl<'a> Work<'a> {
         self.mirrored.has_unknown_tags |= tags.len() < follow.tag_ids.len();
         Kept {
             id: kept.map_or_else(|| FollowId::new(act.ids, act.now), |kept| kept.id),
-            contact_id: contact,
+            contact_id: whose.contact,
             associate_id: associate.id,
             store_id: self.ground.store_at(associate, created),
             state: "active".into(),
@@ -252,6 +268,7 @@ impl<'a> Work<'a> {
             added_at: created,
             ended_at: None,
             seen_at: shown.read_at,
+            alias: whose.alias.clone(),
         }
     }
 
@@ -285,6 +302,7 @@ impl<'a> Work<'a> {
             from_at: fresh.added_at,
             from_day: day,
             cause,
+            alias: fresh.alias.clone(),
         });
         self.new.bindings.push(Binding {
             contact: fresh.contact_id,
@@ -314,11 +332,11 @@ impl<'a> Work<'a> {
     /// A pair that we closed because a reading did not show it is back, and never ended.
     async fn revive_if_only_absent(&mut self, tx: &Tx, fresh: &Kept) -> Result<()> {
         let corp = self.reading.corp.id;
-        let last = ledger::last_period(tx, corp, fresh.contact_id, fresh.associate_id).await?;
+        let last = ledger::last_period(tx, corp, fresh).await?;
         let Some(last) = last.filter(|last| last.until_cause.as_deref() == Some("system")) else {
             return Ok(());
         };
-        let kept = &self.ground.pairs[&(fresh.contact_id, fresh.associate_id)];
+        let kept = &self.ground.pairs[&(fresh.contact_id, fresh.associate_id, fresh.alias.clone())];
         let day = kept.added_at.day(self.ground.zone(last.store_id));
         ledger::reopen_period(tx, corp, last.id).await?;
         ledger::revive_pair(
@@ -470,6 +488,7 @@ mod tests {
             added_at: Timestamp(added),
             ended_at: ended.map(Timestamp),
             seen_at: Timestamp(seen),
+            alias: String::new(),
         }
     }
 

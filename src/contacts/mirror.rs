@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Whose;
 use super::ending::{Heard, end, zone_of};
 use super::ground::Ground;
 use super::intake::Work;
@@ -119,20 +120,20 @@ impl Reading<'_> {
             detail.follow_users.iter().map(pair).collect()
         });
         let mut mirrored = self.of_pairs(tx, act, &shown).await?;
-        let contact = super::ids_of(tx, self.corp.id, std::slice::from_ref(external_userid))
+        let whose = super::whose(tx, self.corp.id, std::slice::from_ref(external_userid))
             .await?
             .remove(external_userid);
-        let mut is_end_early = contact.is_none() && ending.is_some();
-        if let Some(contact) = contact {
+        let mut is_end_early = whose.is_none() && ending.is_some();
+        if let Some(whose) = &whose {
             if let Some(ending) = ending {
-                let heard = end(tx, act, self.corp, contact, ending).await?;
+                let heard = end(tx, act, self.corp, whose, ending).await?;
                 mirrored.changed += u64::from(heard == Heard::Ended);
                 is_end_early = heard == Heard::TooEarly;
             }
-            mirrored.changed += self.close_the_rest(tx, act, contact, &shown).await?;
+            mirrored.changed += self.close_the_rest(tx, act, whose, &shown).await?;
         }
         Ok(Refreshed {
-            contact,
+            contact: whose.map(|whose| whose.contact),
             is_shown: !shown.is_empty(),
             is_end_early,
             mirrored,
@@ -156,27 +157,29 @@ impl Reading<'_> {
         let held = shown.iter().filter_map(|pair| {
             let person = ground.people.get(&pair.contact.external_userid)?;
             let associate = ground.associates.get(&pair.follow.userid.folded())?;
-            ground.pairs.get(&(person.id, associate.id))
+            let alias = person.alias(&pair.contact.external_userid);
+            ground.pairs.get(&(person.id, associate.id, alias))
         });
         let ids: Vec<FollowId> = held.map(|kept| kept.id).collect();
         ledger::seen(tx, self.corp.id, &ids, self.read_at).await
     }
 
-    /// Closes live pairs of a contact that the reading should have shown.
+    /// Closes live pairs that the reading should have shown: those by the id that was read.
     async fn close_the_rest(
         &self,
         tx: &Tx,
         act: &Act<'_>,
-        contact: ContactId,
+        whose: &Whose,
         shown: &[Shown<'_>],
     ) -> Result<u64> {
         let userids: Vec<UserId> = shown.iter().map(|pair| pair.follow.userid.folded()).collect();
         let known = directory::associates_by_userid(tx, self.corp.id, &userids).await?;
         let still: BTreeSet<AssociateId> = known.values().map(|associate| associate.id).collect();
         let mut closed = 0;
-        for kept in ledger::pairs_of(tx, self.corp.id, [contact]).await? {
+        for kept in ledger::pairs_of(tx, self.corp.id, [whose.contact]).await? {
             let is_settled = kept.added_at <= self.read_at.plus_ms(-LAG_MS);
             if kept.is_live()
+                && kept.alias == whose.alias
                 && !still.contains(&kept.associate_id)
                 && kept.seen_at <= self.read_at
                 && is_settled
@@ -186,7 +189,7 @@ impl Reading<'_> {
             }
         }
         if closed > 0 {
-            Passed::tell(tx, act, self.corp.id, vec![contact]).await?;
+            Passed::tell(tx, act, self.corp.id, vec![whose.contact]).await?;
         }
         Ok(closed)
     }
@@ -206,7 +209,7 @@ impl Reading<'_> {
     /// Nobody told why: `system`, until an event does.
     async fn close_absent(&self, tx: &Tx, kept: &Kept) -> Result<()> {
         let corp = self.corp.id;
-        let period = ledger::last_period(tx, corp, kept.contact_id, kept.associate_id).await?;
+        let period = ledger::last_period(tx, corp, kept).await?;
         if let Some(period) = period.filter(|period| period.until_at.is_none()) {
             let zone = zone_of(tx, self.corp, period.store_id).await?;
             let at = self.read_at.max(period.from_at);

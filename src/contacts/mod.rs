@@ -30,6 +30,7 @@ pub use model::*;
 pub use notes::*;
 pub use phone::*;
 pub use rehome::{rehome, settle_member, settle_people, sync_people};
+pub use store::ledger::note_duplicates;
 pub use store::*;
 pub use stores::change_rule;
 pub use values::*;

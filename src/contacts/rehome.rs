@@ -3,6 +3,7 @@
 
 use chrono_tz::Tz;
 
+use super::Whose;
 use super::store::ledger::{self, Kept, Opening};
 use crate::app::App;
 use crate::auth;
@@ -96,10 +97,11 @@ pub async fn rehome(
         at.day(zone)
     };
     // Only pairs whose stretch this closes come along: one that ends meanwhile has ended.
-    let contacts = ledger::close_moved(tx, corp, associate, from, at, day_in(from)).await?;
-    let openings = contacts
-        .iter()
-        .map(|contact| opening(*contact, associate, to, at, day_in(Some(to))))
+    let closed = ledger::close_moved(tx, corp, associate, from, at, day_in(from)).await?;
+    let contacts: Vec<ContactId> = closed.iter().map(|whose| whose.contact).collect();
+    let openings = closed
+        .into_iter()
+        .map(|whose| opening(whose, associate, to, at, day_in(Some(to))))
         .collect();
     ledger::open_periods(tx, act.ids, act.now, corp, openings).await?;
     ledger::move_pairs(tx, corp, associate, &contacts, to).await
@@ -115,10 +117,14 @@ pub(super) async fn move_pair(
     at: Timestamp,
     zones: (Tz, Tz),
 ) -> Result<()> {
-    let last = ledger::last_period(tx, corp, pair.contact_id, pair.associate_id).await?;
+    let last = ledger::last_period(tx, corp, pair).await?;
     if let Some(last) = last.filter(|last| last.until_at.is_none() && last.store_id != Some(to)) {
         ledger::close_period(tx, corp, &last, at, at.day(zones.0), "moved").await?;
-        let opening = opening(pair.contact_id, pair.associate_id, to, at, at.day(zones.1));
+        let whose = Whose {
+            contact: pair.contact_id,
+            alias: pair.alias.clone(),
+        };
+        let opening = opening(whose, pair.associate_id, to, at, at.day(zones.1));
         ledger::open_periods(tx, act.ids, act.now, corp, vec![opening]).await?;
         ledger::set_store(tx, corp, pair.id, to).await?;
     }
@@ -126,14 +132,15 @@ pub(super) async fn move_pair(
 }
 
 fn opening(
-    contact: ContactId,
+    whose: Whose,
     associate: AssociateId,
     store: StoreId,
     at: Timestamp,
     day: crate::time::Day,
 ) -> Opening {
     Opening {
-        contact,
+        contact: whose.contact,
+        alias: whose.alias,
         associate,
         store: Some(store),
         from_at: at,

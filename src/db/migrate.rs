@@ -51,6 +51,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0016_files", include_str!("../../migrations/0016_files.sql")),
     ("0017_marking", include_str!("../../migrations/0017_marking.sql")),
     ("0018_care", include_str!("../../migrations/0018_care.sql")),
+    ("0019_persons", include_str!("../../migrations/0019_persons.sql")),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

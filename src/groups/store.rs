@@ -4,9 +4,10 @@ use sea_orm::FromQueryResult;
 
 use super::model::{GroupOfContact, GroupsOfContact, status_of};
 use crate::args;
+use crate::contacts;
 use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::Result;
-use crate::ids::{ContactId, CorpId, ExternalUserId, GroupId};
+use crate::ids::{ContactId, CorpId, GroupId};
 use crate::scope::{Act, Reach, Scope};
 use crate::time::Timestamp;
 use crate::wecom::group::ListedGroup;
@@ -242,12 +243,21 @@ pub async fn of_contact(conn: &impl Conn, scope: &Scope, contact: ContactId) -> 
     let mut filter = Filter::new("c.corp_id", scope.corp);
     filter.and("c.id = {}", contact);
     scope.narrow_contacts(&mut filter, conn.backend(), "c.id");
-    let sql = format!("select c.external_userid from contact c where {}", filter.sql());
-    let found: Option<ExternalUserId> = db::scalar(conn, &sql, filter.args).await?;
-    let member = found.ok_or(crate::error::Error::NotFound)?;
+    let sql = format!("select c.id from contact c where {}", filter.sql());
+    let found: Option<ContactId> = db::scalar(conn, &sql, filter.args).await?;
+    found.ok_or(crate::error::Error::NotFound)?;
+    let members = contacts::external_ids(conn, scope.corp, contact).await?;
     let mut filter = Filter::new("m.corp_id", scope.corp);
-    filter.and("m.member = {}", member);
+    let place = filter.arg(text_list(members.iter().map(String::as_str)));
+    let is_one = |column| conn.backend().in_texts(column, &place);
+    filter.and_sql(&is_one("m.member"));
     filter.and_sql("m.left_at is null");
+    // Who is in by two ids is in once.
+    filter.and_sql(&format!(
+        "not exists (select 1 from group_member twin where twin.corp_id = m.corp_id and twin.group_id = m.group_id
+           and twin.left_at is null and twin.id > m.id and {})",
+        is_one("twin.member")
+    ));
     let all = db::count(
         conn,
         &format!("select count(*) {IN_GROUPS} where {}", filter.sql()),

@@ -6,7 +6,7 @@ use crate::contacts::inbox::ReadEvent;
 use crate::error::{Error, Result};
 use crate::job::Job as _;
 use crate::queue::Job;
-use crate::{campaigns, contacts, files, groups, marking, moments, sync, tags, timeline, welcomes};
+use crate::{campaigns, contacts, files, groups, marking, moments, persons, sync, tags, timeline, welcomes};
 
 macro_rules! registry {
     ($($job:ty),* $(,)?) => {
@@ -56,6 +56,7 @@ registry![
     marking::jobs::Stages,
     files::jobs::Load,
     files::jobs::Write,
+    persons::jobs::Upkeep,
     schedule::Tidy,
 ];
 

@@ -19,6 +19,7 @@ use crate::ids::CorpId;
 use crate::job::Job;
 use crate::marking::{self, jobs::Stages};
 use crate::moments::jobs::Sweep;
+use crate::persons::jobs::Upkeep;
 use crate::queue::{self, Lane, NewJob};
 use crate::sync::{self, jobs::Nightly};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -76,6 +77,7 @@ fn entries() -> Vec<Entry> {
     vec![
         entry(Nightly {}, daily(3, 30)),
         entry(Stages {}, daily(5, 0)),
+        entry(Upkeep {}, daily(5, 30)),
         entry(Sweep {}, When::Every(SWEEP_MS)),
         entry(Tidy {}, When::Every(HOUR_MS)),
     ]

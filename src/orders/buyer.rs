@@ -69,7 +69,8 @@ async fn own_contact(tx: &Tx, corp: CorpId, id: &str) -> Result<ContactId> {
             format!("no contact `{id}`; take the id from `/contacts`, or name the buyer by unionid or phone"),
         )
     };
-    let contact = id.parse().map_err(|_| unknown())?;
+    let named: ContactId = id.parse().map_err(|_| unknown())?;
+    let contact = contacts::kept_of(tx, corp, named).await?.unwrap_or(named);
     let keys = store::contact_keys(tx, corp, contact).await?;
     keys.map(|_| contact).ok_or_else(unknown)
 }

@@ -161,7 +161,7 @@ async fn answer(router: &Router, entry: &Entry, visitor: &Visitor, address: &str
     } else {
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         Body::from(format!(
-            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&fields-1201=x&what=x&due_day=2026-11-24&query=quiet%3D60&return_to=%2F&kind=channel&channel=x&to=off&into=403",
+            "csrf={}&name=x&text=x&remark=x&description=x&title=x&add=402&remove=402&tag=402&contact=102&contact_ids=102&fields-1201=x&what=x&due_day=2026-11-24&query=quiet%3D60&return_to=%2F&kind=channel&channel=x&to=off&into=403&keep=102&ids=102+114",
             visitor.csrf
         ))
     };
@@ -192,6 +192,8 @@ fn json_body(path: &str) -> &'static str {
         "/api/v1/tags/marks" => r#"{"rule":{"tag":"402"},"add":["402"]}"#,
         "/api/v1/tag-rules" => r#"{"when":{"channel":"x"},"tag_id":"402"}"#,
         path if path.starts_with("/api/v1/tag-rules/") => r#"{"on":false}"#,
+        path if path.ends_with("/merge") => r#"{"merged_id":"114"}"#,
+        path if path.ends_with("/undo") => "{}",
         path if path.ends_with("/merger") => r#"{"into":"403"}"#,
         "/api/v1/contact-fields" => r#"{"name":"x","kind":"text"}"#,
         "/api/v1/contacts/{id}" => r#"{"fields":{"1201":"x"}}"#,
@@ -253,6 +255,7 @@ fn target(path: &str) -> String {
         "notes" => 1001,
         "follow-ups" => 1301,
         "tag-rules" => 402,
+        "merges" => 1401,
         other => panic!("no target for `{other}`"),
     };
     id.to_string()
@@ -536,6 +539,10 @@ async fn fingerprint(shop: &World) -> String {
             "select cast(count(*) as text) from marking where corp_id = 1",
         ),
         (
+            "merges",
+            "select cast(count(*) as text) || cast(coalesce(max(undone_at), 0) as text) from contact_merge where corp_id = 1",
+        ),
+        (
             "rules",
             "select cast(count(*) as text) from tag_rule where corp_id = 1 and deleted_at is null",
         ),
@@ -668,6 +675,21 @@ async fn furnish(shop: &World) {
             format!(
                 "insert into marking_refusal (corp_id, marking_id, contact_id, associate_id, why)
                  values ({corp}, 402, 102, 31, '{{\"text\":\"{word}\",\"key\":\"\",\"args\":[]}}')"
+            ),
+            format!(
+                "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, created_at, updated_at)
+                 values ({corp}, 114, 'wmSim114', 'union102', '{}', '', 1, 2, 0, 0)",
+                if corp == 1 { "客户114" } else { "别家客" }
+            ),
+            format!("insert into contact_duplicate (corp_id, unionid) values ({corp}, 'union102')"),
+            format!(
+                "insert into merged_contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, created_at, updated_at,
+                   contact_id, merge_id) values ({corp}, 113, 'wmSim113', 'union102', '{}', '', 1, 2, 0, 0, 102, 1401)",
+                if corp == 1 { "客户113" } else { "别家客" }
+            ),
+            format!(
+                "insert into contact_merge (corp_id, id, kept_id, merged_id, gave, created_by, created_at)
+                 values ({corp}, 1401, 102, 113, '', 'system', 0)"
             ),
             format!("insert into export_part (corp_id, export_id, part, body) values ({corp}, 102, 0, '{word}')"),
             format!("insert into moment_task (corp_id, moment_id, associate_id, part, store_id, state, visible) values ({corp}, 701, 31, 0, 21, 'tasked', 0)"),

@@ -3,7 +3,7 @@
 use dianyu::auth::Role;
 use dianyu::metrics::Lang;
 use dianyu::web::{
-    Shell, campaigns, files, lang, overview, platform, report, samples, segments, stores, tags,
+    Shell, campaigns, contacts, files, lang, overview, platform, report, samples, segments, stores, tags,
 };
 
 use super::pages::{Rendered, check, texts};
@@ -74,6 +74,9 @@ const PAGES: &[(&str, Role, &str, Render)] = &[
     }),
     ("fields", Role::Admin, "/admin/fields", |shell| {
         texts(files::FieldsPage::samples(shell))
+    }),
+    ("duplicates", Role::Marketer, "/contacts/duplicates", |shell| {
+        texts(contacts::DuplicatesPage::samples(shell))
     }),
     ("marks", Role::Marketer, "/tags/marks", |shell| {
         texts(tags::MarksPage::samples(shell))

@@ -41,6 +41,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("doctor", 56),
     ("files", 57),
     ("care", 58),
+    ("persons", 59),
     ("routes", 60),
     ("seed", 61),
     ("jobs", 62),

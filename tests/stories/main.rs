@@ -29,6 +29,7 @@ mod metrics;
 mod moments;
 mod orders;
 mod pages;
+mod persons;
 mod platform;
 mod rule;
 mod seeds;

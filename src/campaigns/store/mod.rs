@@ -10,6 +10,8 @@ pub(super) use figures::*;
 pub(super) use moves::*;
 pub(super) use people::*;
 
+use std::collections::HashMap;
+
 use sea_orm::FromQueryResult;
 
 use super::*;
@@ -120,7 +122,8 @@ pub async fn deliveries(
     let sql = format!(
         "select d.contact_id, coalesce(c.name, '') as contact_name, d.associate_id, d.store_id, d.batch_id, d.state,
                 d.reason, d.sent_at
-           from delivery d left join contact c on c.corp_id = d.corp_id and c.id = d.contact_id
+           from delivery d left join contact c on c.corp_id = d.corp_id and c.id = coalesce(
+             (select m.contact_id from merged_contact m where m.corp_id = d.corp_id and m.id = d.contact_id), d.contact_id)
           where {} order by d.contact_id limit {limit}",
         filter.sql()
     );
@@ -182,7 +185,7 @@ async fn first_names(
     conn: &impl Conn,
     corp: CorpId,
     batches: impl Iterator<Item = BatchId>,
-) -> Result<std::collections::HashMap<BatchId, Vec<String>>> {
+) -> Result<HashMap<BatchId, Vec<String>>> {
     let sql = format!(
         "select t.batch_id, t.name from (
            select d.batch_id, c.name, row_number() over (partition by d.batch_id order by d.contact_id) as place
@@ -192,7 +195,7 @@ async fn first_names(
         conn.backend().in_ids("d.batch_id", "$2")
     );
     let ids = db::id_list(batches.map(|batch| batch.0));
-    let mut names: std::collections::HashMap<BatchId, Vec<String>> = Default::default();
+    let mut names: HashMap<BatchId, Vec<String>> = Default::default();
     for row in db::rows(conn, &sql, args![corp, ids]).await? {
         names
             .entry(db::column(&row, 0)?)
@@ -379,21 +382,49 @@ pub(super) struct Change<'a> {
     pub columns: Vec<(&'a str, sea_orm::Value)>,
 }
 
-/// Customers of a batch in a state, as the platform calls them.
+/// Customers of a batch that are still to get it, each by the id in their last added live pair with the associate.
 pub(super) async fn recipients(
     conn: &impl Conn,
     corp: CorpId,
     batch: &Batch,
-    state: DeliveryState,
 ) -> Result<Vec<(ContactId, ExternalUserId)>> {
     let rows = db::rows(
         conn,
-        "select d.contact_id, c.external_userid from delivery d
+        "select d.contact_id, coalesce((select case when f.alias = '' then c.external_userid else f.alias end
+             from follow f where f.corp_id = d.corp_id and f.contact_id = d.contact_id
+              and f.associate_id = d.associate_id and f.state = 'active'
+             order by f.added_at desc, f.id desc limit 1), c.external_userid)
+           from delivery d
            join contact c on c.corp_id = d.corp_id and c.id = d.contact_id
-          where d.corp_id = $1 and d.batch_id = $2 and d.state = $3 order by d.contact_id",
-        args![corp, batch.id, state.as_str()],
+          where d.corp_id = $1 and d.batch_id = $2 and d.state = 'planned' order by d.contact_id",
+        args![corp, batch.id],
     )
     .await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
+}
+
+/// Customers of a batch who wait to be told of, by every id the platform may call them. One who was merged while a
+/// message of each was under way is in the batch twice: each by their own.
+pub(super) async fn tasked(
+    conn: &impl Conn,
+    corp: CorpId,
+    batch: &Batch,
+) -> Result<HashMap<ExternalUserId, ContactId>> {
+    let those = "from delivery d where d.corp_id = $1 and d.batch_id = $2 and d.state = 'tasked'";
+    let of = |join: &str| those.replace("where", &format!("{join} where"));
+    let sql = format!(
+        "select m.external_userid, d.contact_id, 1 as place {}
+         union all
+         select c.external_userid, d.contact_id, 2 as place {}
+         union all
+         select m.external_userid, d.contact_id, 3 as place {} order by place",
+        of("join merged_contact m on m.corp_id = d.corp_id and m.contact_id = d.contact_id"),
+        of("join contact c on c.corp_id = d.corp_id and c.id = d.contact_id"),
+        of("join merged_contact m on m.corp_id = d.corp_id and m.id = d.contact_id")
+    );
+    let rows = db::rows(conn, &sql, args![corp, batch.id]).await?;
     rows.iter()
         .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
         .collect()

@@ -204,15 +204,23 @@ pub async fn by_texts(
     if texts.is_empty() {
         return Ok(found);
     }
-    let column = match by {
-        FindBy::ExternalUserId => "external_userid",
-        FindBy::Unionid => "unionid",
-        FindBy::Phone => "phone_blind",
+    let is_one = |column| conn.backend().in_texts(column, "$2");
+    let sql = match by {
+        FindBy::ExternalUserId => format!(
+            "select external_userid, contact_id from known_contact where corp_id = $1 and {}",
+            is_one("external_userid")
+        ),
+        FindBy::Unionid => format!(
+            "select unionid, id from contact where corp_id = $1 and {} order by id",
+            is_one("unionid")
+        ),
+        FindBy::Phone => format!(
+            "select phone_blind, id from contact where corp_id = $1 and {one}
+             union
+             select phone_blind, contact_id from merged_contact where corp_id = $1 and {one} order by id",
+            one = is_one("phone_blind")
+        ),
     };
-    let sql = format!(
-        "select {column}, id from contact where corp_id = $1 and {} order by id",
-        conn.backend().in_texts(column, "$2")
-    );
     for row in &db::rows(conn, &sql, args![corp, text_list(texts.iter().copied())]).await? {
         found
             .entry(db::column(row, 0)?)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::FromQueryResult;
 
 use crate::args;
-use crate::contacts::Cause;
+use crate::contacts::{Cause, Whose};
 use crate::db::changes::Fact;
 use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
@@ -27,6 +27,17 @@ pub struct Person {
     pub phone_sealed: Option<String>,
 }
 
+impl Person {
+    /// What this id of theirs is in a pair: empty when it is their own.
+    pub fn alias(&self, external: &ExternalUserId) -> String {
+        if self.external_userid == *external {
+            String::new()
+        } else {
+            external.as_str().to_owned()
+        }
+    }
+}
+
 /// A pair as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Kept {
@@ -43,6 +54,8 @@ pub struct Kept {
     pub added_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub seen_at: Timestamp,
+    /// The platform's id of the person in this pair, where it is another than the contact's own; else empty.
+    pub alias: String,
 }
 
 impl Kept {
@@ -66,11 +79,11 @@ const PERSON: &str =
      from contact";
 const KEPT: &str =
     "select id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags,
-                      added_at, ended_at, seen_at from follow";
+                      added_at, ended_at, seen_at, alias from follow";
 const PERIOD: &str = "select id, store_id, from_at, until_at, until_cause from follow_period
-                      where corp_id = $1 and contact_id = $2 and associate_id = $3";
+                      where corp_id = $1 and contact_id = $2 and associate_id = $3 and alias = $4";
 
-/// People by the platform's ids.
+/// People by the platform's ids; whoever was merged is found by the ids of both.
 pub async fn people(
     tx: &Tx,
     corp: CorpId,
@@ -84,11 +97,42 @@ pub async fn people(
         "{PERSON} where corp_id = $1 and {}",
         tx.backend().in_texts("external_userid", "$2")
     );
-    let rows: Vec<Person> = db::all(tx, &sql, args![corp, whom]).await?;
-    Ok(rows
+    let rows: Vec<Person> = db::all(tx, &sql, args![corp, whom.clone()]).await?;
+    let mut people: HashMap<ExternalUserId, Person> = rows
         .into_iter()
         .map(|person| (person.external_userid.clone(), person))
-        .collect())
+        .collect();
+    for (alias, person) in merged_people(tx, corp, whom).await? {
+        people.insert(alias, person);
+    }
+    Ok(people)
+}
+
+/// Who those are now who were merged.
+async fn merged_people(tx: &Tx, corp: CorpId, whom: String) -> Result<Vec<(ExternalUserId, Person)>> {
+    let sql = format!(
+        "select external_userid, contact_id from merged_contact where corp_id = $1 and {}",
+        tx.backend().in_texts("external_userid", "$2")
+    );
+    let merged = db::rows(tx, &sql, args![corp, whom]).await?;
+    if merged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now: Vec<(ExternalUserId, ContactId)> = merged
+        .iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect::<Result<_>>()?;
+    let sql = format!(
+        "{PERSON} where corp_id = $1 and {}",
+        tx.backend().in_ids("id", "$2")
+    );
+    let ids = id_list(now.iter().map(|(_, contact)| contact.0));
+    let people: Vec<Person> = db::all(tx, &sql, args![corp, ids]).await?;
+    let found = now.into_iter().filter_map(|(alias, contact)| {
+        let person = people.iter().find(|person| person.id == contact)?;
+        Some((alias, person.clone()))
+    });
+    Ok(found.collect())
 }
 
 /// New people, each with the store they first came to.
@@ -99,6 +143,7 @@ pub async fn add_people(
     people: Vec<(Person, Option<StoreId>)>,
 ) -> Result<()> {
     tx.note(corp, Fact::Person, people.iter().map(|(person, _)| person.id.0));
+    let unionids: Vec<String> = people.iter().filter_map(|(one, _)| one.unionid.clone()).collect();
     let rows = people
         .into_iter()
         .map(|(person, home)| {
@@ -124,6 +169,27 @@ pub async fn add_people(
         "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
            phone_last4, phone_sealed, home_store_id, created_at, updated_at)";
     db::insert_many(tx, head, rows, "").await?;
+    note_duplicates(tx, corp, &unionids).await
+}
+
+/// Remembers which of these unionids several contacts have.
+pub async fn note_duplicates(tx: &Tx, corp: CorpId, unionids: &[String]) -> Result<()> {
+    if unionids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "insert into contact_duplicate (corp_id, unionid)
+         select corp_id, unionid from contact where corp_id = $1 and unionid is not null and {}
+         group by corp_id, unionid having count(*) > 1 order by unionid
+         on conflict do nothing",
+        tx.backend().in_texts("unionid", "$2")
+    );
+    db::run(
+        tx,
+        &sql,
+        args![corp, text_list(unionids.iter().map(String::as_str))],
+    )
+    .await?;
     Ok(())
 }
 
@@ -166,9 +232,15 @@ pub async fn pairs_of(
     db::all(tx, &sql, args![corp, ids]).await
 }
 
-pub async fn pair(tx: &Tx, corp: CorpId, contact: ContactId, associate: AssociateId) -> Result<Option<Kept>> {
-    let sql = format!("{KEPT} where corp_id = $1 and contact_id = $2 and associate_id = $3");
-    db::first(tx, &sql, args![corp, contact, associate]).await
+pub async fn pair(tx: &Tx, corp: CorpId, whose: &Whose, associate: AssociateId) -> Result<Option<Kept>> {
+    let sql = format!("{KEPT} where corp_id = $1 and contact_id = $2 and associate_id = $3 and alias = $4");
+    let args = args![corp, whose.contact, associate, whose.alias.as_str()];
+    db::first(tx, &sql, args).await
+}
+
+pub async fn pair_with(tx: &Tx, corp: CorpId, id: FollowId) -> Result<Option<Kept>> {
+    let sql = format!("{KEPT} where corp_id = $1 and id = $2");
+    db::first(tx, &sql, args![corp, id]).await
 }
 
 /// Live pairs of associates that a reading begun at `read_at` should have shown and did not. Pairs younger than
@@ -215,12 +287,13 @@ pub async fn add_pairs(tx: &Tx, corp: CorpId, pairs: Vec<(Kept, Day)>) -> Result
                 kept.tags,
                 kept.added_at,
                 added_day,
-                kept.seen_at
+                kept.seen_at,
+                kept.alias
             ]
         })
         .collect();
     let head = "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
-           channel, tags, added_at, added_day, seen_at)";
+           channel, tags, added_at, added_day, seen_at, alias)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
@@ -299,6 +372,8 @@ pub struct Opening {
     pub from_at: Timestamp,
     pub from_day: Day,
     pub cause: &'static str,
+    /// As the pair's.
+    pub alias: String,
 }
 
 pub async fn open_periods(
@@ -319,11 +394,13 @@ pub async fn open_periods(
                 opening.store,
                 opening.from_at,
                 opening.from_day,
-                opening.cause
+                opening.cause,
+                opening.alias
             ]
         })
         .collect();
-    let head = "insert into follow_period (corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause)";
+    let head = "insert into follow_period (corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause,
+           alias)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
 }
@@ -381,26 +458,17 @@ pub async fn reopen_period(tx: &Tx, corp: CorpId, period: i64) -> Result<()> {
     settled(reopened)
 }
 
-pub async fn last_period(
-    tx: &Tx,
-    corp: CorpId,
-    contact: ContactId,
-    associate: AssociateId,
-) -> Result<Option<Period>> {
+pub async fn last_period(tx: &Tx, corp: CorpId, pair: &Kept) -> Result<Option<Period>> {
     let sql = format!("{PERIOD} order by from_at desc, id desc limit 1");
-    db::first(tx, &sql, args![corp, contact, associate]).await
+    let args = args![corp, pair.contact_id, pair.associate_id, pair.alias.as_str()];
+    db::first(tx, &sql, args).await
 }
 
 /// The stretch an instant belongs to: the last that began by then.
-pub async fn period_at(
-    tx: &Tx,
-    corp: CorpId,
-    contact: ContactId,
-    associate: AssociateId,
-    at: Timestamp,
-) -> Result<Option<Period>> {
-    let sql = format!("{PERIOD} and from_at <= $4 order by from_at desc, id desc limit 1");
-    db::first(tx, &sql, args![corp, contact, associate, at]).await
+pub async fn period_at(tx: &Tx, corp: CorpId, pair: &Kept, at: Timestamp) -> Result<Option<Period>> {
+    let sql = format!("{PERIOD} and from_at <= $5 order by from_at desc, id desc limit 1");
+    let args = args![corp, pair.contact_id, pair.associate_id, pair.alias.as_str(), at];
+    db::first(tx, &sql, args).await
 }
 
 /// A contact and the associate they belong to, for a time.
@@ -558,17 +626,26 @@ pub async fn close_moved(
     from: Option<StoreId>,
     at: Timestamp,
     day: Day,
-) -> Result<Vec<ContactId>> {
-    db::scalars(
+) -> Result<Vec<Whose>> {
+    let closed = db::rows(
         tx,
         "update follow_period set until_at = $4, until_day = $5, until_cause = 'moved'
          where corp_id = $1 and associate_id = $2 and until_at is null
            and contact_id in (select contact_id from follow where corp_id = $1 and associate_id = $2
              and state = 'active' and coalesce(store_id, 0) = coalesce(cast($3 as bigint), 0))
-         returning contact_id",
+         returning contact_id, alias",
         args![corp, associate, from, at, day],
     )
-    .await
+    .await?;
+    closed
+        .iter()
+        .map(|row| {
+            Ok(Whose {
+                contact: db::column(row, 0)?,
+                alias: db::column(row, 1)?,
+            })
+        })
+        .collect()
 }
 
 /// Puts an associate's live pairs with these contacts into a store.

@@ -140,7 +140,9 @@ fn wanted(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, zone: Tz) -> 
         all.and_sql(&conn.backend().in_ids("f.contact_id", &place));
     }
     if let Some(external) = &filter.external_userid {
-        all.and("c.external_userid = {}", external.clone());
+        let known =
+            "select k.contact_id from known_contact k where k.corp_id = $1 and k.external_userid = {}";
+        all.and(&format!("f.contact_id in ({known})"), external.clone());
     }
     let sold = "select 1 from sale s where s.corp_id = $1 and s.contact_id = f.contact_id";
     // The last order falls between two days: one on or after the first, none after the last.
@@ -436,7 +438,9 @@ pub async fn pairs(conn: &impl Conn, scope: &Scope, contacts: &[ContactId]) -> R
     filter.and_sql("f.state = 'active'");
     scope.narrow(&mut filter, conn.backend(), "f");
     let sql = format!(
-        "select f.id as follow_id, f.contact_id, c.external_userid, f.associate_id, a.userid, f.store_id, f.tags
+        "select f.id as follow_id, f.contact_id,
+           case when f.alias = '' then c.external_userid else f.alias end as external_userid,
+           f.associate_id, a.userid, f.store_id, f.tags
          from follow f
          join contact c on c.corp_id = f.corp_id and c.id = f.contact_id
          join associate a on a.corp_id = f.corp_id and a.id = f.associate_id
@@ -449,23 +453,60 @@ pub async fn pairs(conn: &impl Conn, scope: &Scope, contacts: &[ContactId]) -> R
 /// Ids one statement looks up by text.
 const LOOK_UP: usize = 500;
 
+/// Whom the platform means by an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whose {
+    pub contact: ContactId,
+    /// The id itself, where the contact has another of its own; else empty. As in the pairs that it names.
+    pub alias: String,
+}
+
+/// Whom the platform means by these ids, whole corp.
+pub async fn whose(
+    conn: &impl Conn,
+    corp: CorpId,
+    external: &[ExternalUserId],
+) -> Result<HashMap<ExternalUserId, Whose>> {
+    let mut found = HashMap::with_capacity(external.len());
+    for chunk in external.chunks(LOOK_UP) {
+        let mut filter = Filter::new("corp_id", corp);
+        let places: Vec<String> = chunk.iter().map(|id| filter.arg(id.clone())).collect();
+        filter.and_sql(&format!("external_userid in ({})", places.join(", ")));
+        let sql = format!(
+            "select external_userid, contact_id, alias from known_contact where {}",
+            filter.sql()
+        );
+        for row in &db::rows(conn, &sql, filter.args).await? {
+            let whose = Whose {
+                contact: db::column(row, 1)?,
+                alias: db::column(row, 2)?,
+            };
+            found.insert(db::column(row, 0)?, whose);
+        }
+    }
+    Ok(found)
+}
+
 /// Ids of contacts by the platform's ids, whole corp.
 pub async fn ids_of(
     conn: &impl Conn,
     corp: CorpId,
     external: &[ExternalUserId],
 ) -> Result<HashMap<ExternalUserId, ContactId>> {
-    let mut found = HashMap::with_capacity(external.len());
-    for chunk in external.chunks(LOOK_UP) {
-        let mut filter = Filter::new("corp_id", corp);
-        let places: Vec<String> = chunk.iter().map(|id| filter.arg(id.clone())).collect();
-        filter.and_sql(&format!("external_userid in ({})", places.join(", ")));
-        let sql = format!("select external_userid, id from contact where {}", filter.sql());
-        for row in &db::rows(conn, &sql, filter.args).await? {
-            found.insert(db::column(row, 0)?, db::column(row, 1)?);
-        }
-    }
-    Ok(found)
+    let whose = whose(conn, corp, external).await?;
+    Ok(whose.into_iter().map(|(id, whose)| (id, whose.contact)).collect())
+}
+
+/// Who a contact is now that was merged into another; `None`: it was not.
+pub async fn kept_of(conn: &impl Conn, corp: CorpId, merged: ContactId) -> Result<Option<ContactId>> {
+    let sql = "select contact_id from merged_contact where corp_id = $1 and id = $2";
+    db::scalar(conn, sql, args![corp, merged]).await
+}
+
+/// Every id by which the platform knows a contact.
+pub async fn external_ids(conn: &impl Conn, corp: CorpId, contact: ContactId) -> Result<Vec<String>> {
+    let sql = "select external_userid from known_contact where corp_id = $1 and contact_id = $2";
+    db::scalars(conn, sql, args![corp, contact]).await
 }
 
 /// A contact by unionid, whole corp: the join to the mini-store.
@@ -476,20 +517,18 @@ pub async fn find_by_unionid(conn: &impl Conn, corp: CorpId, unionid: &str) -> R
 
 /// A contact by phone number fingerprint ([`crate::seal::Sealer::blind`] of [`phone_digits`]).
 pub async fn find_by_phone(conn: &impl Conn, corp: CorpId, blind: &str) -> Result<Option<ContactId>> {
-    let sql = "select id from contact where corp_id = $1 and phone_blind = $2 order by id limit 1";
+    let sql = "select id from contact where corp_id = $1 and phone_blind = $2
+               union all
+               select contact_id from merged_contact where corp_id = $1 and phone_blind = $2 order by id limit 1";
     db::scalar(conn, sql, args![corp, blind]).await
 }
 
-/// The pair of the caller, an associate, with a contact.
+/// The pair of the caller, an associate, with a contact; of two with one person, that added last.
 pub(super) async fn own_pair(conn: &impl Conn, scope: &Scope, contact: ContactId) -> Result<Pair> {
     if !matches!(scope.reach, Reach::Own(_)) {
         return Err(Error::Forbidden(
             "only the associate who follows the contact may change this".into(),
         ));
     }
-    pairs(conn, scope, &[contact])
-        .await?
-        .into_iter()
-        .next()
-        .ok_or(Error::NotFound)
+    pairs(conn, scope, &[contact]).await?.pop().ok_or(Error::NotFound)
 }

@@ -147,7 +147,8 @@ pub async fn refused(
     let limit = filter.arg(page.limit() + 1);
     let sql = format!(
         "select r.contact_id, c.name as contact_name, a.name as associate_name, r.why from marking_refusal r
-         join contact c on c.corp_id = r.corp_id and c.id = r.contact_id
+         join contact c on c.corp_id = r.corp_id and c.id = coalesce(
+           (select m.contact_id from merged_contact m where m.corp_id = r.corp_id and m.id = r.contact_id), r.contact_id)
          left join associate a on a.corp_id = r.corp_id and a.id = r.associate_id
          where {} order by r.contact_id limit {limit}",
         filter.sql()

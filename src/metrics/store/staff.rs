@@ -128,7 +128,9 @@ pub async fn greeted(
              (select max(s.day) from sale s where s.corp_id = f.corp_id and s.contact_id = f.contact_id)
                as last_order_day
            from follow f join contact c on c.corp_id = f.corp_id and c.id = f.contact_id
-           where {} and f.state = 'active'
+           where {} and f.state = 'active' and not exists (select 1 from follow twin
+             where twin.corp_id = f.corp_id and twin.contact_id = f.contact_id
+               and twin.associate_id = f.associate_id and twin.state = 'active' and twin.id > f.id)
          ) g
          where g.birthday in ({})
            or (g.clicks > 0 and (g.last_order_at is null or g.last_order_at < g.last_click_at))

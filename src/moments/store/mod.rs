@@ -469,7 +469,10 @@ pub(super) async fn contacts_named(
             .map(|external| filter.arg(external.as_str()))
             .collect();
         filter.and_sql(&format!("external_userid in ({})", places.join(",")));
-        let sql = format!("select external_userid, id from contact where {}", filter.sql());
+        let sql = format!(
+            "select external_userid, contact_id from known_contact where {}",
+            filter.sql()
+        );
         for row in db::rows(conn, &sql, filter.args).await? {
             found.insert(db::column(&row, 0)?, db::column(&row, 1)?);
         }

@@ -151,13 +151,13 @@ async fn from_database(db: &Db, corp: CorpId, zone: Tz) -> Result<Index> {
             _ => break,
         }
     }
-    let mut after = (i64::MIN, i64::MIN);
+    let mut after = (i64::MIN, i64::MIN, String::new());
     loop {
-        let page = store::pairs_after(db, corp, after).await?;
+        let page = store::pairs_after(db, corp, &after).await?;
         page.iter().for_each(|pair| facts.add_pair(pair));
         progress.add(page.len(), "follows");
         match page.last() {
-            Some(last) if page.len() == PAGE => after = (last.contact, last.associate),
+            Some(last) if page.len() == PAGE => after = (last.contact, last.associate, last.alias.clone()),
             _ => break,
         }
     }

@@ -36,6 +36,7 @@ pub(super) struct Pair {
     pub tags: String,
     pub added_at_ms: i64,
     pub added_day: i32,
+    pub alias: String,
 }
 
 /// An order or a click, and the day it was on the corp's clock.
@@ -54,7 +55,8 @@ pub(super) enum Place {
 }
 
 const PERSON: &str = "select id, gender, birthday from contact where corp_id = $1";
-const PAIR: &str = "select contact_id, associate_id, store_id, channel, tags, added_at, added_day from follow
+const PAIR: &str =
+    "select contact_id, associate_id, store_id, channel, tags, added_at, added_day, alias from follow
     where corp_id = $1 and state = 'active'";
 
 impl Place {
@@ -95,6 +97,7 @@ fn pair(row: &QueryResult) -> Result<Pair> {
         tags: db::column(row, 4)?,
         added_at_ms: db::column(row, 5)?,
         added_day: number(added_day),
+        alias: db::column(row, 7)?,
     })
 }
 
@@ -114,12 +117,17 @@ pub(super) async fn people_after(conn: &impl Conn, corp: CorpId, after: i64) -> 
     rows.iter().map(person).collect()
 }
 
-/// Live follows in the order of contact and associate, after this pair.
-pub(super) async fn pairs_after(conn: &impl Conn, corp: CorpId, after: (i64, i64)) -> Result<Vec<Pair>> {
+/// Live follows in the order of contact, associate and alias, after this pair.
+pub(super) async fn pairs_after(
+    conn: &impl Conn,
+    corp: CorpId,
+    after: &(i64, i64, String),
+) -> Result<Vec<Pair>> {
     let sql = format!(
-        "{PAIR} and (contact_id, associate_id) > ($2, $3) order by contact_id, associate_id limit {PAGE}"
+        "{PAIR} and (contact_id, associate_id, alias) > ($2, $3, $4)
+         order by contact_id, associate_id, alias limit {PAGE}"
     );
-    let rows = db::rows(conn, &sql, args![corp, after.0, after.1]).await?;
+    let rows = db::rows(conn, &sql, args![corp, after.0, after.1, after.2.as_str()]).await?;
     rows.iter().map(pair).collect()
 }
 

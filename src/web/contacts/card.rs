@@ -79,8 +79,13 @@ pub async fn show(
     me: Operator,
     Path(id): Path<ContactId>,
     Query(since): Query<Since>,
-) -> Result<Show<ContactPage>> {
-    Ok(Show(page(&app, shell, &me, id, since.after).await?))
+) -> Result<Response> {
+    // Somebody kept the address of a customer who was merged since.
+    if let Some(kept) = contacts::kept_of(&app.db, me.corp, id).await? {
+        contacts::find(&app.db, &me.scope, kept).await?;
+        return Ok(shell.go(&format!("/contacts/{kept}")));
+    }
+    Ok(Show(page(&app, shell, &me, id, since.after).await?).into_response())
 }
 
 async fn page(

@@ -297,6 +297,10 @@ impl ContactsPage {
         self.shell.may(Permission::ContactsImport)
     }
 
+    fn may_merge(&self) -> bool {
+        self.shell.may(Permission::ContactsMerge)
+    }
+
     fn may_tag(&self) -> bool {
         self.shell.may(Permission::ContactsWrite)
             && !self.tag_groups.is_empty()

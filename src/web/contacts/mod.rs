@@ -3,6 +3,7 @@
 mod card;
 mod care;
 mod channel;
+mod duplicates;
 mod list;
 mod origin;
 mod own;
@@ -12,6 +13,7 @@ mod story;
 mod views;
 
 pub use card::ContactPage;
+pub use duplicates::DuplicatesPage;
 pub use list::{ContactsPage, filter_of};
 
 /// Invented tags, for samples of the pages beside these.
@@ -27,11 +29,15 @@ use crate::routes::Routes;
 pub fn routes() -> Routes<App> {
     let read = Policy::Can(Permission::ContactsRead);
     let write = Policy::Can(Permission::ContactsWrite);
+    let merge = Policy::Can(Permission::ContactsMerge);
     Routes::new(session::guard)
         .get("/contacts", read, list::list)
         .post("/contacts/tags", write, list::tag)
         .post("/contacts/views", read, views::save)
         .post("/contacts/views/{id}/end", read, views::delete)
+        .get("/contacts/duplicates", merge, duplicates::list)
+        .post("/contacts/duplicates", merge, duplicates::merge)
+        .post("/merges/{id}/undo", merge, duplicates::undo)
         .get("/contacts/{id}", read, card::show)
         .post("/contacts/{id}/fields", write, own::change)
         .post(

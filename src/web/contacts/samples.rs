@@ -1,6 +1,7 @@
 //! Invented customers for the tests of these pages.
 
 use super::card::{ContactPage, Remark, Typed};
+use super::duplicates::DuplicatesPage;
 use super::origin::Origins;
 use super::standing::Shown;
 use crate::campaigns::QuotaLeft;
@@ -11,11 +12,12 @@ use crate::directory::QuotaMode;
 use crate::groups::{GroupOfContact, GroupsOfContact};
 use crate::ids::{
     AssociateId, CampaignId, ClickId, ContactId, FieldId, FollowId, FollowUpId, GroupId, LinkId, MarkingId,
-    OperatorId, OrderId, StoreId, TagGroupId, TagId, TagRuleId, TimelineId,
+    MergeId, OperatorId, OrderId, StoreId, TagGroupId, TagId, TagRuleId, TimelineId,
 };
 use crate::marking::{Kind, When};
 use crate::money::Fen;
 use crate::page::Page;
+use crate::persons::{Duplicate, Merge, Twin};
 use crate::scope::Actor;
 use crate::segments::{Scored, Scores, Stage, Standing};
 use crate::tags::{Tag, TagGroup};
@@ -367,6 +369,78 @@ impl ContactPage {
             ("crowded", page(card(), long, Some("WzFd"))),
             ("refused", wrong),
             ("undone", silent),
+        ]
+    }
+}
+
+impl DuplicatesPage {
+    pub fn samples(shell: &Shell) -> Vec<(&'static str, Self)> {
+        let twin = |id: i64, associates: &[&str], added: Option<i64>, orders: i64| Twin {
+            id: ContactId(id),
+            external_userid: format!("wmSim0000000000000000{id}"),
+            name: "晴天".into(),
+            associates: associates.iter().map(|name| (*name).to_owned()).collect(),
+            last_added_at: added.map(|days| NOW.plus_ms(-days * DAY_MS)),
+            orders,
+        };
+        let found = |next: Option<&str>| Page {
+            items: vec![
+                Duplicate {
+                    unionid: "oSimUnion1".into(),
+                    contacts: vec![
+                        twin(101, &["李晓雯", "吴桐"], Some(2), 1),
+                        twin(88, &[], Some(400), 12),
+                    ],
+                },
+                Duplicate {
+                    unionid: "oSimUnion2".into(),
+                    contacts: vec![
+                        twin(102, &["赵颖"], Some(9), 0),
+                        twin(103, &["赵颖"], Some(30), 3),
+                        twin(104, &[], None, 0),
+                    ],
+                },
+            ],
+            next: next.map(str::to_owned),
+        };
+        let merge = |id: i64, is_undone: bool, undo_first: Option<i64>| Merge {
+            id: MergeId(id),
+            kept_id: ContactId(101),
+            kept_name: "晴天".into(),
+            merged_id: ContactId(60 + id),
+            merged_name: "晴天".into(),
+            merged_external_userid: format!("wmSim00000000000000000{}", 60 + id),
+            created_by: "operator:7".into(),
+            created_at: NOW.plus_ms(-id * DAY_MS),
+            undone_at: is_undone.then_some(NOW),
+            undo_first: undo_first.map(MergeId),
+        };
+        let done = |items: Vec<Merge>, next: Option<&str>| Page {
+            items,
+            next: next.map(str::to_owned),
+        };
+        let names = [(Actor::Operator(OperatorId(7)), "陈总".to_owned())].into();
+        let nothing = Page {
+            items: Vec::new(),
+            next: None,
+        };
+        let all = vec![
+            merge(1, false, None),
+            merge(2, true, None),
+            merge(3, false, Some(1)),
+        ];
+        let page =
+            |found: &Page<Duplicate>, done: &Page<Merge>| Self::new(shell.clone(), found, done, &names);
+        let mut refused = page(&found(None), &done(all.clone(), None));
+        refused.problems = vec![FieldProblem {
+            field: String::new(),
+            message: shell.t("conflict-merge-undone"),
+        }];
+        vec![
+            ("empty", page(&nothing, &done(Vec::new(), None))),
+            ("typical", page(&found(None), &done(all.clone(), None))),
+            ("crowded", page(&found(Some("x")), &done(all, Some("y")))),
+            ("refused", refused),
         ]
     }
 }

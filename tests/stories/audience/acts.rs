@@ -8,6 +8,8 @@ use dianyu::ids::{AssociateId, ClickId, ContactId, StoreId, TagId, UserId};
 use dianyu::links::click::{self, Visit};
 use dianyu::links::{self, LinkTarget, NewLink, Resolved};
 use dianyu::orders::{self, Buyer, NewOrder, RowResult};
+use dianyu::page::PageOf;
+use dianyu::persons;
 use dianyu::scope::Actor;
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use dianyu::wecom::contact::{ContactDetail, ExternalContact, FollowUser};
@@ -66,7 +68,7 @@ impl<'a> Stage<'a> {
 
     pub async fn act(&self, chance: &mut StdRng) {
         self.shop.app.clock.advance(2 * MINUTE_MS);
-        match chance.random_range(0..12) {
+        match chance.random_range(0..14) {
             0..3 => self.tags(chance).await,
             3 => self.tag_is_gone(chance).await,
             4 => self.shown(chance).await,
@@ -75,7 +77,9 @@ impl<'a> Stage<'a> {
             8 => self.takes_back(chance).await,
             9 => self.clicks(chance).await,
             10 => self.moves(chance).await,
-            _ => self.sent(chance).await,
+            11 => self.sent(chance).await,
+            12 => self.merges(chance).await,
+            _ => self.unmerges(chance).await,
         }
     }
 
@@ -83,9 +87,57 @@ impl<'a> Stage<'a> {
         ContactId(200 + chance.random_range(0..PEOPLE))
     }
 
+    /// The same, as whoever they are now.
+    async fn somebody(&self, chance: &mut StdRng) -> ContactId {
+        let who = self.anybody(chance);
+        let now = contacts::kept_of(&self.shop.app.db, self.shop.corp, who)
+            .await
+            .unwrap();
+        now.unwrap_or(who)
+    }
+
+    /// Two turn out to be one person. Three neighbours often do, so that merges are merged.
+    async fn merges(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let first = 200 + chance.random_range(0..PEOPLE / 3) * 3;
+        let (kept, merged) = (
+            first + chance.random_range(0..3),
+            first + chance.random_range(0..3),
+        );
+        let tx = shop.begin().await;
+        let sql = format!("update contact set unionid = 'one{first}' where id in ({kept}, {merged})");
+        tx.raw().execute_unprepared(&sql).await.unwrap();
+        let (kept, merged) = (ContactId(kept), ContactId(merged));
+        let (act, sealer) = (shop.act(), &shop.app.sealer);
+        match persons::merge(&tx, &act, &shop.whole(), sealer, kept, merged).await {
+            Ok(_) => tx.commit().await.unwrap(),
+            // The same one, or merged already.
+            Err(_) => tx.rollback().await.unwrap(),
+        }
+    }
+
+    async fn unmerges(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let done = persons::done(&shop.app.db, &shop.whole(), &PageOf::first(200))
+            .await
+            .unwrap();
+        let mut open = done
+            .items
+            .iter()
+            .filter(|merge| merge.undone_at.is_none() && merge.undo_first.is_none());
+        let Some(merge) = open.nth(chance.random_range(0..3)) else {
+            return;
+        };
+        let tx = shop.begin().await;
+        persons::undo(&tx, &shop.act(), &shop.whole(), merge.id)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
     async fn tags(&self, chance: &mut StdRng) {
         let shop = self.shop;
-        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.anybody(chance)])
+        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.somebody(chance).await])
             .await
             .unwrap();
         let Some(pair) = pairs.first() else { return };
@@ -170,7 +222,7 @@ impl<'a> Stage<'a> {
 
     async fn lost(&self, chance: &mut StdRng) {
         let shop = self.shop;
-        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.anybody(chance)])
+        let pairs = contacts::pairs(&shop.app.db, &shop.whole(), &[self.somebody(chance).await])
             .await
             .unwrap();
         let Some(pair) = pairs.first() else { return };
@@ -181,7 +233,10 @@ impl<'a> Stage<'a> {
             at: shop.now(),
         };
         let tx = shop.begin().await;
-        contacts::end(&tx, &shop.act(), &self.corp, pair.contact_id, &ending)
+        let external = std::slice::from_ref(&pair.external_userid);
+        let whose = contacts::whose(&tx, shop.corp, external).await.unwrap();
+        let whose = &whose[&pair.external_userid];
+        contacts::end(&tx, &shop.act(), &self.corp, whose, &ending)
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -248,7 +303,7 @@ impl<'a> Stage<'a> {
     }
 
     async fn clicks(&self, chance: &mut StdRng) {
-        let (shop, who) = (self.shop, self.anybody(chance));
+        let (shop, who) = (self.shop, self.somebody(chance).await);
         let id = ClickId::new(&shop.app.ids, shop.now());
         let token = format!("t{id}");
         if chance.random_ratio(1, 2) {
@@ -303,7 +358,7 @@ impl<'a> Stage<'a> {
     /// A message arrives: what a campaign's poll writes, without the campaign.
     async fn sent(&self, chance: &mut StdRng) {
         let shop = self.shop;
-        let (who, at) = (self.anybody(chance), some_time(chance));
+        let (who, at) = (self.somebody(chance).await, some_time(chance));
         let campaign = shop.app.ids.next(shop.now());
         let tx = shop.begin().await;
         let sql = format!(
