@@ -226,7 +226,7 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
 fn read(path: &Path, corp: CorpId, zone: Tz) -> io::Result<(Head, Facts)> {
     let mut file = File::open(path)?;
     let sections = read_tail(&mut file)?;
-    let head = section(path, &sections[0], |from| read_head(from))?;
+    let head = section(path, &sections[0], read_head)?;
     if head.corp != corp.0 || head.zone != zone.name() {
         return Err(io::Error::other("it is of another corp or zone"));
     }
