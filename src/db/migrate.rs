@@ -51,6 +51,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0016_files", include_str!("../../migrations/0016_files.sql")),
     ("0017_marking", include_str!("../../migrations/0017_marking.sql")),
     ("0018_care", include_str!("../../migrations/0018_care.sql")),
+    (
+        "0020_field_values",
+        include_str!("../../migrations/0020_field_values.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.
