@@ -660,6 +660,7 @@ segment-remaining = 加上这条后剩 { $count } 位
 segment-row-choose = 还没选，先不算这一条
 segment-row-days = 天数写 1 到 3650 的整数
 segment-row-number = 写一个整数
+segment-row-limit = 写数字或日期，如 1234.5、2026-11-23
 segment-deep = 这个人群的条件是程序写的，层数比这里能改的多。可以看、可以用，不能在这里改。
 segment-remark-excluded = 第 { $part } 条和第 { $by } 条不可能同时成立，找不到任何人。请去掉其中一条。
 segment-remark-idle = 第 { $part } 条对所有人都成立，没有筛掉任何人。
@@ -688,6 +689,8 @@ field-days = 天数
 field-times = 次数
 field-amount = 金额（元）
 field-category = 品类（可不填）
+field-from = 从（可不填）
+field-to = 到（可不填）
 field-channel = 渠道名
 field-r = 最近购买 ≥
 field-f = 购买次数 ≥
@@ -696,6 +699,7 @@ op-is = 是
 op-not = 不是
 choose = 请选择
 any-score = 不限
+any-value = 任意值
 kind-tag = 标签
 kind-region = 区域
 kind-store = 门店
@@ -710,6 +714,7 @@ kind-stage = 阶段
 kind-rfm = RFM 分数
 kind-gender = 性别
 kind-birthday = 快过生日
+kind-field = 自定义字段
 stage-new = 新客户
 stage-active = 活跃
 stage-cooling = 变冷
@@ -734,6 +739,11 @@ say-messaged-least = { $days } 天内收到群发至少 { $times } 次
 say-stage = 处于“{ $name }”阶段
 say-gender = 性别{ $name }
 say-birthday = { $days } 天内过生日
+say-field = 填了“{ $name }”
+say-field-is = { $name }是{ $value }
+say-field-from = { $name }从 { $from } 起
+say-field-to = { $name }到 { $to } 为止
+say-field-span = { $name }从 { $from } 到 { $to }
 say-rfm = RFM 分数 { $scores }
 say-not = 不（{ $rule }）
 say-and = 、
@@ -1089,8 +1099,15 @@ refused-rule-reach = 条件里的{ $kind ->
     [store] 门店
     [region] 区域
     [associate] 导购
+    [field] 自定义字段
    *[other] 链接
 }不在了，或者不归你看。重新选一个
+refused-rule-field = 要么写哪几个值，要么写从多少到多少，只留一种
+refused-rule-values = 值写 1 到 { $most } 个
+refused-rule-limit = 写数字或日期，如 1234.5、2026-11-23
+refused-rule-measured = 是数字或日期，写从多少到多少
+refused-rule-unmeasured = 不是数字也不是日期，写是哪个值
+refused-rule-span = 从 { $from } 到 { $to } 之间什么也没有，小的写在前面
 
 ## 做不了
 

@@ -89,6 +89,18 @@ impl PartialSchema for RuleJson {
             .property("rfm", scores)
             .property("gender", one_of(&["unknown", "male", "female"]))
             .property("birthday", days())
+            .property(
+                "field",
+                ObjectBuilder::new()
+                    .description(Some(
+                        "What is known in a field of your own: `is` any of these values (a text, a choice), `from` and `to` \
+                         with both (a number, a date), or, with neither, anything.",
+                    ))
+                    .property("id", text())
+                    .property("is", ArrayBuilder::new().items(text()))
+                    .property("from", text())
+                    .property("to", text()),
+            )
             .examples([
                 serde_json::json!({"all": [{"tag": "31"}, {"ordered": {"within_days": 90, "at_least": 1}}]}),
             ])

@@ -1,5 +1,6 @@
 //! Fields of its own that a chain keeps of its contacts: what each may hold, and what may be defined.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,9 @@ use crate::time::Day;
 /// Fields of a corp: each is a column of every export.
 const MOST_FIELDS: usize = 30;
 const MAX_NAME: usize = 30;
-const MAX_TEXT: usize = 200;
-const MOST_CHOICES: usize = 50;
+/// Longest value, in characters.
+pub const MAX_VALUE: usize = 200;
+pub const MOST_CHOICES: usize = 50;
 const MAX_CHOICE: usize = 40;
 /// Digits of a number that is kept as it is written.
 const MAX_DIGITS: usize = 15;
@@ -82,10 +84,10 @@ impl ContactField {
     /// What is wrong with it, without the value itself.
     pub fn read(&self, text: &str) -> Result<String, Said> {
         match self.kind {
-            FieldKind::Text if text.chars().count() > MAX_TEXT => Err(said!(
+            FieldKind::Text if text.chars().count() > MAX_VALUE => Err(said!(
                 "refused-characters",
                 "at most {most} characters fit, not {length}",
-                most = MAX_TEXT,
+                most = MAX_VALUE,
                 length = text.chars().count()
             )),
             FieldKind::Text => Ok(text.to_owned()),
@@ -140,6 +142,20 @@ fn day(text: &str) -> Option<String> {
         return None;
     };
     Day::parse(&format!("{year:04}-{month:02}-{day:02}")).map(|day| day.to_string())
+}
+
+/// A number or a day as a field keeps it: from or to where a field may be asked. No text is both.
+pub fn field_limit(text: &str) -> Option<String> {
+    day(text).or_else(|| number(text))
+}
+
+/// How two values stand that are both numbers or both days.
+pub fn field_order(one: &str, other: &str) -> Ordering {
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        // It tells apart as many digits as are kept.
+        (Ok(one), Ok(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    }
 }
 
 /// The numbers of a date as people and spreadsheets write it.
@@ -275,5 +291,33 @@ mod tests {
         ] {
             assert_eq!(day(text).as_deref(), kept, "{text}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_a_day_and_never_both() {
+        for (text, kept) in [
+            ("1,234.50", Some("1234.5")),
+            ("2026/3/8", Some("2026-03-08")),
+            ("2026.3.8", Some("2026-03-08")),
+            ("-3", Some("-3")),
+            ("3-8", None),
+            ("gold", None),
+            ("", None),
+        ] {
+            assert_eq!(field_limit(text).as_deref(), kept, "{text}");
+        }
+        for (low, high) in [
+            ("9", "10"),
+            ("-10", "-9"),
+            ("-1", "0"),
+            ("38", "38.5"),
+            ("999999999999998", "999999999999999"),
+            ("9999999999999.98", "9999999999999.99"),
+            ("2025-12-31", "2026-01-01"),
+        ] {
+            assert_eq!(field_order(low, high), Ordering::Less, "{low} {high}");
+            assert_eq!(field_order(high, low), Ordering::Greater, "{low} {high}");
+        }
+        assert_eq!(field_order("38.5", "38.5"), Ordering::Equal);
     }
 }

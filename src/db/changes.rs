@@ -12,7 +12,7 @@ use crate::ids::CorpId;
 /// A kind of fact about a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fact {
-    /// Gender and birthday.
+    /// Gender, birthday, and what is known in fields of the corp's own.
     Person,
     /// Who follows, in which store, since when, by which channel, with which tags.
     Follow,

@@ -52,6 +52,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0017_marking", include_str!("../../migrations/0017_marking.sql")),
     ("0018_care", include_str!("../../migrations/0018_care.sql")),
     ("0019_persons", include_str!("../../migrations/0019_persons.sql")),
+    (
+        "0020_field_values",
+        include_str!("../../migrations/0020_field_values.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

@@ -18,6 +18,7 @@ mod rows;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,11 +86,11 @@ pub struct Snapshot {
 
 /// Whatever can run a statement: the database or a transaction.
 pub trait Conn: Sync {
-    type Raw: ConnectionTrait;
+    type Raw: ConnectionTrait + StreamTrait;
     fn raw(&self) -> &Self::Raw;
 
     fn backend(&self) -> Backend {
-        Backend::of(self.raw().get_database_backend())
+        Backend::of(ConnectionTrait::get_database_backend(self.raw()))
     }
 }
 
@@ -376,7 +377,7 @@ fn unreachable_database(error: &sea_orm::DbErr) -> Error {
 }
 
 fn statement(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(conn.raw().get_database_backend(), sql, args)
+    Statement::from_sql_and_values(ConnectionTrait::get_database_backend(conn.raw()), sql, args)
 }
 
 /// Every row.
@@ -425,12 +426,12 @@ pub async fn scalars<T: TryGetable>(conn: &impl Conn, sql: &str, args: Vec<Value
 
 /// Hands every row to `take` as it comes: for more rows than fit in memory.
 pub async fn each(
-    db: &Db,
+    conn: &impl Conn,
     sql: &str,
     args: Vec<Value>,
     mut take: impl FnMut(&QueryResult) -> Result<()>,
 ) -> Result<()> {
-    let mut stream = db.read.stream_raw(statement(db, sql, args)).await?;
+    let mut stream = pin!(conn.raw().stream_raw(statement(conn, sql, args)).await?);
     while let Some(row) = stream.try_next().await? {
         take(&row)?;
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AssociateId, ContactId, LinkId, RegionId, SegmentId, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, FieldId, LinkId, RegionId, SegmentId, StoreId, TagId};
 use crate::time::Timestamp;
 
 pub const MAX_DEPTH: usize = 8;
@@ -29,6 +29,7 @@ pub enum Rule {
     Rfm(Rfm),
     Gender(Gender),
     Birthday(Within),
+    Field(OwnField),
 }
 
 impl Rule {
@@ -113,6 +114,20 @@ pub enum Gender {
     Unknown,
     Male,
     Female,
+}
+
+/// What is known in a field of the corp's own: one of these values, a number or a day within these limits, or, with
+/// none of it, anything. All of it as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnField {
+    pub id: FieldId,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub is: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -1,7 +1,10 @@
 //! What a rule says that its author may not mean: parts that exclude each other, a part that excludes nobody, nobody
 //! left, nobody left out. Parts are those of a top-level `all`; a rule that is none has one.
 
-use super::{Ordered, Preview, Rule};
+use std::cmp::Ordering;
+
+use super::{Ordered, OwnField, Preview, Rule};
+use crate::contacts::field_order;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remark {
@@ -75,6 +78,7 @@ fn are_apart(one: &Rule, other: &Rule) -> bool {
             };
             beyond(one, other) || beyond(other, one)
         }
+        (Rule::Field(one), Rule::Field(other)) => fields_are_apart(one, other),
         _ => false,
     }
 }
@@ -101,6 +105,7 @@ fn implies(one: &Rule, other: &Rule) -> bool {
             one.within_days <= other.within_days && (other.link.is_none() || one.link == other.link)
         }
         (Rule::Ordered(one), Rule::Ordered(other)) => ordered_implies(one, other),
+        (Rule::Field(one), Rule::Field(other)) => field_implies(one, other),
         _ => false,
     }
 }
@@ -115,6 +120,29 @@ fn ordered_implies(one: &Ordered, other: &Ordered) -> bool {
         && (other.category.is_none() || one.category == other.category)
         && one.at_least.unwrap_or(1) >= other.at_least.unwrap_or(1)
         && is_net
+}
+
+/// Nobody has two values in one field.
+fn fields_are_apart(one: &OwnField, other: &OwnField) -> bool {
+    let beyond = |from: &Option<String>, to: &Option<String>| match (from, to) {
+        (Some(from), Some(to)) => field_order(from, to).is_gt(),
+        _ => false,
+    };
+    let differ = !one.is.is_empty() && !other.is.is_empty() && !one.is.iter().any(|is| other.is.contains(is));
+    one.id == other.id && (differ || beyond(&one.from, &other.to) || beyond(&other.from, &one.to))
+}
+
+fn field_implies(one: &OwnField, other: &OwnField) -> bool {
+    let within = |one: &Option<String>, other: &Option<String>, is_within: fn(Ordering) -> bool| {
+        let Some(limit) = other else { return true };
+        one.as_ref().is_some_and(|one| is_within(field_order(one, limit)))
+    };
+    let is_among =
+        other.is.is_empty() || (!one.is.is_empty() && one.is.iter().all(|is| other.is.contains(is)));
+    one.id == other.id
+        && is_among
+        && within(&one.from, &other.from, Ordering::is_ge)
+        && within(&one.to, &other.to, Ordering::is_le)
 }
 
 #[cfg(test)]
@@ -178,6 +206,34 @@ mod tests {
             (
                 r#"{"all":[{"not":{"ordered":{"within_days":90}}},{"ordered":{"within_days":60,"at_least":2,"category":"dress"}}]}"#,
                 vec![(1, 0)],
+            ),
+            (
+                r#"{"all":[{"field":{"id":"1","is":["a","b"]}},{"field":{"id":"1","is":["b","c"]}},{"field":{"id":"1","is":["c"]}}]}"#,
+                vec![(2, 0)],
+            ),
+            (
+                r#"{"all":[{"field":{"id":"1","is":["a"]}},{"field":{"id":"2","is":["b"]}}]}"#,
+                vec![],
+            ),
+            (
+                r#"{"all":[{"field":{"id":"1","from":"9"}},{"field":{"id":"1","to":"9"}},{"field":{"id":"1","from":"10"}}]}"#,
+                vec![(2, 1)],
+            ),
+            (
+                r#"{"all":[{"not":{"field":{"id":"1"}}},{"field":{"id":"1","from":"9"}}]}"#,
+                vec![(1, 0)],
+            ),
+            (
+                r#"{"all":[{"not":{"field":{"id":"1","from":"9","to":"20"}}},{"field":{"id":"1","from":"10","to":"20"}}]}"#,
+                vec![(1, 0)],
+            ),
+            (
+                r#"{"all":[{"not":{"field":{"id":"1","from":"10"}}},{"field":{"id":"1","from":"9"}}]}"#,
+                vec![],
+            ),
+            (
+                r#"{"all":[{"not":{"field":{"id":"1","is":["a"]}}},{"field":{"id":"1"}}]}"#,
+                vec![],
             ),
         ] {
             let named: Vec<(usize, usize)> = said(json, &[5])

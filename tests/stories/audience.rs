@@ -141,6 +141,18 @@ async fn crowd(shop: &World, chance: &mut StdRng) {
            tags, added_at, added_day, seen_at) values {rows}"
     ))
     .await;
+    let (mut fields, mut known) = (Vec::new(), Vec::new());
+    for (field, kind, values) in rules::FIELDS {
+        let choices = serde_json::to_string(if kind == "choice" { &values[..] } else { &[] }).unwrap();
+        fields.push(format!("(1, {field}, 'F{field}', '{kind}', '{choices}', 0)"));
+        for id in 200..200 + PEOPLE {
+            if chance.random_ratio(1, 3) {
+                continue;
+            }
+            let value = values[chance.random_range(0..4)].replace('\'', "''");
+            known.push(format!("(1, {id}, {field}, '{value}', 0)"));
+        }
+    }
     let (mut sales, mut lines, mut refunds, mut clicks, mut sent) = (vec![], vec![], vec![], vec![], vec![]);
     for number in 0..500i64 {
         let (contact, at) = (200 + chance.random_range(0..PEOPLE), acts::some_time(chance));
@@ -195,6 +207,14 @@ async fn crowd(shop: &World, chance: &mut StdRng) {
         (
             "delivery (corp_id, campaign_id, contact_id, state, sent_at, updated_at)",
             sent,
+        ),
+        (
+            "contact_field (corp_id, id, name, kind, choices, created_at)",
+            fields,
+        ),
+        (
+            "contact_value (corp_id, contact_id, field_id, value, updated_at)",
+            known,
         ),
     ] {
         shop.run(&format!("insert into {head} values {}", list(rows)))

@@ -7,6 +7,7 @@ mod races;
 use dianyu::campaigns::{
     self, Audience, Batch, CampaignChange, CampaignState, DeliveryState, NewCampaign, Progress, Seen,
 };
+use dianyu::contacts;
 use dianyu::directory::{self, Corp};
 use dianyu::error::{Advice, Error, PlatformFault};
 use dianyu::ids::{
@@ -17,7 +18,7 @@ use dianyu::links::content::Content;
 use dianyu::page::PageOf;
 use dianyu::queue;
 use dianyu::scope::{Act, Actor, Scope};
-use dianyu::segments::{self, Rule};
+use dianyu::segments::{self, OwnField, Rule};
 use dianyu::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use dianyu::wecom::broadcast::{CustomerResult, Handed, ResultStatus};
 
@@ -445,6 +446,37 @@ async fn a_tag_that_is_gone_does_not_widen_the_audience() {
     )
     .await;
     assert_eq!(refused_at(asked.map(drop)), "/audience/segment_id");
+    assert_eq!(shop.number("select count(*) from delivery").await, 0);
+}
+
+#[tokio::test]
+async fn a_field_that_is_gone_does_not_widen_the_audience() {
+    let shop = World::open().await;
+    let tx = shop.begin().await;
+    let kind = contacts::FieldKind::Text;
+    let field = contacts::add_field(&tx, &shop.act(), shop.corp, "忌讳", kind, &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let named = Rule::Field(OwnField {
+        id: field,
+        is: Vec::new(),
+        from: None,
+        to: None,
+    });
+    let without = Rule::All(vec![Rule::Region(RegionId(11)), Rule::Not(Box::new(named))]);
+    let id = write(&shop, draft(without.clone())).await;
+    let tx = shop.begin().await;
+    contacts::delete_field(&tx, &shop.act(), shop.corp, field)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let place = "/audience/rule/all/1/not/field/id";
+    assert_eq!(refused_at(schedule(&shop, id).await), place);
+    assert_eq!(
+        refused_at(try_write(&shop, draft(without)).await.map(drop)),
+        place
+    );
     assert_eq!(shop.number("select count(*) from delivery").await, 0);
 }
 

@@ -1,12 +1,14 @@
 //! Segments: rules find the people they say, whatever the rule.
 
-use std::collections::HashSet;
+mod own_fields;
+
+use std::collections::{HashMap, HashSet};
 
 use dianyu::error::Error;
-use dianyu::ids::{AssociateId, ContactId, LinkId, RegionId, StoreId, TagId};
+use dianyu::ids::{AssociateId, ContactId, FieldId, LinkId, RegionId, StoreId, TagId};
 use dianyu::page::PageOf;
 use dianyu::scope::Scope;
-use dianyu::segments::{self, Clicked, Gender, Messaged, Ordered, Rfm, Rule, Stage, Within};
+use dianyu::segments::{self, Clicked, Gender, Messaged, Ordered, OwnField, Rfm, Rule, Stage, Within};
 use dianyu::time::{DAY_MS, Day, HOUR_MS, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -31,6 +33,8 @@ struct Person {
     /// When, link.
     clicks: Vec<(Timestamp, i64)>,
     sent: Vec<Timestamp>,
+    /// By field.
+    known: HashMap<i64, &'static str>,
 }
 
 const STORES: [(i64, i64, i64); 13] = [
@@ -55,6 +59,13 @@ const BIRTHDAYS: [Option<&str>; 6] = [
     Some("01-05"),
     None,
     Some("11-30"),
+];
+/// A number, a choice, a text and a day.
+const FIELDS: [(i64, &str, &[&str]); 4] = [
+    (61, "number", &["36", "9", "38.5", "-2", "100000000000000"]),
+    (62, "choice", &["金卡", "银卡"]),
+    (63, "text", &["火锅", "10", "it's"]),
+    (64, "date", &["2025-12-31", "2026-01-01", "2026-03-08"]),
 ];
 const DAYS_AGO: [i64; 9] = [0, 1, 6, 7, 29, 30, 31, 89, 400];
 
@@ -108,7 +119,30 @@ async fn past(shop: &World) -> Vec<Person> {
     for number in 0..20i64 {
         send(shop, &mut people, number).await;
     }
+    for (field, kind, values) in FIELDS {
+        know(shop, &mut people, field, kind, values).await;
+    }
     people
+}
+
+/// Of one in three nothing is known.
+async fn know(shop: &World, people: &mut [Person], field: i64, kind: &str, values: &'static [&'static str]) {
+    shop.run(&format!(
+        "insert into contact_field (corp_id, id, name, kind, choices, created_at)
+         values (1, {field}, 'F{field}', '{kind}', '[]', 0)"
+    ))
+    .await;
+    for person in people.iter_mut().filter(|person| (person.id + field) % 3 != 0) {
+        let value = values[(person.id * 7 + field) as usize % values.len()];
+        shop.run(&format!(
+            "insert into contact_value (corp_id, contact_id, field_id, value, updated_at)
+             values (1, {}, {field}, '{}', 0)",
+            person.id,
+            value.replace('\'', "''")
+        ))
+        .await;
+        person.known.insert(field, value);
+    }
 }
 
 /// Some instant on one of the days above; never in the future.
@@ -233,6 +267,15 @@ fn holds(rule: &Rule, person: &Person, fifths: &[(i64, [i64; 3])]) -> bool {
         Rule::Gender(gender) => person.gender == *gender as i64,
         Rule::Birthday(within) => person.birthday.as_ref().is_some_and(|birthday| {
             (0..within.within_days.min(366)).any(|days| today.plus(days).to_string()[5..] == **birthday)
+        }),
+        Rule::Field(asked) => person.known.get(&asked.id.0).is_some_and(|value| {
+            let is_at_most = |low: &str, high: &str| match (low.parse::<f64>(), high.parse::<f64>()) {
+                (Ok(low), Ok(high)) => low <= high,
+                _ => low <= high,
+            };
+            (asked.is.is_empty() || asked.is.iter().any(|wanted| wanted == value))
+                && asked.from.as_ref().is_none_or(|from| is_at_most(from, value))
+                && asked.to.as_ref().is_none_or(|to| is_at_most(value, to))
         }),
     }
 }
@@ -367,7 +410,30 @@ fn leaf() -> impl Strategy<Value = Rule> {
             m
         })),
         prop_oneof![Just(Gender::Unknown), Just(Gender::Male), Just(Gender::Female)].prop_map(Rule::Gender),
+        own_field(),
     ]
+}
+
+fn own_field() -> impl Strategy<Value = Rule> {
+    let picked = (
+        prop::sample::select(&FIELDS[..]),
+        prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    );
+    (picked, any::<bool>(), any::<bool>()).prop_map(|((field, picked), from, to)| {
+        let (id, kind, values) = field;
+        let picked: Vec<String> = picked
+            .iter()
+            .map(|index| (*index.get(values)).to_owned())
+            .collect();
+        let is_measured = ["number", "date"].contains(&kind);
+        let first = picked.first().filter(|_| is_measured);
+        Rule::Field(OwnField {
+            id: FieldId(id),
+            from: first.filter(|_| from).cloned(),
+            to: picked.last().filter(|_| is_measured && to).cloned(),
+            is: if is_measured { Vec::new() } else { picked },
+        })
+    })
 }
 
 fn any_rule() -> impl Strategy<Value = Rule> {

@@ -60,9 +60,13 @@ pub async fn delete_field(tx: &Tx, corp: CorpId, id: FieldId, now: Timestamp) ->
         return Err(Error::NotFound);
     }
     tx.take_time().await?;
-    let sql = "delete from contact_value where corp_id = $1 and field_id = $2";
-    db::run(tx, sql, args![corp, id]).await?;
-    Ok(())
+    let sql = "delete from contact_value where corp_id = $1 and field_id = $2 returning contact_id";
+    // There may be a value of everybody.
+    db::each(tx, sql, args![corp, id], |row| {
+        tx.note(corp, Fact::Person, [db::column(row, 0)?]);
+        Ok(())
+    })
+    .await
 }
 
 /// What is ours of a contact's row.
@@ -140,6 +144,7 @@ pub async fn clear_values(tx: &Tx, corp: CorpId, contact: ContactId, fields: &[F
     );
     let ids = id_list(fields.iter().map(|field| field.0));
     db::run(tx, &sql, args![corp, contact, ids]).await?;
+    tx.note(corp, Fact::Person, [contact.0]);
     Ok(())
 }
 
@@ -183,6 +188,7 @@ pub async fn put_values(
     now: Timestamp,
     values: Vec<(ContactId, FieldId, String)>,
 ) -> Result<()> {
+    tx.note(corp, Fact::Person, values.iter().map(|(contact, ..)| contact.0));
     let rows = values
         .into_iter()
         .map(|(contact, field, value)| args![corp, contact, field, value, now])

@@ -123,6 +123,7 @@ impl Leaf {
                 Some(Rule::Ordered(_) | Rule::Rfm(_)) => fact == Fact::Order,
                 Some(Rule::Clicked(_)) => fact == Fact::Click,
                 Some(Rule::Messaged(_)) => fact == Fact::Message,
+                Some(Rule::Field(_)) => fact == Fact::Person,
                 _ => true,
             },
         }

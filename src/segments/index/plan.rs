@@ -83,7 +83,7 @@ fn read(rule: &Rule, today: i32, stores: &impl Fn(crate::ids::RegionId) -> Vec<i
             Gender::Female => 2,
         }),
         Rule::Birthday(within) => Plan::Leaf(Leaf::Birthday(within.within_days, today)),
-        Rule::Ordered(_) | Rule::Clicked(_) | Rule::Rfm(_) => asked(rule, today)?,
+        Rule::Ordered(_) | Rule::Clicked(_) | Rule::Rfm(_) | Rule::Field(_) => asked(rule, today)?,
     })
 }
 

@@ -1,13 +1,14 @@
-//! Whether every id in a rule is the corp's, and in the caller's reach.
+//! Whether every id in a rule is the corp's, and in the caller's reach, and fits what it is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::contacts::{self, ContactField, FieldKind, field_order};
 use crate::db::{self, Backend, Conn, Filter};
 use crate::error::{Error, Problem, Result, said};
-use crate::ids::SegmentId;
+use crate::ids::{CorpId, SegmentId};
 use crate::scope::{Reach, Scope};
 use crate::segments::store::known;
-use crate::segments::{Rule, Segment};
+use crate::segments::{OwnField, Rule, Segment};
 
 /// A segment whose rule still names only what is there; `at` is where it is named.
 pub async fn segment(conn: &impl Conn, scope: &Scope, id: SegmentId, at: &str) -> Result<Segment> {
@@ -42,10 +43,10 @@ pub async fn segment(conn: &impl Conn, scope: &Scope, id: SegmentId, at: &str) -
     }
 }
 
-/// Checks that every id in the rule is the corp's and in scope.
+/// Checks that every id in the rule is the corp's and in scope, and that what is asked of fields fits them.
 pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Result<()> {
-    let mut named = Vec::new();
-    collect(rule, at, &mut named);
+    let (mut named, mut fields) = (Vec::new(), Vec::new());
+    collect(rule, at, &mut named, &mut fields);
     let mut by_kind: BTreeMap<Kind, BTreeSet<i64>> = BTreeMap::new();
     for (kind, id, _) in &named {
         by_kind.entry(*kind).or_default().insert(*id);
@@ -54,23 +55,80 @@ pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Re
     named.retain(|(kind, id, _)| !known.contains(&(*kind, *id)));
     // As they are told: tags first.
     named.sort_by_key(|(kind, ..)| *kind);
-    let problems: Vec<Problem> = named
+    let mut problems: Vec<Problem> = named
         .into_iter()
-        .map(|(kind, id, at)| {
-            let message = said!(
-                "refused-rule-reach",
-                "there is no {kind} `{id}` in your reach",
-                kind = kind.word(),
-                id = id.to_string()
-            );
-            Problem::new(at, message)
-        })
+        .map(|(kind, id, at)| gone(at, kind.word(), id))
         .collect();
+    problems.extend(wrong_fields(conn, scope.corp, &fields).await?);
     if problems.is_empty() {
         Ok(())
     } else {
         Err(Error::Invalid(problems))
     }
+}
+
+fn gone(at: String, kind: &str, id: i64) -> Problem {
+    let message = said!(
+        "refused-rule-reach",
+        "there is no {kind} `{id}` in your reach",
+        kind = kind,
+        id = id.to_string()
+    );
+    Problem::new(at, message)
+}
+
+async fn wrong_fields(conn: &impl Conn, corp: CorpId, asked: &[(&OwnField, String)]) -> Result<Vec<Problem>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields = contacts::fields(conn, corp).await?;
+    let wrong = asked.iter().flat_map(
+        |(asked, at)| match fields.iter().find(|field| field.id == asked.id) {
+            Some(field) => misfits(field, asked, at),
+            None => vec![gone(format!("{at}/id"), "field", asked.id.0)],
+        },
+    );
+    Ok(wrong.collect())
+}
+
+/// What is asked of a field that it cannot hold.
+fn misfits(field: &ContactField, asked: &OwnField, at: &str) -> Vec<Problem> {
+    let is_measured = matches!(field.kind, FieldKind::Number | FieldKind::Date);
+    let values = asked.is.iter().enumerate();
+    let values = values.map(|(index, value)| (format!("{at}/is/{index}"), value, false));
+    let limits = [("from", &asked.from), ("to", &asked.to)].into_iter();
+    let limits =
+        limits.filter_map(|(name, limit)| limit.as_ref().map(|limit| (format!("{at}/{name}"), limit, true)));
+    let mut problems = Vec::new();
+    for (at, value, is_limit) in values.chain(limits) {
+        let why = match (is_measured, is_limit) {
+            (true, false) => said!(
+                "refused-rule-measured",
+                "it is a number or a day; ask for it with `from` and `to`"
+            ),
+            (false, true) => said!(
+                "refused-rule-unmeasured",
+                "it is neither a number nor a day; ask for its values with `is`"
+            ),
+            _ => match field.read(value) {
+                Ok(_) => continue,
+                Err(why) => why,
+            },
+        };
+        problems.push(Problem::new(at, why.about(&field.name)));
+    }
+    if let (Some(from), Some(to), true) = (&asked.from, &asked.to, problems.is_empty())
+        && field_order(from, to).is_gt()
+    {
+        let why = said!(
+            "refused-rule-span",
+            "nothing lies from {from} to {to}; `from` is the lower one",
+            from = from,
+            to = to
+        );
+        problems.push(Problem::new(format!("{at}/from"), why.about(&field.name)));
+    }
+    problems
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,11 +185,15 @@ impl Kind {
     }
 }
 
-fn collect(rule: &Rule, at: &str, named: &mut Vec<(Kind, i64, String)>) {
+type Named = Vec<(Kind, i64, String)>;
+type Asked<'r> = Vec<(&'r OwnField, String)>;
+
+fn collect<'r>(rule: &'r Rule, at: &str, named: &mut Named, fields: &mut Asked<'r>) {
     match rule {
-        Rule::All(parts) => each(parts, &format!("{at}/all"), named),
-        Rule::Any(parts) => each(parts, &format!("{at}/any"), named),
-        Rule::Not(part) => collect(part, &format!("{at}/not"), named),
+        Rule::All(parts) => each(parts, &format!("{at}/all"), named, fields),
+        Rule::Any(parts) => each(parts, &format!("{at}/any"), named, fields),
+        Rule::Not(part) => collect(part, &format!("{at}/not"), named, fields),
+        Rule::Field(asked) => fields.push((asked, format!("{at}/field"))),
         Rule::Tag(id) => named.push((Kind::Tag, id.0, format!("{at}/tag"))),
         Rule::Store(id) => named.push((Kind::Store, id.0, format!("{at}/store"))),
         Rule::Region(id) => named.push((Kind::Region, id.0, format!("{at}/region"))),
@@ -154,8 +216,8 @@ fn collect(rule: &Rule, at: &str, named: &mut Vec<(Kind, i64, String)>) {
     }
 }
 
-fn each(parts: &[Rule], at: &str, named: &mut Vec<(Kind, i64, String)>) {
+fn each<'r>(parts: &'r [Rule], at: &str, named: &mut Named, fields: &mut Asked<'r>) {
     for (index, part) in parts.iter().enumerate() {
-        collect(part, &format!("{at}/{index}"), named);
+        collect(part, &format!("{at}/{index}"), named, fields);
     }
 }

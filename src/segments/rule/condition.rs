@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::db::{Backend, Filter, like_escape};
 use crate::ids::TagId;
-use crate::segments::{Clicked, Gender, Messaged, Ordered, Rfm, Rule, Stage};
+use crate::segments::{Clicked, Gender, Messaged, Ordered, OwnField, Rfm, Rule, Stage};
 use crate::time::{Day, Timestamp};
 
 /// The rule as one SQL condition on `contact_id` (a column such as `c.id`), arguments added to `filter`, whose first
@@ -85,6 +85,7 @@ impl Writer<'_> {
             Rule::Rfm(rfm) => self.rfm(rfm),
             Rule::Gender(gender) => self.gender(*gender),
             Rule::Birthday(within) => self.birthday(within.within_days),
+            Rule::Field(asked) => self.own_field(asked),
         }
     }
 
@@ -272,6 +273,31 @@ impl Writer<'_> {
         self.found_in(&format!(
             "{born} and (b.birthday >= {first} {joint} b.birthday <= {last})"
         ))
+    }
+
+    fn own_field(&mut self, asked: &OwnField) -> String {
+        let field = self.filter.arg(asked.id);
+        let mut select = format!(
+            "select v.contact_id from contact_value v where v.corp_id = $1 and v.field_id = {field}{}",
+            self.among("v.contact_id")
+        );
+        if !asked.is.is_empty() {
+            let values = asked.is.iter();
+            let places: Vec<String> = values.map(|value| self.filter.arg(value.as_str())).collect();
+            select.push_str(&format!(" and v.value in ({})", places.join(",")));
+        }
+        for (limit, sign) in [(&asked.from, ">="), (&asked.to, "<=")] {
+            let Some(limit) = limit else { continue };
+            let place = self.filter.arg(limit.as_str());
+            select.push_str(&match Day::parse(limit) {
+                Some(_) => format!(" and v.value {sign} {place}"),
+                // In whatever order a database looks at conditions, it reads no other field's value as a number.
+                None => format!(
+                    " and case when v.field_id = {field} then cast(v.value as numeric) end {sign} cast({place} as numeric)"
+                ),
+            });
+        }
+        self.found_in(&select)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A rule from JSON, by hand: serde stops at the first mistake and does not say where it is.
 
+mod field;
+
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem, Result, Said, said};
@@ -12,7 +14,7 @@ const MAX_TIMES: i64 = 100_000;
 const MAX_FEN: i64 = 1_000_000_000_000;
 
 const LEAVES: &str = "`all`, `any`, `not`, `tag`, `store`, `region`, `associate`, `channel`, `added`, `ordered`, \
-                      `clicked`, `messaged`, `stage`, `rfm`, `gender`, `birthday`";
+                      `clicked`, `messaged`, `stage`, `rfm`, `gender`, `birthday`, `field`";
 
 /// Reads a rule; `at` is the pointer of the value (`/rule`).
 ///
@@ -121,6 +123,7 @@ impl Reader {
             "clicked" => self.clicked(value, at).map(Rule::Clicked),
             "messaged" => self.messaged(value, at).map(Rule::Messaged),
             "rfm" => self.rfm(value, at).map(Rule::Rfm),
+            "field" => self.own_field(value, at).map(Rule::Field),
             "stage" => self
                 .one_of::<Stage>(value, at, "`new`, `active`, `cooling`, `dormant`, `lost`")
                 .map(Rule::Stage),

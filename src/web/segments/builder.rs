@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::form::{self, Kind, Reading, Row};
 use super::words::{Names, sentence};
+use crate::contacts::FieldKind;
 use crate::ids::SegmentId;
 use crate::segments::{Preview, Remark, Rule, remarks};
 use crate::web::Shell;
@@ -29,11 +30,22 @@ pub enum Value {
     None,
 }
 
+/// What is asked of a field of the corp's own.
+pub enum Own {
+    Choices(Vec<Choice>),
+    Text,
+    /// From where to where, with the type of both inputs.
+    Limits(&'static str),
+    /// Another row, or one whose field is not chosen.
+    None,
+}
+
 pub struct RowView {
     pub place: usize,
     pub row: Row,
     pub kinds: Vec<Choice>,
     pub value: Value,
+    pub own: Own,
     pub problem: Option<String>,
 }
 
@@ -243,11 +255,13 @@ fn row_view(place: usize, row: &Row, reading: &Reading, names: &Names, shell: &S
         word: shell.t(&format!("kind-{}", kind.as_str())),
         is_chosen: kind == row.kind,
     };
+    let is_offered = |kind: &Kind| *kind != Kind::Field || *kind == row.kind || !names.fields.is_empty();
     let problem = reading.problems.iter().find(|(at, _)| *at == place);
     RowView {
         place,
-        kinds: Kind::ALL.into_iter().map(kind).collect(),
+        kinds: Kind::ALL.into_iter().filter(is_offered).map(kind).collect(),
         value: value(row, names, shell),
+        own: own(row, names),
         problem: problem.map(|(_, why)| shell.t(&format!("segment-row-{why}"))),
         row: row.clone(),
     }
@@ -298,6 +312,13 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
                 .map(|associate| choice(associate.id.to_string(), &associate.name))
                 .collect(),
         ),
+        Kind::Field => flat(
+            names
+                .fields
+                .iter()
+                .map(|field| choice(field.id.to_string(), &field.name))
+                .collect(),
+        ),
         Kind::Stage => worded("stage", &form::STAGES.map(|(word, _)| word)),
         Kind::Gender => worded("gender", &form::GENDERS.map(|(word, _)| word)),
         Kind::Channel => Value::Text(shell.t("field-channel")),
@@ -305,6 +326,28 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         Kind::Rfm => Value::Scores(scores(row, shell)),
         Kind::Added | Kind::Clicked | Kind::MessagedAtMost | Kind::MessagedAtLeast | Kind::Birthday => {
             Value::None
+        }
+    }
+}
+
+fn own(row: &Row, names: &Names) -> Own {
+    let is_asked = row.kind == Kind::Field;
+    let field = names
+        .fields
+        .iter()
+        .find(|field| is_asked && field.id.to_string() == row.value);
+    let Some(field) = field else { return Own::None };
+    match field.kind {
+        FieldKind::Text => Own::Text,
+        FieldKind::Number => Own::Limits("text"),
+        FieldKind::Date => Own::Limits("date"),
+        FieldKind::Choice => {
+            let choice = |choice: &String| Choice {
+                value: choice.clone(),
+                word: choice.clone(),
+                is_chosen: *choice == row.days,
+            };
+            Own::Choices(field.choices.iter().map(choice).collect())
         }
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::segments::Rule;
 
-pub use super::leaf::{CHOOSE, DAYS, GENDERS, NUMBER, STAGES};
-use super::leaf::{leaf, row};
+pub use super::leaf::{CHOOSE, DAYS, GENDERS, LIMIT, NUMBER, STAGES};
+use super::leaf::{leaf, rows as rows_of};
 
 /// More rows than this are not taken from a form.
 pub const MAX_ROWS: usize = 30;
@@ -31,10 +31,12 @@ pub enum Kind {
     Rfm,
     Gender,
     Birthday,
+    /// A field of the corp's own.
+    Field,
 }
 
 impl Kind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Tag,
         Self::Region,
         Self::Store,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Rfm,
         Self::Gender,
         Self::Birthday,
+        Self::Field,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Kind {
             Self::Rfm => "rfm",
             Self::Gender => "gender",
             Self::Birthday => "birthday",
+            Self::Field => "field",
         }
     }
 
@@ -96,10 +100,11 @@ pub struct Row {
     pub is_not: bool,
     /// An id, a word or a category, by kind.
     pub value: String,
+    /// Days; of a field of the corp's own its value.
     pub days: String,
-    /// Times; for scores the lowest frequency.
+    /// Times; for scores the lowest frequency, of a field where it begins.
     pub times: String,
-    /// Yuan; for scores the lowest amount.
+    /// Yuan; for scores the lowest amount, of a field where it ends.
     pub amount: String,
 }
 
@@ -224,7 +229,7 @@ pub struct Reading {
     pub rule: Option<Rule>,
     /// For each group of the rule, in order: the group's number in the form.
     pub groups: Vec<usize>,
-    /// A row that means nothing yet, and why: [`CHOOSE`], [`DAYS`] or [`NUMBER`].
+    /// A row that means nothing yet, and why: [`CHOOSE`], [`DAYS`], [`NUMBER`] or [`LIMIT`].
     pub problems: Vec<(usize, &'static str)>,
 }
 
@@ -300,11 +305,12 @@ pub fn rows(rule: &Rule) -> Option<Vec<Row>> {
             } else {
                 (false, leaf)
             };
-            rows.push(Row {
-                group,
-                is_not,
-                ..row(leaf)?
-            });
+            let said = rows_of(leaf)?;
+            // Rows of a group are alternatives; that it is none of several they do not say.
+            if is_not && said.len() > 1 {
+                return None;
+            }
+            rows.extend(said.into_iter().map(|row| Row { group, is_not, ..row }));
         }
     }
     (rows.len() <= MAX_ROWS).then_some(rows)
@@ -313,8 +319,17 @@ pub fn rows(rule: &Rule) -> Option<Vec<Row>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{LinkId, StoreId, TagId};
-    use crate::segments::{Clicked, Gender, Messaged, Ordered, Rfm, Stage, Within};
+    use crate::ids::{FieldId, LinkId, StoreId, TagId};
+    use crate::segments::{Clicked, Gender, Messaged, Ordered, OwnField, Rfm, Stage, Within};
+
+    fn field(is: &[&str], from: Option<&str>, to: Option<&str>) -> Rule {
+        Rule::Field(OwnField {
+            id: FieldId(3),
+            is: is.iter().map(|value| (*value).to_owned()).collect(),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+        })
+    }
 
     fn every_leaf() -> Vec<Rule> {
         vec![
@@ -345,6 +360,10 @@ mod tests {
                 f: vec![],
                 m: vec![5],
             }),
+            field(&["金卡"], None, None),
+            field(&[], Some("36"), Some("38.5")),
+            field(&[], None, Some("2026-11-23")),
+            field(&[], None, None),
         ]
     }
 
@@ -362,6 +381,15 @@ mod tests {
         let reading = read(&rows);
         assert_eq!(reading.rule, Some(rule));
         assert_eq!((reading.groups, reading.problems), (vec![0, 1, 2], vec![]));
+    }
+
+    #[test]
+    fn any_of_several_values_are_as_many_rows_and_none_of_them_are_none() {
+        let several = field(&["金卡", "银卡"], None, None);
+        let one = |value| field(&[value], None, None);
+        let either = Rule::Any(vec![one("金卡"), one("银卡")]);
+        assert_eq!(read(&rows(&several).unwrap()).rule, Some(Rule::All(vec![either])));
+        assert_eq!(rows(&Rule::Not(Box::new(several))), None);
     }
 
     #[test]
@@ -399,6 +427,12 @@ mod tests {
                 ..Row::default()
             },
             Row {
+                kind: Kind::Field,
+                value: "3".into(),
+                times: "soon".into(),
+                ..Row::default()
+            },
+            Row {
                 kind: Kind::Stage,
                 value: "new".into(),
                 group: 4,
@@ -406,7 +440,10 @@ mod tests {
             },
         ];
         let reading = read(&rows);
-        assert_eq!(reading.problems, [(0, CHOOSE), (1, DAYS), (2, NUMBER)]);
+        assert_eq!(
+            reading.problems,
+            [(0, CHOOSE), (1, DAYS), (2, NUMBER), (3, LIMIT)]
+        );
         assert_eq!(
             (reading.rule, reading.groups),
             (Some(Rule::All(vec![Rule::Stage(Stage::New)])), vec![4])

@@ -1,12 +1,14 @@
 //! One row and one leaf of a rule: each turned into the other.
 
 use super::form::{Kind, Row};
-use crate::segments::{Clicked, Gender, Messaged, Ordered, Rfm, Rule, Stage, Within};
+use crate::contacts::field_limit;
+use crate::segments::{Clicked, Gender, Messaged, Ordered, OwnField, Rfm, Rule, Stage, Within};
 
 /// Why a row means nothing yet; the page has words for each.
 pub const CHOOSE: &str = "choose";
 pub const DAYS: &str = "days";
 pub const NUMBER: &str = "number";
+pub const LIMIT: &str = "limit";
 
 /// What a row means.
 ///
@@ -53,6 +55,12 @@ pub fn leaf(row: &Row) -> Result<Rule, &'static str> {
         Kind::Stage => Rule::Stage(stage(&row.value).ok_or(CHOOSE)?),
         Kind::Gender => Rule::Gender(gender(&row.value).ok_or(CHOOSE)?),
         Kind::Rfm => rfm(row)?,
+        Kind::Field => Rule::Field(OwnField {
+            id: id(&row.value)?,
+            is: Vec::from_iter(Some(row.days.clone()).filter(|value| !value.is_empty())),
+            from: limit(&row.times)?,
+            to: limit(&row.amount)?,
+        }),
     })
 }
 
@@ -77,6 +85,13 @@ fn number(text: &str) -> Result<Option<i64>, &'static str> {
         .ok()
         .filter(|number| (0..=1_000_000_000).contains(number));
     number.map(Some).ok_or(NUMBER)
+}
+
+fn limit(text: &str) -> Result<Option<String>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    field_limit(text).map(Some).ok_or(LIMIT)
 }
 
 pub const STAGES: [(&str, Stage); 5] = [
@@ -128,8 +143,23 @@ fn rfm(row: &Row) -> Result<Rule, &'static str> {
     }
 }
 
-/// The row of a leaf; `None` when no row says it.
-pub fn row(leaf: &Rule) -> Option<Row> {
+/// The rows of a leaf, any of which is enough; `None` when no row says it.
+pub fn rows(leaf: &Rule) -> Option<Vec<Row>> {
+    match leaf {
+        Rule::Field(own) if own.is.len() > 1 => {
+            let of_value = |value: &String| {
+                row(&Rule::Field(OwnField {
+                    is: vec![value.clone()],
+                    ..own.clone()
+                }))
+            };
+            own.is.iter().map(of_value).collect()
+        }
+        _ => row(leaf).map(|row| vec![row]),
+    }
+}
+
+fn row(leaf: &Rule) -> Option<Row> {
     let valued = |kind, value: String| Row {
         kind,
         value,
@@ -193,6 +223,12 @@ pub fn row(leaf: &Rule) -> Option<Row> {
             times: lowest(&rfm.f)?,
             amount: lowest(&rfm.m)?,
             ..valued(Kind::Rfm, lowest(&rfm.r)?)
+        },
+        Rule::Field(own) => Row {
+            days: own.is.first().cloned().unwrap_or_default(),
+            times: own.from.clone().unwrap_or_default(),
+            amount: own.to.clone().unwrap_or_default(),
+            ..valued(Kind::Field, own.id.to_string())
         },
     })
 }

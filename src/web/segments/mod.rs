@@ -19,7 +19,7 @@ use crate::ids::SegmentId;
 use crate::page::PageOf;
 use crate::routes::Routes;
 use crate::segments::{self, Preview, Rule, rule};
-use crate::{campaigns, directory, tags};
+use crate::{campaigns, contacts, directory, tags};
 
 pub use builder::{Asked, BuilderPage, Count, Use};
 use form::{Edit, Fields, Row};
@@ -284,6 +284,7 @@ pub(super) async fn names(app: &App, me: &Operator) -> Result<Names> {
         regions: directory::regions(&app.db, &me.scope).await?,
         stores: directory::all_stores(&app.db, &me.scope).await?,
         associates: associates.items,
+        fields: contacts::fields(&app.db, me.corp).await?,
     })
 }
 

@@ -4,8 +4,9 @@ use super::builder::{Asked, BuilderPage, Use};
 use super::form::{Kind, Row};
 use super::list::SegmentsPage;
 use super::words::Names;
+use crate::contacts::{ContactField, FieldKind};
 use crate::directory::{Associate, Region, Store};
-use crate::ids::{AssociateId, ContactId, RegionId, SegmentId, StoreId, TagGroupId, TagId, UserId};
+use crate::ids::{AssociateId, ContactId, FieldId, RegionId, SegmentId, StoreId, TagGroupId, TagId, UserId};
 use crate::page::Page;
 use crate::segments::{Ordered, Preview, PreviewStep, Rule, SamplePerson, Segment, Stage, Within};
 use crate::tags::{Tag, TagGroup};
@@ -21,6 +22,12 @@ pub fn names() -> Names {
         name: name.into(),
         sort: id,
         contacts: None,
+    };
+    let field = |id: i64, name: &str, kind: FieldKind, choices: &[&str]| ContactField {
+        id: FieldId(id),
+        name: name.into(),
+        kind,
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
     };
     Names {
         tags: vec![TagGroup {
@@ -52,6 +59,12 @@ pub fn names() -> Names {
             status: "active".into(),
             left_at: None,
         }],
+        fields: vec![
+            field(1, "会员等级", FieldKind::Choice, &["金卡", "<b>银卡</b>"]),
+            field(2, "爱吃", FieldKind::Text, &[]),
+            field(3, "鞋码", FieldKind::Number, &[]),
+            field(4, "纪念日", FieldKind::Date, &[]),
+        ],
     }
 }
 
@@ -122,6 +135,21 @@ impl BuilderPage {
             kinds.iter().enumerate().map(row).collect()
         };
         let (some, others) = Kind::ALL.split_at(7);
+        let own = [
+            ("1", "<b>银卡</b>", "", ""),
+            ("2", "火锅", "", ""),
+            ("3", "", "36", "38.5"),
+            ("4", "", "2026-11-23", ""),
+            ("9", "", "", ""),
+        ];
+        let own = own.map(|(field, value, from, to)| Row {
+            kind: Kind::Field,
+            value: field.into(),
+            days: value.into(),
+            times: from.into(),
+            amount: to.into(),
+            ..Row::default()
+        });
         let wrong = vec![
             FieldProblem {
                 field: "name".into(),
@@ -162,6 +190,10 @@ impl BuilderPage {
             (
                 "kinds",
                 page(None, "", Asked::Rows(of_kinds(others)), None, Vec::new()),
+            ),
+            (
+                "fields",
+                page(None, "", Asked::Rows(own.to_vec()), None, Vec::new()),
             ),
             (
                 "deep",

@@ -1,8 +1,9 @@
 //! A rule said as a person would say it, with the names of what it points at.
 
+use crate::contacts::ContactField;
 use crate::directory::{Associate, Region, Store};
 use crate::money::Fen;
-use crate::segments::{Messaged, Ordered, Rule};
+use crate::segments::{Messaged, Ordered, OwnField, Rule};
 use crate::tags::TagGroup;
 use crate::web::Shell;
 use crate::web::figures as say;
@@ -16,6 +17,7 @@ pub struct Names {
     pub regions: Vec<Region>,
     pub stores: Vec<Store>,
     pub associates: Vec<Associate>,
+    pub fields: Vec<ContactField>,
 }
 
 impl Names {
@@ -97,6 +99,13 @@ fn say_leaf(leaf: &Rule, names: &Names, shell: &Shell) -> String {
                 .collect();
             shell.with("say-rfm", &[("scores", &said.join(" · "))])
         }
+        Rule::Field(own) => {
+            let field = names.fields.iter().find(|field| field.id == own.id);
+            field.map_or_else(
+                || shell.t("say-unknown"),
+                |field| say_field(&field.name, own, shell),
+            )
+        }
         Rule::All(_) | Rule::Any(_) | Rule::Not(_) => sentence(leaf, names, shell),
     }
 }
@@ -119,6 +128,17 @@ fn say_ordered(ordered: &Ordered, shell: &Shell) -> String {
     }
     let days = say::count(ordered.within_days);
     shell.with("say-ordered", &[("days", &days), ("what", &what)])
+}
+
+fn say_field(name: &str, own: &OwnField, shell: &Shell) -> String {
+    let values = own.is.join(&shell.t("say-or"));
+    match (&own.from, &own.to) {
+        (None, None) if own.is.is_empty() => shell.with("say-field", &[("name", name)]),
+        (None, None) => shell.with("say-field-is", &[("name", name), ("value", &values)]),
+        (Some(from), None) => shell.with("say-field-from", &[("name", name), ("from", from)]),
+        (None, Some(to)) => shell.with("say-field-to", &[("name", name), ("to", to)]),
+        (Some(from), Some(to)) => shell.with("say-field-span", &[("name", name), ("from", from), ("to", to)]),
+    }
 }
 
 fn say_messaged(messaged: &Messaged, shell: &Shell) -> String {

@@ -1,10 +1,10 @@
 //! What happens to people, each through the product's own verbs.
 
-use dianyu::contacts::{self, EndCause, Ending, NamedTag, Reading};
+use dianyu::contacts::{self, EndCause, Ending, Learned, NamedTag, Reading};
 use dianyu::db::Conn as _;
 use dianyu::db::changes::Fact;
 use dianyu::directory::{self, Corp};
-use dianyu::ids::{AssociateId, ClickId, ContactId, StoreId, TagId, UserId};
+use dianyu::ids::{AssociateId, ClickId, ContactId, FieldId, StoreId, TagId, UserId};
 use dianyu::links::click::{self, Visit};
 use dianyu::links::{self, LinkTarget, NewLink, Resolved};
 use dianyu::orders::{self, Buyer, NewOrder, RowResult};
@@ -17,7 +17,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use sea_orm::ConnectionTrait as _;
 
-use super::{PEOPLE, SHANGHAI};
+use super::{PEOPLE, SHANGHAI, rules};
 use crate::orders::{by, order, refund};
 use crate::world::{World, start};
 
@@ -35,6 +35,11 @@ pub fn some_time(chance: &mut StdRng) -> Timestamp {
         0, 0, 1, 6, 7, 8, 29, 30, 31, 60, 89, 90, 91, 200, 364, 365, 366, 400,
     ][chance.random_range(0..18)];
     start().plus_ms(-days * DAY_MS - chance.random_range(0..10) * HOUR_MS)
+}
+
+fn value_of(field: FieldId, chance: &mut StdRng) -> String {
+    let (.., values) = rules::FIELDS.into_iter().find(|(id, ..)| *id == field).unwrap();
+    values[chance.random_range(0..4)].to_owned()
 }
 
 pub struct Stage<'a> {
@@ -68,7 +73,7 @@ impl<'a> Stage<'a> {
 
     pub async fn act(&self, chance: &mut StdRng) {
         self.shop.app.clock.advance(2 * MINUTE_MS);
-        match chance.random_range(0..14) {
+        match chance.random_range(0..18) {
             0..3 => self.tags(chance).await,
             3 => self.tag_is_gone(chance).await,
             4 => self.shown(chance).await,
@@ -77,9 +82,12 @@ impl<'a> Stage<'a> {
             8 => self.takes_back(chance).await,
             9 => self.clicks(chance).await,
             10 => self.moves(chance).await,
-            11 => self.sent(chance).await,
-            12 => self.merges(chance).await,
-            _ => self.unmerges(chance).await,
+            11..13 => self.knows(chance).await,
+            13 => self.learns(chance).await,
+            14 => self.field_is_gone(chance).await,
+            15 => self.merges(chance).await,
+            16 => self.unmerges(chance).await,
+            _ => self.sent(chance).await,
         }
     }
 
@@ -352,6 +360,62 @@ impl<'a> Stage<'a> {
                 .await
                 .unwrap();
         }
+        tx.commit().await.unwrap();
+    }
+
+    /// Somebody writes what they know of one, or takes it away.
+    async fn knows(&self, chance: &mut StdRng) {
+        let (shop, who) = (self.shop, self.anybody(chance));
+        let there = contacts::fields(&shop.app.db, shop.corp).await.unwrap();
+        let given = there.iter().filter(|_| chance.random_ratio(1, 2));
+        let given: Vec<FieldId> = given.map(|field| field.id).collect();
+        let given = given.into_iter().map(|field| {
+            let value = value_of(field, chance);
+            (field, Some(value).filter(|_| chance.random_ratio(2, 3)))
+        });
+        let given = given.collect();
+        let tx = shop.begin().await;
+        match contacts::set_values(&tx, &shop.act(), &shop.whole(), who, &given).await {
+            Ok(()) => tx.commit().await.unwrap(),
+            // Nobody follows them any more.
+            Err(_) => tx.rollback().await.unwrap(),
+        }
+    }
+
+    /// What a file says of some.
+    async fn learns(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let there = contacts::fields(&shop.app.db, shop.corp).await.unwrap();
+        let learned: Vec<Learned> = (0..5)
+            .map(|place| Learned {
+                contact: ContactId(200 + (chance.random_range(0..PEOPLE / 5) * 5) + place),
+                birthday: None,
+                phone: None,
+                opted_out: None,
+                values: there
+                    .iter()
+                    .map(|field| (field.id, value_of(field.id, chance)))
+                    .collect(),
+            })
+            .collect();
+        let tx = shop.begin().await;
+        contacts::learn(&tx, &shop.act(), shop.corp, &learned)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// What was known in it goes with it.
+    async fn field_is_gone(&self, chance: &mut StdRng) {
+        let shop = self.shop;
+        let there = contacts::fields(&shop.app.db, shop.corp).await.unwrap();
+        let Some(field) = there.first().filter(|_| chance.random_ratio(1, 4)) else {
+            return;
+        };
+        let tx = shop.begin().await;
+        contacts::delete_field(&tx, &shop.act(), shop.corp, field.id)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! Rules made of chance: every leaf, as deep as a rule may be.
 
-use dianyu::ids::{AssociateId, LinkId, RegionId, StoreId, TagId};
-use dianyu::segments::{Clicked, Gender, Messaged, Ordered, Rfm, Rule, Stage, Within};
+use dianyu::ids::{AssociateId, FieldId, LinkId, RegionId, StoreId, TagId};
+use dianyu::segments::{Clicked, Gender, Messaged, Ordered, OwnField, Rfm, Rule, Stage, Within};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -33,7 +33,7 @@ fn scores(chance: &mut StdRng) -> Vec<i64> {
 }
 
 fn leaf(chance: &mut StdRng) -> Rule {
-    match chance.random_range(0..13) {
+    match chance.random_range(0..15) {
         0 => Rule::Tag(TagId(chance.random_range(39..48))),
         1 => Rule::Store(StoreId(chance.random_range(21..25))),
         2 => Rule::Region(RegionId(chance.random_range(11..14))),
@@ -79,8 +79,40 @@ fn leaf(chance: &mut StdRng) -> Rule {
             m: vec![chance.random_range(1..=5)],
         }),
         11 => Rule::Gender([Gender::Unknown, Gender::Male, Gender::Female][chance.random_range(0..3)]),
-        _ => Rule::Birthday(Within {
+        12 => Rule::Birthday(Within {
             within_days: days(chance),
         }),
+        _ => own_field(chance),
     }
+}
+
+/// The fields of the crowd: a number, a choice, a text and a day, each with what may be known in it.
+pub const FIELDS: [(FieldId, &str, [&str; 4]); 4] = [
+    (FieldId(61), "number", ["-2", "9", "36", "38.5"]),
+    (FieldId(62), "choice", ["金卡", "银卡", "铜卡", "黑卡"]),
+    (FieldId(63), "text", ["10", "火锅", "面", "it's"]),
+    (
+        FieldId(64),
+        "date",
+        ["2025-12-31", "2026-01-01", "2026-03-08", "2026-11-23"],
+    ),
+];
+
+fn own_field(chance: &mut StdRng) -> Rule {
+    let (id, kind, values) = FIELDS[chance.random_range(0..4)];
+    let is_measured = ["number", "date"].contains(&kind);
+    let (first, last) = (chance.random_range(0..4), chance.random_range(0..4));
+    let limit = |chance: &mut StdRng, place: usize| {
+        maybe(chance, |_| values[place].to_owned()).filter(|_| is_measured)
+    };
+    let (from, to) = (limit(chance, first.min(last)), limit(chance, first.max(last)));
+    let picked = values
+        .iter()
+        .filter(|_| !is_measured && chance.random_ratio(2, 5));
+    Rule::Field(OwnField {
+        id,
+        is: picked.map(|value| (*value).to_owned()).collect(),
+        from,
+        to,
+    })
 }
