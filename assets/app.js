@@ -67,8 +67,13 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
 for (const form of document.querySelectorAll("form[data-rows]")) {
   const goOnAt = (row) => { form.action = `${form.action.split("#")[0]}#${row}`; };
   form.addEventListener("change", ({ target }) => {
-    if (target.name !== "kind") return;
-    goOnAt(target.closest(".rule").id);
+    if (!target.matches("[data-again]")) return;
+    const row = target.closest(".rule");
+    if (target.name === "value" || target.value === "field") {
+      // What was asked of another field means nothing of this one.
+      for (const field of row.querySelectorAll("[name=days], [name=times], [name=amount]")) field.value = "";
+    }
+    goOnAt(row.id);
     form.requestSubmit(form.querySelector("[name=do][value=update]"));
   });
   form.addEventListener("submit", ({ submitter }) => {

@@ -20,6 +20,7 @@ create table contact_merge (
   PRIMARY KEY (corp_id, id)
 );
 create index contact_merge_kept on contact_merge (corp_id, kept_id);
+create index contact_merge_merged on contact_merge (corp_id, merged_id);
 
 -- Whose rows a merge changed: undone, exactly these go back.
 create table contact_merge_row (

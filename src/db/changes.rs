@@ -24,6 +24,14 @@ pub enum Fact {
 }
 
 impl Fact {
+    pub const ALL: [Self; 5] = [
+        Self::Person,
+        Self::Follow,
+        Self::Order,
+        Self::Click,
+        Self::Message,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
@@ -35,15 +43,7 @@ impl Fact {
     }
 
     fn of(text: &str) -> Option<Self> {
-        [
-            Self::Person,
-            Self::Follow,
-            Self::Order,
-            Self::Click,
-            Self::Message,
-        ]
-        .into_iter()
-        .find(|fact| fact.as_str() == text)
+        Self::ALL.into_iter().find(|fact| fact.as_str() == text)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{self, moves};
 use crate::app::App;
+use crate::contacts;
 use crate::error::Result;
 use crate::ids::CorpId;
 use crate::job::Job;
@@ -28,16 +29,23 @@ impl Job for Upkeep {
             store::in_force_since(&app.db, corp, app.now().plus_ms(-OPEN_MS)).await?
         {
             let tx = app.db.begin().await?;
+            // Somebody may have undone it since it was found; from here on nobody can.
+            if !store::hold(&tx, corp, merge).await?
+                || contacts::kept_of(&tx, corp, merged).await? != Some(kept)
+            {
+                continue;
+            }
             let moved = moves::Moved {
                 corp,
                 merge,
                 kept,
                 merged,
             };
-            moved.leave_known(&tx, &external).await?;
-            moved.take_over(&tx, &external).await?;
-            super::merge::note(&tx, corp, kept, merged);
-            tx.commit().await?;
+            let rows = moved.leave_known(&tx, &external).await? + moved.take_over(&tx, &external).await?;
+            if rows > 0 {
+                super::merge::note(&tx, corp, kept, merged);
+                tx.commit().await?;
+            }
         }
         let found = store::unionids_of_several(&app.db, corp).await?;
         let tx = app.db.begin().await?;

@@ -97,13 +97,7 @@ fn not_one() -> Error {
 
 /// Everything of both has changed.
 pub(super) fn note(tx: &Tx, corp: CorpId, kept: ContactId, merged: ContactId) {
-    for fact in [
-        Fact::Person,
-        Fact::Follow,
-        Fact::Order,
-        Fact::Click,
-        Fact::Message,
-    ] {
+    for fact in Fact::ALL {
         tx.note(corp, fact, [kept.0, merged.0]);
     }
 }

@@ -55,11 +55,16 @@ pub async fn undo(tx: &Tx, act: &Act<'_>, scope: &Scope, id: MergeId) -> Result<
         store::traits(tx, corp, kept).await?,
         store::traits(tx, corp, merged).await?,
     );
-    let (Some(mut own), Some(other)) = both else {
+    let (Some(mut own), Some(mut other)) = both else {
         return Err(Error::internal("a merge without its contacts"));
     };
     own.give_back(&other, &gave);
     store::set_traits(tx, corp, kept, &own).await?;
+    // Whoever asked to be left alone while they were one meant both.
+    if other.opted_out_at.is_none() && own.opted_out_at.is_some_and(|at| at >= found.created_at) {
+        other.opted_out_at = own.opted_out_at;
+        store::set_traits(tx, corp, merged, &other).await?;
+    }
     let unionids = other.unionid.into_iter().collect::<Vec<_>>();
     contacts::note_duplicates(tx, corp, &unionids).await?;
     note(tx, corp, kept, merged);

@@ -112,9 +112,12 @@ pub async fn claim_quota(
 /// Gives back what was claimed for contacts that got nothing.
 pub async fn give_back(tx: &Tx, corp: CorpId, key: Option<&str>, contacts: &[ContactId]) -> Result<()> {
     let Some(key) = key else { return Ok(()) };
+    // What was claimed for a contact that is merged by now is counted with the one that was kept.
     let sql = format!(
-        "update quota_use set used = used - 1 where corp_id = $1 and window_key = $2 and used > 0 and {}",
-        tx.backend().in_ids("contact_id", "$3")
+        "update quota_use set used = used - 1 where corp_id = $1 and window_key = $2 and used > 0 and ({} or contact_id in
+           (select m.contact_id from merged_contact m where m.corp_id = $1 and {}))",
+        tx.backend().in_ids("contact_id", "$3"),
+        tx.backend().in_ids("m.id", "$3")
     );
     for chunk in contacts.chunks(CHUNK) {
         let ids = db::id_list(chunk.iter().map(|contact| contact.0));

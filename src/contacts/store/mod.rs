@@ -67,7 +67,8 @@ pub async fn list(
     };
     let limit = all.arg(page.limit() + 1);
     let sql = format!(
-        "select c.id, c.external_userid, c.name, c.avatar, c.gender, f.remark, f.associate_id, a.name as associate_name,
+        "select c.id, case when f.alias = '' then c.external_userid else f.alias end as external_userid, c.name, c.avatar,
+           c.gender, f.remark, f.associate_id, a.name as associate_name,
            f.store_id, s.name as store_name, f.added_at
          from follow f
          join contact c on c.corp_id = f.corp_id and c.id = f.contact_id
@@ -376,12 +377,19 @@ pub async fn find(conn: &impl Conn, scope: &Scope, id: ContactId) -> Result<Cont
         filter.sql()
     );
     let card: CardRow = db::find(conn, &sql, filter.args).await?;
+    // Each knows the person by the id of the own pair.
+    let mut external_userid = card.external_userid;
+    if !scope.is_whole()
+        && let Some(pair) = pairs(conn, scope, &[id]).await?.pop()
+    {
+        external_userid = pair.external_userid.0;
+    }
     let follows = follows_of_card(conn, scope, id).await?;
     let bought = bought(conn, scope.corp, &[id], None).await?;
     let bought = bought.get(&id).copied().unwrap_or_default();
     Ok(ContactCard {
         id: card.id,
-        external_userid: card.external_userid,
+        external_userid,
         name: card.name,
         avatar: card.avatar,
         gender: card.gender,

@@ -187,6 +187,13 @@ pub(super) async fn end(tx: &Tx, act: &Act<'_>, corp: CorpId, id: MergeId) -> Re
     Ok(gave.into_iter().next())
 }
 
+/// Holds a merge in force until the transaction ends; `false`: it is undone.
+pub(super) async fn hold(tx: &Tx, corp: CorpId, id: MergeId) -> Result<bool> {
+    let sql =
+        "update contact_merge set undone_at = undone_at where corp_id = $1 and id = $2 and undone_at is null";
+    Ok(db::run(tx, sql, args![corp, id]).await? > 0)
+}
+
 const ROW: &str =
     "corp_id, id, external_userid, unionid, name, avatar, kind, gender, birthday, phone_blind, phone_last4,
        phone_sealed, home_store_id, opted_out_at, created_at, updated_at";

@@ -60,26 +60,28 @@ pub struct Moved {
 
 impl Moved {
     /// Everything of the merged contact, whom the platform knows by `external`, becomes the kept one's.
-    pub async fn take_over(&self, tx: &Tx, external: &str) -> Result<()> {
+    /// Answers how many rows that were.
+    pub async fn take_over(&self, tx: &Tx, external: &str) -> Result<u64> {
+        let mut taken = 0;
         for place in &PLACES {
-            self.take(tx, place).await?;
+            taken += self.take(tx, place).await?;
         }
         let credits =
             "update credit set contact_id = $3 where corp_id = $1 and contact_id = $2 and order_id in
              (select cast(r.row_key as bigint) from contact_merge_row r
               where r.corp_id = $1 and r.merge_id = $4 and r.place = 'sale')";
-        db::run(tx, credits, args![self.corp, self.merged, self.kept, self.merge]).await?;
+        taken += db::run(tx, credits, args![self.corp, self.merged, self.kept, self.merge]).await?;
         for table in ["follow", "follow_period"] {
             let sql = format!(
                 "update {table} set contact_id = $3, alias = case when alias = '' then $4 else alias end
                  where corp_id = $1 and contact_id = $2"
             );
-            db::run(tx, &sql, args![self.corp, self.merged, self.kept, external]).await?;
+            taken += db::run(tx, &sql, args![self.corp, self.merged, self.kept, external]).await?;
         }
-        self.take_quota(tx).await
+        Ok(taken + self.take_quota(tx).await?)
     }
 
-    async fn take(&self, tx: &Tx, place: &Place) -> Result<()> {
+    async fn take(&self, tx: &Tx, place: &Place) -> Result<u64> {
         let table = place.table;
         let key = |of: &str| place.key.replace("{}", of);
         let mut filter = Filter::new("t.corp_id", self.corp);
@@ -104,7 +106,7 @@ impl Moved {
     }
 
     /// The rows that are noted go from one contact to the other.
-    async fn pass(&self, tx: &Tx, place: &Place, from: ContactId, to: ContactId) -> Result<()> {
+    async fn pass(&self, tx: &Tx, place: &Place, from: ContactId, to: ContactId) -> Result<u64> {
         let table = place.table;
         let sql = format!(
             "update {table} set contact_id = $3 where corp_id = $1 and contact_id = $2 and {} in
@@ -112,12 +114,11 @@ impl Moved {
                 where r.corp_id = $1 and r.merge_id = $4 and r.place = '{table}')",
             place.key.replace("{}", table)
         );
-        db::run(tx, &sql, args![self.corp, from, to, self.merge]).await?;
-        Ok(())
+        db::run(tx, &sql, args![self.corp, from, to, self.merge]).await
     }
 
     /// What both have used of a window is used. Noted as `used had|new window`.
-    async fn take_quota(&self, tx: &Tx) -> Result<()> {
+    async fn take_quota(&self, tx: &Tx) -> Result<u64> {
         let note = "insert into contact_merge_row (corp_id, merge_id, place, row_key)
              select q.corp_id, $3, 'quota_use', cast(q.used as text) || case when exists (select 1 from quota_use own
                  where own.corp_id = q.corp_id and own.contact_id = $4 and own.window_key = q.window_key)
@@ -130,8 +131,7 @@ impl Moved {
              on conflict (corp_id, contact_id, window_key) do update set used = quota_use.used + excluded.used";
         db::run(tx, add, args![self.corp, self.merged, self.kept]).await?;
         let gone = "delete from quota_use where corp_id = $1 and contact_id = $2";
-        db::run(tx, gone, args![self.corp, self.merged]).await?;
-        Ok(())
+        db::run(tx, gone, args![self.corp, self.merged]).await
     }
 
     /// Everything that was taken goes back, and whatever came since by an id of the merged contact.
@@ -185,7 +185,8 @@ impl Moved {
                 db::run(tx, gone, args![self.corp, self.kept, window]).await?;
             }
             let again =
-                "insert into quota_use (corp_id, contact_id, window_key, used) values ($1, $2, $3, $4)";
+                "insert into quota_use (corp_id, contact_id, window_key, used) values ($1, $2, $3, $4)
+                 on conflict (corp_id, contact_id, window_key) do update set used = quota_use.used + excluded.used";
             db::run(tx, again, args![self.corp, self.merged, window, used]).await?;
         }
         Ok(())
@@ -193,7 +194,7 @@ impl Moved {
 
     /// A pair that somebody wrote for the merged contact while they were merged, and that the kept one has by now: the
     /// kept one's stands, and the stretch of the other ends where it began.
-    pub async fn leave_known(&self, tx: &Tx, external: &str) -> Result<()> {
+    pub async fn leave_known(&self, tx: &Tx, external: &str) -> Result<u64> {
         let known = |table: &str| {
             format!(
                 "corp_id = $1 and contact_id = $2 and exists (select 1 from follow own where own.corp_id = $1
@@ -208,7 +209,6 @@ impl Moved {
         );
         db::run(tx, &ended, args()).await?;
         let gone = format!("delete from follow where {}", known("follow"));
-        db::run(tx, &gone, args()).await?;
-        Ok(())
+        db::run(tx, &gone, args()).await
     }
 }

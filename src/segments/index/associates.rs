@@ -32,7 +32,8 @@ impl Associates {
         let first = &mut self.first[contact as usize];
         if *first == NOBODY {
             *first = place;
-        } else if *first != place {
+        } else {
+            // One who follows twice, by two ids of one person, is two who may say different things.
             let more = self.more.entry(contact / TOGETHER).or_default();
             if !more.contains(&(contact, place)) {
                 more.push((contact, place));

@@ -153,13 +153,7 @@ impl Index {
         // With many nobody is answered meanwhile, and they need not be held all at once.
         let at_once = touched.count() <= IN_PASSING;
         let mut looks = Vec::new();
-        for fact in [
-            Fact::Person,
-            Fact::Follow,
-            Fact::Order,
-            Fact::Click,
-            Fact::Message,
-        ] {
+        for fact in Fact::ALL {
             for chunk in touched.of(fact).chunks(LOOK) {
                 let looked = self.look(conn, fact, chunk).await?;
                 if at_once {
@@ -201,7 +195,7 @@ impl Index {
         if matches!(fact, Fact::Person | Fact::Follow) && self.read().facts.names.is_some() {
             looked.called = Some(naming::called(conn, self, contacts).await?);
         }
-        let to_ask = self.read().leaves.to_ask(fact);
+        let to_ask = self.read().leaves.to_ask(fact, contacts.len());
         for leaf in to_ask {
             let found = self.found_among(conn, &leaf, contacts).await?;
             looked.leaves.push((leaf, found));

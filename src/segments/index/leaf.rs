@@ -147,6 +147,12 @@ impl Leaf {
         matches!(self.rule(), Some(Rule::Rfm(_)))
     }
 
+    /// Whether it is not worth asking again when so many changed: combinations of a list's filters are many and quickly
+    /// asked anew, and a sync brings thousands of changes a page.
+    fn is_let_go(&self, contacts: usize) -> bool {
+        matches!(self, Self::OneFollow(_)) && contacts > TESTED
+    }
+
     /// Who is in it; `None`: only the database knows.
     pub fn work_out(&self, facts: &Facts) -> Option<RoaringBitmap> {
         Some(match self {
@@ -308,9 +314,12 @@ impl Leaves {
         self.kept.len() > KEPT
     }
 
-    /// Those the database has to be asked again about contacts whose facts of this kind changed.
-    pub fn to_ask(&self, fact: Fact) -> Vec<Leaf> {
-        let asked = self.kept.keys().filter(|leaf| leaf.is_asked());
+    /// Those the database has to be asked again about so many contacts whose facts of this kind changed.
+    pub fn to_ask(&self, fact: Fact, contacts: usize) -> Vec<Leaf> {
+        let asked = self
+            .kept
+            .keys()
+            .filter(|leaf| leaf.is_asked() && !leaf.is_let_go(contacts));
         asked
             .filter(|leaf| leaf.hangs_on(fact) && !leaf.is_of_everybody())
             .cloned()
@@ -338,7 +347,7 @@ impl Leaves {
                 return true;
             }
             if leaf.is_asked() {
-                return !leaf.is_of_everybody();
+                return !leaf.is_of_everybody() && !leaf.is_let_go(contacts.len());
             }
             if contacts.len() > TESTED {
                 return false;

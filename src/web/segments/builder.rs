@@ -50,6 +50,10 @@ pub struct RowView {
 }
 
 impl RowView {
+    fn is_field(&self) -> bool {
+        self.row.kind == Kind::Field
+    }
+
     fn is_scores(&self) -> bool {
         self.row.kind == Kind::Rfm
     }
