@@ -61,7 +61,7 @@ pub async fn undo(tx: &Tx, act: &Act<'_>, scope: &Scope, id: MergeId) -> Result<
     own.give_back(&other, &gave);
     store::set_traits(tx, corp, kept, &own).await?;
     // Whoever asked to be left alone while they were one meant both.
-    if other.opted_out_at.is_none() && own.opted_out_at.is_some_and(|at| at >= found.created_at) {
+    if other.opted_out_at.is_none() && own.opted_out_at.is_some_and(|at| at > found.created_at) {
         other.opted_out_at = own.opted_out_at;
         store::set_traits(tx, corp, merged, &other).await?;
     }

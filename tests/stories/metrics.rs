@@ -114,7 +114,7 @@ async fn begin_follow(shop: &World, contact: i64, associate: i64, cause: &str) {
     shop.run(&format!(
         "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags, added_at, added_day, seen_at)
          values (1, {}, {contact}, {associate}, {store}, 'active', '', '', 1, '', ' ', {}, '{today}', 0)
-         on conflict (corp_id, contact_id, associate_id) do update set state = 'active', store_id = excluded.store_id",
+         on conflict (corp_id, contact_id, associate_id, alias) do update set state = 'active', store_id = excluded.store_id",
         shop.app.ids.next(now),
         now.0
     ))
