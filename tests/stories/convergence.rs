@@ -15,9 +15,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use town::{History, Town};
 
 /// Histories that the suite runs.
-const HISTORIES: u64 = 500;
+const HISTORIES: u64 = 300;
 /// On PostgreSQL, where each takes three times as long.
-const HISTORIES_THERE: u64 = 200;
+const HISTORIES_THERE: u64 = 100;
 /// Histories of one batch.
 const BATCH: u64 = 25;
 /// Towns at once, a database each.

@@ -95,7 +95,7 @@ async fn every_page_and_every_count_is_what_the_database_says() {
     let (app, db) = (&shop.app, &shop.app.db);
     let stage = Stage::set(&shop).await;
     let (mut found, mut before): (_, Vec<(Scope, ContactFilter)>) = (0, Vec::new());
-    for turn in 0..90 {
+    for turn in 0..60 {
         let asked = match turn {
             0 => (shop.whole(), ContactFilter::default()),
             // What was kept of it must be true of what happened since.
