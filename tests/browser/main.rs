@@ -96,7 +96,6 @@ fn places(role: &str) -> Vec<Place> {
             by_link("tag-group", "/tags", "/tags/groups/", ""),
             at("marks", "/tags/marks"),
             at("mark-new", "/tags/marks/new?list=%2Fcontacts%3Fadded%3D90"),
-            at("tag-rules", "/tags/rules"),
             at("imports", "/contacts/import"),
             at("exports", "/contacts/exports"),
         ],
