@@ -96,8 +96,6 @@ fn places(role: &str) -> Vec<Place> {
             by_link("tag-group", "/tags", "/tags/groups/", ""),
             at("marks", "/tags/marks"),
             at("mark-new", "/tags/marks/new?list=%2Fcontacts%3Fadded%3D90"),
-            at("imports", "/contacts/import"),
-            at("exports", "/contacts/exports"),
         ],
         _ => vec![
             at("admin-home", "/"),
@@ -105,7 +103,6 @@ fn places(role: &str) -> Vec<Place> {
             at("platform", "/admin/platform"),
             at("platform-sync", "/admin/platform/sync"),
             at("stores", "/admin/stores"),
-            at("fields", "/admin/fields"),
         ],
     }
 }
