@@ -26,7 +26,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use chain::{Chain, Served, ZONE};
 
-const ASKS: usize = 100;
+const ASKS: usize = 201;
 /// Pages gone down before a deep one is measured.
 const DEEP: usize = 60;
 const PASSWORD: &str = "a bench of many words";
@@ -138,11 +138,14 @@ async fn limit(chain: &Chain, tag: TagId) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the first look takes is told apart: what only it has to work out is kept for the others.
 fn tell(question: &str, size: u64, database: &str, times: &[Duration], goal: u64) {
+    let (first, mut others) = (times[0], times[1..].to_vec());
+    others.sort();
     println!(
-        "{question}, middle and p99 | {size} | {database} | {:.1?}, {:.1?} | | | <= {goal} ms",
-        times[times.len() / 2],
-        times[times.len() * 99 / 100]
+        "{question}, first, then middle and p99 | {size} | {database} | {first:.1?}, {:.1?}, {:.1?} | | | <= {goal} ms",
+        others[others.len() / 2],
+        others[others.len() * 99 / 100]
     );
 }
 
@@ -188,7 +191,6 @@ async fn ask(
         took.push(began.elapsed());
         anyhow::ensure!(line.status == 200, "{address}: {} {}", line.status, line.said());
     }
-    took.sort();
     Ok(took)
 }
 

@@ -285,8 +285,9 @@ pub(super) async fn preview(
     me: Caller,
     Body(body): Body<PreviewBody>,
 ) -> Result<Json<PreviewAnswer>> {
-    let rule = body.rule.read(&app.db, &me, "/rule").await?;
-    let preview = segments::preview(&app, &me.scope, &rule, me.zone, app.now()).await?;
+    let (at, now) = ("/rule", app.now());
+    let rule = rule::read(&body.rule.0, at)?;
+    let preview = segments::checked_preview(&app, &me.scope, &rule, at, me.zone, now).await?;
     Ok(Json(preview_answer(preview)?))
 }
 

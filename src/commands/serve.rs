@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dianyu::app::App;
 use dianyu::config::Config;
+use dianyu::segments::index::{self, Audiences};
 use dianyu::server;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -45,7 +46,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let config = super::settings()?;
     server::log_to_stderr(&config.log);
     let doors = Doors::open(&config, args.only_jobs).await?;
+    let ahead = doors.product.as_ref().map(|_| index::read_ahead(&config));
     let (app, node) = App::connect(config).await.map_err(super::sentence)?;
+    app.shelf.of::<Audiences>().begin_with(ahead.unwrap_or_default());
     let stopper = tokio::spawn(stop_when_asked(app.clone()));
     // The number is held until the last id is made, and given back whatever happens.
     let outcome = tokio::select! {

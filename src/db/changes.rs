@@ -21,15 +21,18 @@ pub enum Fact {
     Click,
     /// Messages that arrived.
     Message,
+    /// Which tags, stores and regions there are, of no contact: see [`Tx::note_named`].
+    Named,
 }
 
 impl Fact {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Person,
         Self::Follow,
         Self::Order,
         Self::Click,
         Self::Message,
+        Self::Named,
     ];
 
     fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Fact {
             Self::Order => "order",
             Self::Click => "click",
             Self::Message => "message",
+            Self::Named => "named",
         }
     }
 
@@ -71,6 +75,11 @@ impl Tx {
                 *of_corp = None;
             }
         }
+    }
+
+    /// Notes that a tag, a store or a region came, went or belongs elsewhere.
+    pub fn note_named(&self, corp: CorpId) {
+        self.note(corp, Fact::Named, [0]);
     }
 
     /// Notes that anything may have changed about anybody: rows written past the verbs, such as a seeded chain.

@@ -129,8 +129,8 @@ impl Db {
     }
 
     async fn connect_sqlite(url: &str) -> Result<Self> {
-        let memory = url.contains(":memory:");
-        let file = if memory { None } else { file_of(url) };
+        let memory = is_in_memory(url);
+        let file = file_of(url);
         if let Some(file) = &file {
             make_private(file);
         }
@@ -355,7 +355,15 @@ impl Tx {
     }
 }
 
-fn file_of(url: &str) -> Option<PathBuf> {
+fn is_in_memory(url: &str) -> bool {
+    url.contains(":memory:")
+}
+
+/// The file of a SQLite database; `None`: it is in memory, or another database.
+pub fn file_of(url: &str) -> Option<PathBuf> {
+    if !url.starts_with("sqlite:") || is_in_memory(url) {
+        return None;
+    }
     let options = url.parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>().ok()?;
     Some(options.get_filename().to_path_buf())
 }

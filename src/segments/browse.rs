@@ -24,6 +24,8 @@ pub struct Ways {
     pub few: u64,
     /// So many are looked up who were added on the last days of a page; of more, follows are walked over in order.
     pub dense: usize,
+    /// So many follows are walked over in any case, where they are likely to hold a page.
+    pub near: i64,
     /// Of so many whom only the database knows to be in it, it is asked each time; of more it is kept what it said.
     pub unsure: u64,
 }
@@ -33,6 +35,7 @@ impl Default for Ways {
         Self {
             few: 1_000,
             dense: 1_000,
+            near: 5_000,
             unsure: 200,
         }
     }
@@ -133,10 +136,10 @@ impl Browsed<'_> {
         let after = page.after::<(Timestamp, ContactId)>()?;
         // Wherever a store is, its day begins and ends within a day of this instant's.
         let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
-        let mut at_least = 2 * (page.limit() as usize + 1);
+        let mut at_least = page.limit() as usize + 1;
         loop {
             let added = narrowed.added(until, at_least).await?;
-            if added.people.len() > self.ways.dense {
+            if added.people.len() > self.ways.dense || steps(page, added.one_in) <= self.ways.near {
                 return self.walked(page, narrowed, added.one_in).await;
             }
             let rows = self.shown(page, added.people).await?;
@@ -157,7 +160,7 @@ impl Browsed<'_> {
 
     /// Walks over everybody's follows in order and picks those in it: where there are many of them.
     async fn walked(&self, page: &PageOf, narrowed: &Narrowed, one_in: f64) -> Result<Page<ContactRow>> {
-        let mut steps = (2.0 * (page.limit() + 1) as f64 * one_in).ceil() as i64;
+        let mut steps = steps(page, one_in);
         let (mut after, mut people) = (page.after::<(Timestamp, ContactId)>()?, Vec::new());
         loop {
             let follows = contacts::last_added(&self.app.db, self.scope.corp, after, steps).await?;
@@ -177,6 +180,11 @@ impl Browsed<'_> {
             steps *= 2;
         }
     }
+}
+
+/// How many follows are likely to hold twice a page, where one in so many is in it.
+fn steps(page: &PageOf, one_in: f64) -> i64 {
+    (2.0 * (page.limit() + 1) as f64 * one_in).ceil() as i64
 }
 
 /// The page, if whoever is last on it was added no earlier than so: of those before, not all were looked up.

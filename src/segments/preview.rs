@@ -1,10 +1,13 @@
 //! What a rule finds, now, and how each of its parts narrows it. The audience index answers; while there is none, the
 //! database does, which takes longer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::index::{self, Index};
+use super::rule::check_with;
 use super::store::{count_people, sample};
-use super::{Preview, PreviewStep, Rule, index};
+use super::{Preview, PreviewStep, Rule};
 use crate::app::App;
 use crate::db::{Conn, Db};
 use crate::error::Result;
@@ -29,7 +32,41 @@ pub async fn preview(
     zone: chrono_tz::Tz,
     now: Timestamp,
 ) -> Result<Preview> {
-    let Some(counted) = index::count(app, scope, rule, zone, now).await? else {
+    let index = index::fresh(app, scope.corp, zone).await?;
+    preview_from(app, index, scope, rule, zone, now).await
+}
+
+/// The same of a rule that was sent: what it names must be there, in the caller's reach; `at` is its pointer.
+///
+/// # Errors
+/// As [`preview`], and [`Error::Invalid`](crate::error::Error::Invalid) at what is not there.
+pub async fn checked_preview(
+    app: &App,
+    scope: &Scope,
+    rule: &Rule,
+    at: &str,
+    zone: chrono_tz::Tz,
+    now: Timestamp,
+) -> Result<Preview> {
+    let index = index::fresh(app, scope.corp, zone).await?;
+    let may_name = |kind, id| index.as_ref()?.may_name(scope, kind, id);
+    check_with(&app.db, scope, rule, at, may_name).await?;
+    preview_from(app, index, scope, rule, zone, now).await
+}
+
+async fn preview_from(
+    app: &App,
+    index: Option<Arc<Index>>,
+    scope: &Scope,
+    rule: &Rule,
+    zone: chrono_tz::Tz,
+    now: Timestamp,
+) -> Result<Preview> {
+    let counted = match index {
+        Some(index) => index.count(scope, rule, now).await?,
+        None => None,
+    };
+    let Some(counted) = counted else {
         return preview_by_sql(&app.db, scope, rule, zone, now).await;
     };
     let parts: &[Rule] = match rule {

@@ -5,6 +5,7 @@ mod condition;
 mod read;
 
 pub(super) use check::Kind;
+pub(super) use check::check_with;
 pub use check::{check, segment};
 pub use condition::condition;
 pub(super) use condition::{

@@ -216,6 +216,7 @@ pub(super) async fn keep_group(
            sort = excluded.sort, deleted_at = null",
     )
     .await?;
+    tx.note_named(corp);
     Ok(id)
 }
 
@@ -274,6 +275,7 @@ pub(super) async fn set_group_name(tx: &Tx, corp: CorpId, id: TagGroupId, name: 
 pub(super) async fn mark_deleted(tx: &Tx, act: &Act<'_>, corp: CorpId, id: TagId) -> Result<()> {
     let sql = "update tag set deleted_at = $3 where corp_id = $1 and id = $2 and deleted_at is null";
     db::run(tx, sql, args![corp, id, act.now]).await?;
+    tx.note_named(corp);
     Ok(())
 }
 

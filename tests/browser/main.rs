@@ -95,6 +95,10 @@ fn places(role: &str) -> Vec<Place> {
             at("tags", "/tags"),
             by_link("tag-group", "/tags", "/tags/groups/", ""),
             at("marks", "/tags/marks"),
+            at("tag-rules", "/tags/rules"),
+            at("import", "/contacts/import"),
+            at("exports", "/contacts/exports"),
+            at("duplicates", "/contacts/duplicates"),
             at("mark-new", "/tags/marks/new?list=%2Fcontacts%3Fadded%3D90"),
         ],
         _ => vec![
@@ -103,6 +107,7 @@ fn places(role: &str) -> Vec<Place> {
             at("platform", "/admin/platform"),
             at("platform-sync", "/admin/platform/sync"),
             at("stores", "/admin/stores"),
+            at("fields", "/admin/fields"),
         ],
     }
 }

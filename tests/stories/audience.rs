@@ -3,6 +3,7 @@
 mod acts;
 mod killed;
 mod lists;
+mod named;
 mod rules;
 
 use dianyu::app::App;
@@ -58,16 +59,52 @@ async fn indexed(app: &App, scope: &Scope, rule: &Rule) -> Vec<ContactId> {
 }
 
 async fn agrees(app: &App, scope: &Scope, rule: &Rule) {
+    let Some((found, expected)) = differs(app, scope, rule).await else {
+        return;
+    };
+    // The smallest part that differs says more.
+    let mut smallest = (rule, found, expected);
+    while let Some(part) = differing_part(app, scope, smallest.0).await {
+        smallest = part;
+    }
+    let (part, found, expected) = smallest;
+    let said = |rule| serde_json::to_string(rule).unwrap();
+    assert_eq!(found, expected, "{scope:?} {} of {}", said(part), said(rule));
+    panic!("{scope:?} {}: its parts agree, it does not", said(rule));
+}
+
+type Two = (Vec<ContactId>, Vec<ContactId>);
+
+/// Whom the index finds and whom the database does, if these are not the same.
+async fn differs(app: &App, scope: &Scope, rule: &Rule) -> Option<Two> {
     let found = indexed(app, scope, rule).await;
     let expected = segments::people(&app.db, scope, rule, SHANGHAI, app.now())
         .await
         .unwrap();
-    assert_eq!(
-        found,
-        expected,
-        "{scope:?} {}",
-        serde_json::to_string(rule).unwrap()
-    );
+    // Counts are kept as long as nothing changes.
+    let counted = segments::preview(app, scope, rule, SHANGHAI, app.now())
+        .await
+        .unwrap();
+    assert_eq!(counted.count, found.len() as i64, "a kept count");
+    (found != expected).then_some((found, expected))
+}
+
+async fn differing_part<'r>(
+    app: &App,
+    scope: &Scope,
+    rule: &'r Rule,
+) -> Option<(&'r Rule, Vec<ContactId>, Vec<ContactId>)> {
+    let parts = match rule {
+        Rule::All(parts) | Rule::Any(parts) => parts.as_slice(),
+        Rule::Not(part) => std::slice::from_ref(part.as_ref()),
+        _ => &[],
+    };
+    for part in parts {
+        if let Some((found, expected)) = differs(app, scope, part).await {
+            return Some((part, found, expected));
+        }
+    }
+    None
 }
 
 fn any_scope(chance: &mut StdRng, shop: &World) -> Scope {

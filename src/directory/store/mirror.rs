@@ -100,6 +100,7 @@ pub async fn follow_parent(
         args![corp, new.id, region, old.parent_id],
     )
     .await?;
+    tx.note_named(corp);
     Ok(())
 }
 
@@ -128,6 +129,7 @@ pub async fn insert_store(
     department: i64,
     now: Timestamp,
 ) -> Result<Option<StoreId>> {
+    tx.note_named(corp.id);
     db::scalar(
         tx,
         "insert into store (corp_id, id, code, name, region_id, zone, status, department_id, created_at)
@@ -162,6 +164,7 @@ pub async fn keep_region(tx: &Tx, act: &Act<'_>, corp: CorpId, department: i64) 
         args![corp, region, name, id],
     )
     .await?;
+    tx.note_named(corp);
     Ok(region)
 }
 

@@ -65,6 +65,7 @@ pub async fn create_region(tx: &Tx, act: &Act<'_>, scope: &Scope, name: &str) ->
         args![scope.corp, id, checked_name(name)?],
     )
     .await?;
+    tx.note_named(scope.corp);
     Ok(id)
 }
 
@@ -196,6 +197,7 @@ pub async fn create_store(tx: &Tx, act: &Act<'_>, scope: &Scope, new: NewStore) 
     )
     .await
     .map_err(|error| error.on_conflict("/code", format!("store code `{code}` is taken; choose another")))?;
+    tx.note_named(scope.corp);
     Ok(id)
 }
 
@@ -243,6 +245,7 @@ pub async fn change_store(tx: &Tx, scope: &Scope, id: StoreId, change: StoreChan
     )
     .await
     .map_err(|error| error.on_conflict("/code", format!("store code `{code}` is taken; choose another")))?;
+    tx.note_named(scope.corp);
     Ok(())
 }
 

@@ -75,6 +75,7 @@ pub async fn write_shelves(tx: &Tx, corp: &Corp, shelves: &[&Shelf], now: Timest
            region_id = excluded.region_id, department_id = excluded.department_id",
     )
     .await?;
+    tx.note_named(corp.id);
     Ok(())
 }
 
@@ -96,6 +97,7 @@ pub async fn add_regions(tx: &Tx, corp: CorpId, regions: Vec<NewRegion>) -> Resu
     let row = |new: NewRegion| args![corp, new.id, new.name, new.department_id];
     let head = "insert into region (corp_id, id, name, department_id)";
     db::insert_many(tx, head, regions.into_iter().map(row).collect(), "").await?;
+    tx.note_named(corp);
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use chrono_tz::Tz;
 use roaring::RoaringBitmap;
 
 use super::calendar::{day, number};
-use super::leaf::{Leaf, OneFollow};
+use super::facts::Facts;
+use super::kept::Kept;
+use super::leaf::{Leaf, Leaves, OneFollow};
 use super::names;
 use super::plan::Plan;
 use super::{Index, fresh};
@@ -20,6 +22,21 @@ use crate::time::Day;
 /// Whom a filter leaves in scope.
 pub(in crate::segments) struct Narrowed {
     index: Arc<Index>,
+    look: Arc<Look>,
+}
+
+/// What a page asks for several times: itself, its count, and its views with each of them.
+pub(super) type Looks = Kept<Asking, Arc<Look>, 12>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Asking {
+    /// The first of everybody, then `several`, then what one of several follows has to say.
+    plans: Vec<Plan>,
+    part: Option<String>,
+    asked: Asked,
+}
+
+pub(super) struct Look {
     /// Everybody who may be in it.
     bits: RoaringBitmap,
     /// Of these, the ones followed by several, when several things are asked of one and the same follow: the database
@@ -74,21 +91,23 @@ pub(in crate::segments) async fn narrow(
     };
     let people = Plan::All(parts.into_iter().chain(of_person(filter)).collect());
     let plans = vec![people, Plan::Leaf(Leaf::Several)];
-    let Some(narrowed) = look(&index, plans.clone(), part.clone(), asked).await? else {
+    let mut asking = Asking { plans, part, asked };
+    let Some(mut look) = index.shown(&asking).await? else {
         return Ok(None);
     };
-    if asked != Asked::Together || narrowed.unsure.len() <= unsure {
-        return Ok(Some(narrowed));
+    if asked == Asked::Together && look.unsure.len() > unsure {
+        asking.plans.push(Plan::Leaf(Leaf::OneFollow(one)));
+        asking.asked = Asked::WithAName;
+        match index.shown(&asking).await? {
+            Some(exact) => look = exact,
+            None => return Ok(None),
+        }
     }
-    let plans = plans
-        .into_iter()
-        .chain([Plan::Leaf(Leaf::OneFollow(one))])
-        .collect();
-    look(&index, plans, part, Asked::WithAName).await
+    Ok(Some(Narrowed { index, look }))
 }
 
 /// What is asked of one and the same follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Asked {
     /// No two things.
     Apart,
@@ -98,15 +117,15 @@ enum Asked {
     Together,
 }
 
-/// Whom plans leave: the first of everybody, then `several`, then what one of several follows has to say.
-async fn look(
-    index: &Arc<Index>,
-    plans: Vec<Plan>,
-    part: Option<String>,
-    asked: Asked,
-) -> Result<Option<Narrowed>> {
-    let found = index
-        .with(plans, move |facts, leaves, plans| {
+impl Index {
+    /// Whom plans leave.
+    async fn shown(self: &Arc<Self>, asking: &Asking) -> Result<Option<Arc<Look>>> {
+        let version = self.read().version;
+        if let Some(look) = self.looks.get(asking, version) {
+            return Ok(Some(look));
+        }
+        let (part, asked) = (asking.part.clone(), asking.asked);
+        let look = move |facts: &Facts, leaves: &Leaves, plans: &[Plan]| {
             let mut bits = facts.live.clone();
             plans[0].narrow(&mut bits, facts, leaves)?;
             let mut by_remark = RoaringBitmap::new();
@@ -125,14 +144,16 @@ async fn look(
                 Asked::WithAName => &(&bits & several) & &by_remark,
                 Asked::Together => &bits & several,
             };
-            Some((bits, unsure))
-        })
-        .await?;
-    Ok(found.map(|(bits, unsure)| Narrowed {
-        index: index.clone(),
-        bits,
-        unsure,
-    }))
+            Some(Arc::new(Look { bits, unsure }))
+        };
+        let found = self.with(asking.plans.clone(), look).await?;
+        if let Some(look) = &found
+            && self.read().version == version
+        {
+            self.looks.put(asking.clone(), version, look.clone());
+        }
+        Ok(found)
+    }
 }
 
 /// What a list asks of a follow.
@@ -174,21 +195,21 @@ fn of_person(filter: &ContactFilter) -> Vec<Plan> {
 
 impl Narrowed {
     pub fn len(&self) -> u64 {
-        self.bits.len()
+        self.look.bits.len()
     }
 
     pub fn everybody(&self) -> Vec<ContactId> {
-        self.people(&self.bits)
+        self.people(&self.look.bits)
     }
 
     /// Those who are in it for certain.
     pub fn sure(&self) -> Vec<ContactId> {
-        self.people(&(&self.bits - &self.unsure))
+        self.people(&(&self.look.bits - &self.look.unsure))
     }
 
     /// Those of whom only the database knows.
     pub fn unsure(&self) -> Vec<ContactId> {
-        self.people(&self.unsure)
+        self.people(&self.look.unsure)
     }
 
     fn people(&self, bits: &RoaringBitmap) -> Vec<ContactId> {
@@ -202,12 +223,13 @@ impl Narrowed {
         let held = self.index.read();
         let is_in = |person: &ContactId| {
             let number = held.facts.ordinals.find(person.0);
-            number.is_some_and(|number| self.bits.contains(number))
+            number.is_some_and(|number| self.look.bits.contains(number))
         };
         people.into_iter().filter(is_in).collect()
     }
 
-    /// The last added on this day or before it: whole days, until there are so many from before this day.
+    /// The last added on this day or before it: whole days, until so many are later than the last of these days and
+    /// earlier than this one and the one before: of these three some may not belong to the page.
     pub async fn added(self: &Arc<Self>, until: Option<Day>, at_least: usize) -> Result<Added> {
         let narrowed = self.clone();
         self.index
@@ -215,16 +237,17 @@ impl Narrowed {
                 let held = index.read();
                 let until = until.map_or(i32::MAX, number);
                 let (mut found, mut of, mut down_to) = (RoaringBitmap::new(), 0, None);
-                let mut of_this_day = 0;
+                let mut at_first = 0;
                 for (earliest, bits) in held.facts.added.range(..=until).rev() {
-                    found |= bits & &narrowed.bits;
+                    let later = found.len().saturating_sub(at_first);
+                    found |= bits & &narrowed.look.bits;
                     of += bits.len();
-                    if *earliest == until {
-                        of_this_day = found.len();
-                    }
-                    if found.len() - of_this_day >= at_least as u64 {
+                    if later >= at_least as u64 {
                         down_to = Some(day(*earliest));
                         break;
+                    }
+                    if *earliest >= until.saturating_sub(1) {
+                        at_first = found.len();
                     }
                 }
                 let ids = held.facts.ordinals.ids(&found);

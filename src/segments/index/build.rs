@@ -140,7 +140,10 @@ async fn from_database(db: &Db, corp: CorpId, zone: Tz) -> Result<Index> {
         last: read.last,
     };
     let calendar = Calendar::of(zone);
-    let mut facts = Facts::default();
+    let mut facts = Facts {
+        named: store::named(db, corp).await?,
+        ..Facts::default()
+    };
     let mut after = i64::MIN;
     loop {
         let page = store::people_after(db, corp, after).await?;

@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::associates::Associates;
 use super::file::{read_bits, read_i64, read_text, read_u32};
+use super::named::Named;
 use super::names::Names;
 use super::ordinals::Ordinals;
 use super::store::{Pair, Person, Place, Visit};
@@ -36,6 +37,8 @@ pub(super) struct Facts {
     pub clicked: Family<i32>,
     /// By the day of the last order or click.
     pub stirred: Family<i32>,
+    /// Never on disk: it is small.
+    pub named: Named,
     /// What people are called, once it was read; never on disk.
     pub names: Option<Names>,
 }

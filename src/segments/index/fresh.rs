@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::leaf::Leaf;
+use super::named::Named;
 use super::naming::{self, Called};
 use super::store::{self, LOOK, Pair, Person, Place, Visit};
 use super::{Held, Index};
@@ -50,6 +51,7 @@ struct Looked {
     pairs: Option<Vec<Pair>>,
     /// Orders and clicks.
     visits: Option<(Vec<Visit>, Vec<Visit>)>,
+    named: Option<Named>,
     /// Names and remarks, where the index holds them.
     called: Option<(Called, Called)>,
     /// Whom the database finds of these contacts in leaves that only it can say.
@@ -179,6 +181,7 @@ impl Index {
             people: None,
             pairs: None,
             visits: None,
+            named: None,
             called: None,
             leaves: Vec::new(),
         };
@@ -191,6 +194,7 @@ impl Index {
                 looked.visits = Some((visits(Place::Orders).await?, visits(Place::Clicks).await?));
             }
             Fact::Message => {}
+            Fact::Named => looked.named = Some(store::named(conn, self.corp).await?),
         }
         if matches!(fact, Fact::Person | Fact::Follow) && self.read().facts.names.is_some() {
             looked.called = Some(naming::called(conn, self, contacts).await?);
@@ -222,6 +226,9 @@ impl Held {
         }
         if let Some((orders, clicks)) = &looked.visits {
             self.facts.put_visits(contacts, orders, clicks);
+        }
+        if let Some(named) = looked.named {
+            self.facts.named = named;
         }
         if let Some((names, remarks)) = looked.called {
             let lines = self.lines(names, remarks);

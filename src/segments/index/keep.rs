@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::fresh::State;
-use super::plan::{self, Want};
-use super::{Audiences, Index, build, leaf, snapshot};
+use super::plan::Want;
+use super::{Audiences, Index, build, snapshot};
 use crate::app::App;
 use crate::directory;
 use crate::error::Result;
@@ -24,9 +24,13 @@ const WARM: i64 = 20;
 pub async fn keep(app: &App) {
     let audiences = app.shelf.of::<Audiences>();
     match directory::corps(&app.db).await {
-        Ok(corps) => corps
-            .iter()
-            .for_each(|corp| build::begin(app, corp.id, corp.zone)),
+        Ok(corps) => {
+            let ids: Vec<_> = corps.iter().map(|corp| corp.id).collect();
+            audiences.ahead().keep(&ids);
+            corps
+                .iter()
+                .for_each(|corp| build::begin(app, corp.id, corp.zone));
+        }
         Err(error) => tracing::warn!(%error, "audience indexes are built when they are asked for"),
     }
     let mut warmed: Vec<Arc<Index>> = Vec::new();
@@ -93,12 +97,9 @@ async fn warm(app: &App, index: &Arc<Index>) -> Result<()> {
         at_most: Some(3),
         at_least: None,
     }));
-    let today = leaf::today(app.now(), index.zone);
     for rule in rules {
-        let plan = plan::of_rule(&app.db, index.corp, &rule, today).await?;
-        index
-            .find(plan::of_scope(&scope), plan, Want::Count { first: 0 })
-            .await?;
+        let want = Want::Count { first: 0 };
+        index.find_rule(&scope, &rule, app.now(), want).await?;
     }
     Ok(())
 }

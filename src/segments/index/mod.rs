@@ -10,12 +10,15 @@ mod associates;
 mod browse;
 mod build;
 mod calendar;
+mod count;
 mod facts;
 mod file;
 mod find;
 mod fresh;
 mod keep;
+mod kept;
 mod leaf;
+mod named;
 mod names;
 mod naming;
 mod ordinals;
@@ -32,12 +35,15 @@ use chrono_tz::Tz;
 use roaring::RoaringBitmap;
 use tokio::sync::Notify;
 
+use self::browse::Looks;
 use self::calendar::Calendar;
+use self::count::Counts;
 use self::facts::Facts;
 use self::fresh::State;
 use self::leaf::{Leaf, Leaves};
-use self::plan::{Found, Want};
-use super::{Rule, SamplePerson};
+use self::plan::Want;
+use super::Rule;
+use super::rule::Kind;
 use crate::app::App;
 use crate::db::Db;
 use crate::db::changes::Fact;
@@ -49,9 +55,7 @@ use crate::time::Timestamp;
 pub(super) use self::browse::{Narrowed, narrow};
 pub use self::build::{Built, build};
 pub use self::keep::{keep, save_all};
-
-/// People shown of an answer.
-const SAMPLE: usize = 5;
+pub use self::snapshot::{Ahead, read_ahead};
 
 /// The index of one corp.
 pub struct Index {
@@ -69,6 +73,8 @@ pub struct Index {
     is_behind: AtomicBool,
     /// One question to the database about a leaf at a time.
     asking: tokio::sync::Mutex<HashMap<Leaf, Arc<tokio::sync::Mutex<()>>>>,
+    counts: Counts,
+    looks: Looks,
 }
 
 struct Held {
@@ -100,6 +106,7 @@ struct Known {
 #[derive(Default)]
 pub struct Audiences {
     slots: Mutex<HashMap<CorpId, Slot>>,
+    ahead: Mutex<Ahead>,
     /// Rung when a slot becomes another.
     changed: Notify,
 }
@@ -118,6 +125,15 @@ const LOADING: Duration = Duration::from_secs(3);
 impl Audiences {
     fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<CorpId, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ahead(&self) -> std::sync::MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is being read of the disk already.
+    pub fn begin_with(&self, ahead: Ahead) {
+        *self.ahead() = ahead;
     }
 
     /// The index of a corp whose days are those of `zone`.
@@ -224,38 +240,13 @@ pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
     })
 }
 
-/// An answer of the index.
-pub(super) struct Counted {
-    pub count: i64,
-    pub steps: Vec<i64>,
-    pub in_reach: i64,
-    pub sample: Vec<SamplePerson>,
-}
-
-/// How many a rule finds in scope, after each part of an `all` too, and the first of them; `None`: ask the database.
-pub(super) async fn count(
-    app: &App,
-    scope: &Scope,
-    rule: &Rule,
-    zone: Tz,
-    now: Timestamp,
-) -> Result<Option<Counted>> {
-    let want = Want::Count { first: SAMPLE };
-    let Some(found) = ask(app, scope, rule, zone, now, want).await? else {
-        return Ok(None);
-    };
-    Ok(Some(Counted {
-        count: found.count,
-        steps: found.steps,
-        in_reach: found.in_reach,
-        sample: store::names(&app.db, scope, &found.people).await?,
-    }))
-}
-
 /// Works out what a rule needs, so that whoever asks for it in a transaction does not wait there.
 pub async fn prepare(app: &App, scope: &Scope, rule: &Rule, zone: Tz, now: Timestamp) -> Result<()> {
     let want = Want::Count { first: 0 };
-    ask(app, scope, rule, zone, now, want).await.map(drop)
+    if let Some(index) = fresh(app, scope.corp, zone).await? {
+        index.find_rule(scope, rule, now, want).await?;
+    }
+    Ok(())
 }
 
 /// Everybody a rule finds in scope; `None`: ask the database.
@@ -266,31 +257,15 @@ pub async fn people(
     zone: Tz,
     now: Timestamp,
 ) -> Result<Option<Vec<ContactId>>> {
-    let found = ask(app, scope, rule, zone, now, Want::People).await?;
+    let Some(index) = fresh(app, scope.corp, zone).await? else {
+        return Ok(None);
+    };
+    let found = index.find_rule(scope, rule, now, Want::People).await?;
     Ok(found.map(|found| found.people))
 }
 
-async fn ask(
-    app: &App,
-    scope: &Scope,
-    rule: &Rule,
-    zone: Tz,
-    now: Timestamp,
-    want: Want,
-) -> Result<Option<Found>> {
-    let today = leaf::today(now, zone);
-    let (index, plan) = tokio::try_join!(
-        fresh(app, scope.corp, zone),
-        plan::of_rule(&app.db, scope.corp, rule, today)
-    )?;
-    match index {
-        Some(index) => index.find(plan::of_scope(scope), plan, want).await,
-        None => Ok(None),
-    }
-}
-
 /// The corp's index with everything in it that was committed by now; `None`: ask the database.
-async fn fresh(app: &App, corp: CorpId, zone: Tz) -> Result<Option<Arc<Index>>> {
+pub(super) async fn fresh(app: &App, corp: CorpId, zone: Tz) -> Result<Option<Arc<Index>>> {
     let audiences = app.shelf.of::<Audiences>();
     if audiences.ready(corp, zone).is_none() {
         build::begin(app, corp, zone);
@@ -332,7 +307,14 @@ impl Index {
             fresh: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             asking: tokio::sync::Mutex::default(),
+            counts: Counts::default(),
+            looks: Looks::default(),
         }
+    }
+
+    /// Whether somebody may name it in a rule; `None`: only the database knows.
+    pub(super) fn may_name(&self, scope: &Scope, kind: Kind, id: i64) -> Option<bool> {
+        self.read().facts.named.may_name(scope, kind, id)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Held> {

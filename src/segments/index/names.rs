@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use memchr::memmem::Finder;
-use memchr::{Memchr, memchr, memrchr};
+use memchr::{Memchr, memchr};
 use roaring::RoaringBitmap;
 
 /// Contacts whose lines lie together: so many are written anew when one changes.
@@ -72,25 +72,29 @@ impl Names {
     /// Contacts whose name or remark holds this part; and of these the ones of whom only a remark does.
     pub fn find(&self, part: &str) -> (RoaringBitmap, RoaringBitmap) {
         let finder = Finder::new(part.as_bytes());
-        let (mut found, mut by_remark) = (RoaringBitmap::new(), RoaringBitmap::new());
+        let (mut found, mut by_remark) = (Vec::new(), Vec::new());
         for (block, held) in self.blocks.iter().enumerate() {
-            let (mut from, mut number) = (0, block as u32 * TOGETHER);
-            while let Some(at) = finder.find(&held[from..]).map(|at| from + at) {
-                number += Memchr::new(END, &held[from..at]).count() as u32;
-                found.insert(number);
-                let begin = memrchr(END, &held[..at]).map_or(0, |end| end + 1);
-                if memchr(NEXT as u8, &held[begin..at]).is_some() {
-                    by_remark.insert(number);
+            // The line with which the search goes on, and whose it is.
+            let (mut line, mut number) = (0, block as u32 * TOGETHER);
+            while let Some(at) = finder.find(&held[line..]).map(|at| line + at) {
+                let from = line;
+                for end in Memchr::new(END, &held[from..at]) {
+                    line = from + end + 1;
+                    number += 1;
+                }
+                found.push(number);
+                if memchr(NEXT as u8, &held[line..at]).is_some() {
+                    by_remark.push(number);
                 }
                 // One place in a line is enough.
-                match memchr(END, &held[at..]) {
-                    Some(end) => from = at + end + 1,
-                    None => break,
-                }
+                let Some(end) = memchr(END, &held[at..]) else {
+                    break;
+                };
+                line = at + end + 1;
                 number += 1;
             }
         }
-        (found, by_remark)
+        (found.into_iter().collect(), by_remark.into_iter().collect())
     }
 
     pub fn bytes(&self) -> u64 {

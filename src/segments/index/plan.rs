@@ -7,14 +7,12 @@ use roaring::RoaringBitmap;
 
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
-use super::store;
-use crate::db::Conn;
 use crate::error::Result;
-use crate::ids::{ContactId, CorpId};
+use crate::ids::ContactId;
 use crate::scope::{Reach, Scope};
 use crate::segments::{Clicked, Gender, Messaged, Ordered, Rule};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Plan {
     All(Vec<Plan>),
     Any(Vec<Plan>),
@@ -29,25 +27,8 @@ pub(super) enum Plan {
 }
 
 /// Reads a rule. The stores of a region are those it has now.
-pub(super) async fn of_rule(conn: &impl Conn, corp: CorpId, rule: &Rule, today: i32) -> Result<Plan> {
-    let mut regions = Vec::new();
-    collect_regions(rule, &mut regions);
-    let mut stores = std::collections::HashMap::new();
-    for region in regions {
-        stores.insert(region, store::stores_of(conn, corp, region).await?);
-    }
-    read(rule, today, &|region| {
-        stores.get(&region).cloned().unwrap_or_default()
-    })
-}
-
-fn collect_regions(rule: &Rule, regions: &mut Vec<crate::ids::RegionId>) {
-    match rule {
-        Rule::All(parts) | Rule::Any(parts) => parts.iter().for_each(|part| collect_regions(part, regions)),
-        Rule::Not(part) => collect_regions(part, regions),
-        Rule::Region(region) if !regions.contains(region) => regions.push(*region),
-        _ => {}
-    }
+pub(super) fn of_rule(facts: &Facts, rule: &Rule, today: i32) -> Result<Plan> {
+    read(rule, today, &|region| facts.named.stores_of(region.0))
 }
 
 fn read(rule: &Rule, today: i32, stores: &impl Fn(crate::ids::RegionId) -> Vec<i64>) -> Result<Plan> {

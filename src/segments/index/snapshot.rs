@@ -1,6 +1,7 @@
 //! An index on disk, so that a start need not read the database: ids and bits, no names. A file that is damaged, short,
 //! of another corp, zone or version, or older than the changes that are kept, is passed by.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,12 +11,14 @@ use std::time::Instant;
 
 use chrono_tz::Tz;
 use roaring::RoaringBitmap;
+use tokio::task::JoinHandle;
 
 use super::facts::{self, Facts, Family, Loaded};
 use super::file::{read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
-use super::{Index, Known};
+use super::{Audiences, Index, Known, store};
 use crate::app::App;
-use crate::db::changes;
+use crate::config::Config;
+use crate::db::{self, changes};
 use crate::ids::CorpId;
 
 const MAGIC: &[u8; 8] = b"DYAUDNCE";
@@ -29,6 +32,7 @@ const TAIL: usize = SECTIONS * 12 + 4;
 /// Sections read at once.
 const READERS: usize = 2;
 const BUFFER: usize = 1 << 18;
+const ENDING: &str = "index";
 
 /// What a file is about, and up to where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +45,54 @@ struct Head {
 }
 
 fn path(app: &App, corp: CorpId) -> Option<PathBuf> {
-    let folder = match (&app.config.data_dir, app.db.file()) {
-        (Some(folder), _) => folder.join("audience"),
+    let folder = folder(app.config.data_dir.as_deref(), app.db.file())?;
+    Some(folder.join(format!("{corp}.{ENDING}")))
+}
+
+fn folder(data_dir: Option<&Path>, database: Option<&Path>) -> Option<PathBuf> {
+    match (data_dir, database) {
+        (Some(folder), _) => Some(folder.join("audience")),
         (None, Some(file)) => {
             let mut name = file.file_name()?.to_owned();
             name.push("-audience");
-            file.with_file_name(name)
+            Some(file.with_file_name(name))
         }
-        (None, None) => return None,
-    };
-    Some(folder.join(format!("{corp}.index")))
+        (None, None) => None,
+    }
+}
+
+type Reading = JoinHandle<io::Result<(Head, Facts)>>;
+
+/// Files that are being read before anybody asks for them.
+#[derive(Default)]
+pub struct Ahead(HashMap<CorpId, Reading>);
+
+/// Begins to read the indexes on disk, so that a start need not wait for the database first.
+pub fn read_ahead(config: &Config) -> Ahead {
+    let folder = folder(
+        config.data_dir.as_deref(),
+        db::file_of(&config.database_url).as_deref(),
+    );
+    let files = folder.and_then(|folder| fs::read_dir(folder).ok());
+    let readings = files.into_iter().flatten().flatten().filter_map(|file| {
+        let path = file.path();
+        let is_index = path.extension().is_some_and(|ending| ending == ENDING);
+        let corp = path.file_stem()?.to_str()?.parse().ok().filter(|_| is_index)?;
+        let reading = tokio::task::spawn_blocking(move || read(&path));
+        Some((CorpId(corp), reading))
+    });
+    Ahead(readings.collect())
+}
+
+impl Ahead {
+    fn take(&mut self, corp: CorpId) -> Option<Reading> {
+        self.0.remove(&corp)
+    }
+
+    /// Lets go of what is of other corps.
+    pub(super) fn keep(&mut self, corps: &[CorpId]) {
+        self.0.retain(|corp, _| corps.contains(corp));
+    }
 }
 
 /// Writes the index down, whole or not at all. What goes wrong is logged: the next start builds anew.
@@ -198,8 +240,13 @@ fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
 pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
     let path = path(app, corp)?;
     let began = Instant::now();
-    let read = tokio::task::spawn_blocking(move || read(&path, corp, zone)).await;
-    let (head, facts) = match read.map_err(io::Error::other).flatten() {
+    let read = match app.shelf.of::<Audiences>().ahead().take(corp) {
+        Some(reading) => reading,
+        None => tokio::task::spawn_blocking(move || read(&path)),
+    };
+    // Read while the file is: what is said of changes from the file's mark on is read again anyway.
+    let (read, named) = tokio::join!(read, store::named(&app.db, corp));
+    let (head, mut facts) = match read.map_err(io::Error::other).flatten() {
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
@@ -207,6 +254,11 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
             return None;
         }
     };
+    if head.corp != corp.0 || head.zone != zone.name() {
+        tracing::info!(%corp, "the audience index on disk is of another corp or zone; building anew");
+        return None;
+    }
+    facts.named = named.ok()?;
     // A database put back to an earlier state does not know the last change.
     let is_known = head.last == 0 || changes::is_there(&app.db, corp, head.last).await.ok()?;
     if !is_known {
@@ -223,13 +275,10 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
     Some(Index::new(corp, zone, app.db.clone(), facts, known))
 }
 
-fn read(path: &Path, corp: CorpId, zone: Tz) -> io::Result<(Head, Facts)> {
+fn read(path: &Path) -> io::Result<(Head, Facts)> {
     let mut file = File::open(path)?;
     let sections = read_tail(&mut file)?;
     let head = section(path, &sections[0], read_head)?;
-    if head.corp != corp.0 || head.zone != zone.name() {
-        return Err(io::Error::other("it is of another corp or zone"));
-    }
     // The longest first, so that the readers end at about the same time.
     let mut parts: Vec<usize> = (0..facts::PARTS).collect();
     parts.sort_by_key(|part| sections[part + 1].len);

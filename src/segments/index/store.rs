@@ -4,11 +4,12 @@ use chrono_tz::Tz;
 use sea_orm::QueryResult;
 
 use super::calendar::{Calendar, number};
+use super::named::Named;
 use crate::args;
 use crate::contacts::{self, ContactFilter};
 use crate::db::{self, Conn, Db, Filter, id_list};
 use crate::error::Result;
-use crate::ids::{ContactId, CorpId, RegionId};
+use crate::ids::{ContactId, CorpId};
 use crate::scope::Scope;
 use crate::segments::rule::{condition, condition_among};
 use crate::segments::{Rule, SamplePerson};
@@ -264,10 +265,21 @@ fn texts(rows: &[QueryResult]) -> Result<Vec<(i64, String)>> {
     rows.iter().map(text).collect()
 }
 
-/// The stores of a region as they are now.
-pub(super) async fn stores_of(conn: &impl Conn, corp: CorpId, region: RegionId) -> Result<Vec<i64>> {
-    let sql = "select id from store where corp_id = $1 and region_id = $2 order by id";
-    db::scalars(conn, sql, args![corp, region]).await
+/// What a rule may name.
+pub(super) async fn named(conn: &impl Conn, corp: CorpId) -> Result<Named> {
+    let tags = "select id from tag where corp_id = $1 and deleted_at is null";
+    let stores = "select id, region_id from store where corp_id = $1";
+    let regions = "select id from region where corp_id = $1";
+    let stores = db::rows(conn, stores, args![corp]).await?;
+    let pair = |row| Ok((db::column(row, 0)?, db::column(row, 1)?));
+    Ok(Named {
+        tags: db::scalars(conn, tags, args![corp]).await?.into_iter().collect(),
+        stores: stores.iter().map(pair).collect::<Result<_>>()?,
+        regions: db::scalars(conn, regions, args![corp])
+            .await?
+            .into_iter()
+            .collect(),
+    })
 }
 
 /// What people in scope are called.

@@ -45,10 +45,25 @@ pub async fn segment(conn: &impl Conn, scope: &Scope, id: SegmentId, at: &str) -
 
 /// Checks that every id in the rule is the corp's and in scope, and that what is asked of fields fits them.
 pub async fn check(conn: &impl Conn, scope: &Scope, rule: &Rule, at: &str) -> Result<()> {
+    check_with(conn, scope, rule, at, |_, _| None).await
+}
+
+/// The same, asking the database only for what `may_name` does not know.
+pub(in crate::segments) async fn check_with(
+    conn: &impl Conn,
+    scope: &Scope,
+    rule: &Rule,
+    at: &str,
+    may_name: impl Fn(Kind, i64) -> Option<bool>,
+) -> Result<()> {
     let (mut named, mut fields) = (Vec::new(), Vec::new());
     collect(rule, at, &mut named, &mut fields);
+    named.retain(|(kind, id, _)| may_name(*kind, *id) != Some(true));
     let mut by_kind: BTreeMap<Kind, BTreeSet<i64>> = BTreeMap::new();
-    for (kind, id, _) in &named {
+    for (kind, id, _) in named
+        .iter()
+        .filter(|(kind, id, _)| may_name(*kind, *id).is_none())
+    {
         by_kind.entry(*kind).or_default().insert(*id);
     }
     let known = known(conn, scope, &by_kind).await?;

@@ -271,8 +271,7 @@ async fn uses(app: &App, shell: &Shell, me: &Operator, id: SegmentId) -> Result<
 
 async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error::Result<Option<Preview>> {
     let Some(rule) = rule else { return Ok(None) };
-    rule::check(&app.db, &me.scope, rule, "/rule").await?;
-    let preview = segments::preview(app, &me.scope, rule, me.zone, app.now()).await?;
+    let preview = segments::checked_preview(app, &me.scope, rule, "/rule", me.zone, app.now()).await?;
     Ok(Some(preview))
 }
 

@@ -152,8 +152,8 @@ async fn meant(app: &App, me: &Operator, audience: &Audience) -> Result<Meant, E
     let filter = match audience {
         Audience::Segment(id) => {
             let segment = segments::find(&app.db, &me.scope, *id).await?;
-            segments::rule::check(&app.db, &me.scope, &segment.rule, "/segment_id").await?;
-            let preview = segments::preview(app, &me.scope, &segment.rule, zone, app.now()).await?;
+            let (at, now) = ("/segment_id", app.now());
+            let preview = segments::checked_preview(app, &me.scope, &segment.rule, at, zone, now).await?;
             return Ok(Meant {
                 name: Some(segment.name),
                 count: preview.count,

@@ -3,8 +3,8 @@
 use dianyu::contacts::{self, EndCause, Ending, Learned, NamedTag, Reading};
 use dianyu::db::Conn as _;
 use dianyu::db::changes::Fact;
-use dianyu::directory::{self, Corp};
-use dianyu::ids::{AssociateId, ClickId, ContactId, FieldId, StoreId, TagId, UserId};
+use dianyu::directory::{self, Corp, StoreChange};
+use dianyu::ids::{AssociateId, ClickId, ContactId, FieldId, RegionId, StoreId, TagId, UserId};
 use dianyu::links::click::{self, Visit};
 use dianyu::links::{self, LinkTarget, NewLink, Resolved};
 use dianyu::orders::{self, Buyer, NewOrder, RowResult};
@@ -343,9 +343,14 @@ impl<'a> Stage<'a> {
         let shop = self.shop;
         let tx = shop.begin().await;
         if chance.random_ratio(1, 3) {
-            let (store, region) = (chance.random_range(21..24), chance.random_range(11..13));
-            let sql = format!("update store set region_id = {region} where corp_id = 1 and id = {store}");
-            tx.raw().execute_unprepared(&sql).await.unwrap();
+            let store = StoreId(chance.random_range(21..24));
+            let change = StoreChange {
+                region_id: Some(RegionId(chance.random_range(11..13))),
+                ..StoreChange::default()
+            };
+            directory::change_store(&tx, &shop.whole(), store, change)
+                .await
+                .unwrap();
         } else {
             let (_, associate, home) = MEMBERS[chance.random_range(0..5)];
             let stores = [21, 22, 23];

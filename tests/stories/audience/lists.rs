@@ -64,21 +64,25 @@ const WAYS: [Ways; 4] = [
     Ways {
         few: u64::MAX,
         dense: 0,
+        near: 0,
         unsure: u64::MAX,
     },
     Ways {
         few: 0,
         dense: 0,
+        near: 0,
         unsure: 0,
     },
     Ways {
         few: 0,
         dense: usize::MAX,
+        near: 0,
         unsure: 0,
     },
     Ways {
         few: 0,
         dense: 3,
+        near: 30,
         unsure: u64::MAX,
     },
 ];
