@@ -26,8 +26,6 @@ pub struct Ways {
     pub dense: usize,
     /// So many follows are walked over in any case, where they are likely to hold a page.
     pub near: i64,
-    /// Of so many whom only the database knows to be in it, it is asked each time; of more it is kept what it said.
-    pub unsure: u64,
 }
 
 impl Default for Ways {
@@ -36,7 +34,6 @@ impl Default for Ways {
             few: 1_000,
             dense: 1_000,
             near: 5_000,
-            unsure: 200,
         }
     }
 }
@@ -68,7 +65,7 @@ pub async fn by<'a>(
         today: filter.today.or(Some(app.now().day(zone))),
         ..filter.clone()
     };
-    let narrowed = index::narrow(app, scope, &filter, zone, ways.unsure).await?;
+    let narrowed = index::narrow(app, scope, &filter, zone).await?;
     Ok(Browsed {
         app,
         scope,

@@ -133,6 +133,43 @@ fn sql_stays_in_stores() {
 }
 
 #[test]
+fn whoever_writes_what_rules_name_says_so() {
+    let writes = [
+        "insert into tag (",
+        "insert into store (",
+        "insert into region (",
+        "delete from tag ",
+        "delete from store ",
+        "delete from region ",
+        "update tag set deleted_at",
+        "update store set region_id",
+        ", region_id = $",
+    ];
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for file in rust_files(Path::new("src")) {
+        let path = file.to_string_lossy().into_owned();
+        if ["src/seed", "src/sandbox"]
+            .iter()
+            .any(|start| path.starts_with(start))
+        {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for function in text.split("fn ") {
+            if writes.iter().any(|write| function.contains(write)) {
+                seen += 1;
+                if !function.contains(".note_named(") {
+                    let name = function.split(['(', '<']).next().unwrap_or_default();
+                    wrong.push(format!("{path}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(seen >= 9, "{seen}: the statements look otherwise now");
+    assert!(wrong.is_empty(), "no `note_named`:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn project_files_hold_no_unfinished_work() {
     let mut wrong = Vec::new();
     for file in rust_files(Path::new("src")) {

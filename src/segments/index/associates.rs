@@ -1,5 +1,5 @@
-//! Who follows whom: one live associate of each contact in a column, the few further ones beside it. Twenty thousand
-//! bitmaps would take more, and an associate's own are seldom asked for.
+//! Who follows whom: one live associate of each contact in a column, and beside it all follows of those who have several.
+//! Twenty thousand bitmaps would take more, and an associate's own are seldom asked for.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -7,10 +7,10 @@ use std::io::{self, Read, Write};
 use roaring::RoaringBitmap;
 
 use super::file::{read_i64s, read_u32s, write_i64s, write_u32s};
+use super::leaf::OneFollow;
+use super::several::{Asked, Said, Several};
 
 const NOBODY: u32 = u32::MAX;
-/// Contacts whose further associates are kept together.
-const TOGETHER: u32 = 256;
 
 #[derive(Default)]
 pub(super) struct Associates {
@@ -18,27 +18,35 @@ pub(super) struct Associates {
     places: HashMap<i64, u32>,
     /// By contact.
     first: Vec<u32>,
-    /// By so many contacts: contact and associate.
-    more: HashMap<u32, Vec<(u32, u32)>>,
+    pub several: Several,
+    /// Who was added last, in case somebody else follows them too.
+    last: Option<(u32, Said)>,
 }
 
 impl Associates {
-    pub fn add(&mut self, contact: u32, associate: i64) {
+    /// Adds a live follow. All of a contact come one after the other.
+    pub fn add(&mut self, contact: u32, associate: i64, store: Option<i64>, day: i32, tags: Vec<i64>) {
         let place = *self.places.entry(associate).or_insert_with(|| {
             self.ids.push(associate);
             self.ids.len() as u32 - 1
         });
         self.reach(contact);
+        let said = Said {
+            associate: place,
+            store,
+            day,
+            tags,
+        };
         let first = &mut self.first[contact as usize];
         if *first == NOBODY {
             *first = place;
-        } else {
-            // One who follows twice, by two ids of one person, is two who may say different things.
-            let more = self.more.entry(contact / TOGETHER).or_default();
-            if !more.contains(&(contact, place)) {
-                more.push((contact, place));
-            }
+            self.last = Some((contact, said));
+            return;
         }
+        if let Some((_, first)) = self.last.take_if(|(last, _)| *last == contact) {
+            self.several.add(contact, &first);
+        }
+        self.several.add(contact, &said);
     }
 
     fn reach(&mut self, contact: u32) {
@@ -56,18 +64,15 @@ impl Associates {
         if let Some(first) = self.first.get_mut(contact as usize) {
             *first = NOBODY;
         }
-        if let Some(more) = self.more.get_mut(&(contact / TOGETHER)) {
-            more.retain(|(whose, _)| *whose != contact);
-        }
+        self.several.forget(contact);
+        self.last.take_if(|(last, _)| *last == contact);
     }
 
     pub fn follows(&self, contact: u32, associate: i64) -> bool {
         let Some(place) = self.places.get(&associate) else {
             return false;
         };
-        let is_further = |more: &Vec<(u32, u32)>| more.contains(&(contact, *place));
-        self.first.get(contact as usize) == Some(place)
-            || self.more.get(&(contact / TOGETHER)).is_some_and(is_further)
+        self.first.get(contact as usize) == Some(place) || self.several.holds(&of(*place), contact)
     }
 
     pub fn contacts_of(&self, associate: i64) -> RoaringBitmap {
@@ -75,106 +80,117 @@ impl Associates {
             return RoaringBitmap::new();
         };
         let first = self.first.iter().enumerate();
-        let mut contacts: RoaringBitmap = first
+        let contacts = first
             .filter(|(_, first)| *first == place)
-            .map(|(contact, _)| contact as u32)
-            .collect();
-        let further = self
-            .more
-            .values()
-            .flatten()
-            .filter(|(_, further)| further == place);
-        contacts.extend(further.map(|(contact, _)| *contact));
-        contacts
+            .map(|(contact, _)| contact as u32);
+        self.several.holding(&of(*place)) | contacts.collect::<RoaringBitmap>()
     }
 
-    /// Contacts with several live associates.
-    pub fn several(&self) -> RoaringBitmap {
-        let further = self.more.values().flatten();
-        further.map(|(contact, _)| *contact).collect()
+    /// Of those whom several follow, whom somebody follows who says all of it.
+    pub fn said_by_one(&self, one: &OneFollow) -> RoaringBitmap {
+        match self.asked(one) {
+            Some(asked) => self.several.holding(&asked),
+            None => RoaringBitmap::new(),
+        }
     }
 
-    pub fn is_several(&self, contact: u32) -> bool {
-        let of_contact = |more: &Vec<(u32, u32)>| more.iter().any(|(whose, _)| *whose == contact);
-        self.more.get(&(contact / TOGETHER)).is_some_and(of_contact)
+    pub fn is_said_by_one(&self, one: &OneFollow, contact: u32) -> bool {
+        self.asked(one)
+            .is_some_and(|asked| self.several.holds(&asked, contact))
+    }
+
+    /// `None`: the associate follows nobody.
+    fn asked(&self, one: &OneFollow) -> Option<Asked> {
+        let associate = match one.associate {
+            Some(associate) => Some(*self.places.get(&associate)?),
+            None => None,
+        };
+        Some(Asked {
+            within: one.within.as_ref().map(|stores| stores.iter().copied().collect()),
+            store: one.store,
+            associate,
+            tag: one.tag,
+            added: one.added,
+        })
     }
 
     /// Gives back what was set aside while it grew.
     pub fn settle(&mut self) {
         self.first.shrink_to_fit();
-        self.more.values_mut().for_each(Vec::shrink_to_fit);
+        self.several.settle();
+        self.last = None;
     }
 
     /// What is written down of the contacts with numbers below `most`, taken at once and written at leisure.
     pub fn copy(&self, most: u32) -> Copied {
-        let more = self.more.values().flatten().copied();
         Copied {
             ids: self.ids.clone(),
             first: self.first[..self.first.len().min(most as usize)].to_vec(),
-            more: more.filter(|(contact, _)| *contact < most).collect(),
         }
     }
 
     pub fn load(from: &mut impl Read) -> io::Result<Self> {
         let ids = read_i64s(from)?;
-        let mut associates = Self {
-            places: ids
-                .iter()
-                .enumerate()
-                .map(|(place, id)| (*id, place as u32))
-                .collect(),
+        let places = ids.iter().zip(0..).map(|(id, place)| (*id, place));
+        Ok(Self {
+            places: places.collect(),
             ids,
             first: read_u32s(from)?,
-            more: HashMap::new(),
-        };
-        let contacts = read_u32s(from)?;
-        for (contact, further) in contacts.into_iter().zip(read_u32s(from)?) {
-            let more = associates.more.entry(contact / TOGETHER).or_default();
-            more.push((contact, further));
-        }
-        associates.settle();
-        Ok(associates)
+            several: Several::load(from)?,
+            last: None,
+        })
     }
 }
 
-/// A copy to be written down.
+fn of(associate: u32) -> Asked {
+    Asked {
+        associate: Some(associate),
+        ..Asked::default()
+    }
+}
+
+/// A copy to be written down, before those whom several follow.
 pub(super) struct Copied {
     ids: Vec<i64>,
     first: Vec<u32>,
-    more: Vec<(u32, u32)>,
 }
 
 impl Copied {
-    pub fn save(mut self, to: &mut impl Write) -> io::Result<()> {
+    pub fn save(self, to: &mut impl Write) -> io::Result<()> {
         write_i64s(to, &self.ids)?;
-        write_u32s(to, &self.first)?;
-        self.more.sort_unstable();
-        let (contacts, further): (Vec<u32>, Vec<u32>) = self.more.into_iter().unzip();
-        write_u32s(to, &contacts)?;
-        write_u32s(to, &further)
+        write_u32s(to, &self.first)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segments::index::file::write_u32;
 
     #[test]
     fn everybody_who_follows_is_found_and_forgotten() {
         let mut associates = Associates::default();
+        let add = |associates: &mut Associates, contact, associate| {
+            associates.add(contact, associate, None, 0, Vec::new());
+        };
         for contact in 0..1_000 {
-            associates.add(contact, i64::from(contact % 7));
+            add(&mut associates, contact, i64::from(contact % 7));
             if contact % 10 == 0 {
-                associates.add(contact, 100);
-                associates.add(contact, 101);
-                associates.add(contact, 100);
+                add(&mut associates, contact, 100);
+                add(&mut associates, contact, 101);
+                add(&mut associates, contact, 100);
             }
         }
         associates.forget(500);
         assert!(!associates.follows(500, 100) && !associates.follows(500, 3));
-        associates.add(500, 101);
+        add(&mut associates, 500, 101);
         let mut saved = Vec::new();
         associates.copy(990).save(&mut saved).unwrap();
+        write_u32(&mut saved, associates.several.blocks().len() as u32).unwrap();
+        for block in associates.several.blocks() {
+            associates.several.save_block(&mut saved, block, 990).unwrap();
+        }
+        associates.several.save_names(&mut saved).unwrap();
         let loaded = Associates::load(&mut saved.as_slice()).unwrap();
         for (kept, most) in [(&associates, 1_000), (&loaded, 990)] {
             let of = |associate| kept.contacts_of(associate).iter().collect::<Vec<u32>>();

@@ -33,14 +33,15 @@ pub(super) struct Asking {
     /// The first of everybody, then `several`, then what one of several follows has to say.
     plans: Vec<Plan>,
     part: Option<String>,
-    asked: Asked,
+    /// Something is asked of the follow that the part may be in the remark of.
+    is_of_follow: bool,
 }
 
 pub(super) struct Look {
     /// Everybody who may be in it.
     bits: RoaringBitmap,
-    /// Of these, the ones followed by several, when several things are asked of one and the same follow: the database
-    /// knows which of them are in it.
+    /// Of these, the ones followed by several and called so by a remark, when something else is asked of the same follow:
+    /// the database knows which of them are in it.
     unsure: RoaringBitmap,
 }
 
@@ -53,14 +54,12 @@ pub(in crate::segments) struct Added {
     pub down_to: Option<Day>,
 }
 
-/// Whom a filter leaves; `None`: ask the database. With no more than `unsure` whom only the database knows, it is left
-/// to the caller to ask it.
+/// Whom a filter leaves; `None`: ask the database.
 pub(in crate::segments) async fn narrow(
     app: &App,
     scope: &Scope,
     filter: &ContactFilter,
     zone: Tz,
-    unsure: u64,
 ) -> Result<Option<Narrowed>> {
     let is_by_database = matches!(scope.reach, Reach::Own(_));
     if is_by_database || filter.external_userid.is_some() || filter.among.is_some() {
@@ -83,38 +82,17 @@ pub(in crate::segments) async fn narrow(
     }
     let one = of_follow(scope, filter);
     let parts = one.parts();
-    let asked = match parts.len() {
-        0 => Asked::Apart,
-        1 if part.is_none() => Asked::Apart,
-        1 => Asked::WithAName,
-        _ => Asked::Together,
-    };
+    let (is_of_follow, are_together) = (!parts.is_empty(), parts.len() > 1);
     let people = Plan::All(parts.into_iter().chain(of_person(filter)).collect());
-    let plans = vec![people, Plan::Leaf(Leaf::Several)];
-    let mut asking = Asking { plans, part, asked };
-    let Some(mut look) = index.shown(&asking).await? else {
-        return Ok(None);
+    let mut plans = vec![people, Plan::Leaf(Leaf::Several)];
+    plans.extend(are_together.then_some(Plan::Leaf(Leaf::OneFollow(one))));
+    let asking = Asking {
+        plans,
+        part,
+        is_of_follow,
     };
-    if asked == Asked::Together && look.unsure.len() > unsure {
-        asking.plans.push(Plan::Leaf(Leaf::OneFollow(one)));
-        asking.asked = Asked::WithAName;
-        match index.shown(&asking).await? {
-            Some(exact) => look = exact,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(Narrowed { index, look }))
-}
-
-/// What is asked of one and the same follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Asked {
-    /// No two things.
-    Apart,
-    /// A part of a name, which may be in its remark, with something else.
-    WithAName,
-    /// Several things.
-    Together,
+    let look = index.shown(&asking).await?;
+    Ok(look.map(|look| Narrowed { index, look }))
 }
 
 impl Index {
@@ -124,7 +102,7 @@ impl Index {
         if let Some(look) = self.looks.get(asking, version) {
             return Ok(Some(look));
         }
-        let (part, asked) = (asking.part.clone(), asking.asked);
+        let (part, is_of_follow) = (asking.part.clone(), asking.is_of_follow);
         let look = move |facts: &Facts, leaves: &Leaves, plans: &[Plan]| {
             let mut bits = facts.live.clone();
             plans[0].narrow(&mut bits, facts, leaves)?;
@@ -139,10 +117,9 @@ impl Index {
                 let others = &(&bits & several) - leaves.bits(one)?;
                 bits -= others;
             }
-            let unsure = match asked {
-                Asked::Apart => RoaringBitmap::new(),
-                Asked::WithAName => &(&bits & several) & &by_remark,
-                Asked::Together => &bits & several,
+            let unsure = match is_of_follow {
+                true => by_remark & &bits & several,
+                false => RoaringBitmap::new(),
             };
             Some(Arc::new(Look { bits, unsure }))
         };

@@ -102,6 +102,8 @@ impl Facts {
     pub fn put_pairs(&mut self, asked: &[i64], pairs: &[Pair]) {
         let known = self.numbers(asked);
         self.take_follows(&known);
+        let mut pairs: Vec<&Pair> = pairs.iter().collect();
+        pairs.sort_by_key(|pair| pair.contact);
         for pair in pairs {
             self.add_pair(pair);
         }
@@ -118,24 +120,29 @@ impl Facts {
         }
     }
 
+    /// A live follow; all of a contact come one after the other.
     pub fn add_pair(&mut self, pair: &Pair) {
         let Some(contact) = self.ordinals.find(pair.contact) else {
             return;
         };
         self.live.insert(contact);
-        self.associates.add(contact, pair.associate);
         if let Some(store) = pair.store {
             set(&mut self.stores, store, contact);
         }
         if !pair.channel.is_empty() {
             set(&mut self.channels, pair.channel.clone(), contact);
         }
-        for tag in pair.tags.split(' ').filter_map(|tag| tag.parse().ok()) {
-            set(&mut self.tags, tag, contact);
+        let tags = pair.tags.split(' ').filter_map(|tag| tag.parse().ok());
+        let tags: Vec<i64> = tags.collect();
+        for tag in &tags {
+            set(&mut self.tags, *tag, contact);
         }
         // A day that the instant does not reach in any zone does not count: see the condition of `added`.
         let reached = pair.added_at_ms.div_euclid(DAY_MS) as i32 + 1;
-        set(&mut self.added, pair.added_day.min(reached), contact);
+        let day = pair.added_day.min(reached);
+        set(&mut self.added, day, contact);
+        self.associates
+            .add(contact, pair.associate, pair.store, day, tags);
     }
 
     /// The same for the days of orders and clicks.

@@ -64,15 +64,23 @@ pub(super) fn read_i64s(from: &mut impl Read) -> io::Result<Vec<i64>> {
     (0..len).map(|_| read_i64(from)).collect()
 }
 
+pub(super) fn write_bytes(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    write_u32(to, bytes.len() as u32)?;
+    to.write_all(bytes)
+}
+
+pub(super) fn read_bytes(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; read_u32(from)? as usize];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
 pub(super) fn write_text(to: &mut impl Write, text: &str) -> io::Result<()> {
-    write_u32(to, text.len() as u32)?;
-    to.write_all(text.as_bytes())
+    write_bytes(to, text.as_bytes())
 }
 
 pub(super) fn read_text(from: &mut impl Read) -> io::Result<String> {
-    let mut bytes = vec![0; read_u32(from)? as usize];
-    from.read_exact(&mut bytes)?;
-    String::from_utf8(bytes).map_err(io::Error::other)
+    String::from_utf8(read_bytes(from)?).map_err(io::Error::other)
 }
 
 /// Numbers below `most` only.

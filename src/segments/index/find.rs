@@ -153,27 +153,16 @@ impl Index {
 
     /// Everybody in a leaf, as the database says.
     async fn found(self: &Arc<Self>, leaf: &Leaf) -> Result<Vec<i64>> {
-        match (leaf, leaf.rule()) {
-            (Leaf::OneFollow(asked), _) => {
-                let asked = asked.clone();
-                let may_hold = move |index: &Index| {
-                    let held = index.read();
-                    held.facts.ordinals.ids(&asked.may_hold(&held.facts))
-                };
-                let people: Vec<i64> = self.off(may_hold).await?;
-                self.found_among(&self.db, leaf, &people).await
-            }
-            (Leaf::Asked(_, today), Some(rule)) => {
-                let (index, today) = (self.clone(), calendar::day(*today));
-                let said = self.db.aside(move |db| async move {
-                    let mut ids: Vec<i64> = Vec::new();
-                    store::found(&db, index.corp, &rule, today, index.zone, |id| ids.push(id)).await?;
-                    Ok(ids)
-                });
-                said.await
-            }
-            _ => Ok(Vec::new()),
-        }
+        let (Leaf::Asked(_, today), Some(rule)) = (leaf, leaf.rule()) else {
+            return Ok(Vec::new());
+        };
+        let (index, today) = (self.clone(), calendar::day(*today));
+        let said = self.db.aside(move |db| async move {
+            let mut ids: Vec<i64> = Vec::new();
+            store::found(&db, index.corp, &rule, today, index.zone, |id| ids.push(id)).await?;
+            Ok(ids)
+        });
+        said.await
     }
 
     /// Whom of these contacts a leaf holds, as the database says.
@@ -183,19 +172,12 @@ impl Index {
         leaf: &Leaf,
         contacts: &[i64],
     ) -> Result<Vec<i64>> {
-        let (mut found, rule) = (Vec::new(), leaf.rule());
+        let (Leaf::Asked(_, today), Some(rule)) = (leaf, leaf.rule()) else {
+            return Ok(Vec::new());
+        };
+        let (mut found, today) = (Vec::new(), calendar::day(*today));
         for chunk in contacts.chunks(store::LOOK) {
-            found.extend(match (leaf, &rule) {
-                (Leaf::OneFollow(asked), _) => {
-                    let (scope, filter) = asked.asked(self.corp);
-                    store::followed(conn, &scope, filter, chunk, self.zone).await?
-                }
-                (Leaf::Asked(_, today), Some(rule)) => {
-                    let today = calendar::day(*today);
-                    store::found_among(conn, self.corp, rule, chunk, today, self.zone).await?
-                }
-                _ => Vec::new(),
-            });
+            found.extend(store::found_among(conn, self.corp, &rule, chunk, today, self.zone).await?);
         }
         Ok(found)
     }

@@ -199,7 +199,7 @@ impl Index {
         if matches!(fact, Fact::Person | Fact::Follow) && self.read().facts.names.is_some() {
             looked.called = Some(naming::called(conn, self, contacts).await?);
         }
-        let to_ask = self.read().leaves.to_ask(fact, contacts.len());
+        let to_ask = self.read().leaves.to_ask(fact);
         for leaf in to_ask {
             let found = self.found_among(conn, &leaf, contacts).await?;
             looked.leaves.push((leaf, found));

@@ -10,10 +10,7 @@ use roaring::{MultiOps as _, RoaringBitmap};
 use super::calendar::{day, number};
 use super::facts::{Facts, Family};
 use super::plan::Plan;
-use crate::contacts::ContactFilter;
 use crate::db::changes::Fact;
-use crate::ids::{AssociateId, CorpId, StoreId, TagId};
-use crate::scope::{Reach, Scope};
 use crate::segments::rule::{ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span};
 use crate::segments::{Rule, Stage};
 
@@ -39,7 +36,7 @@ pub(super) enum Leaf {
     Asked(String, i32),
 }
 
-/// What is asked of one and the same follow. Of whoever has several, only the database knows which says what.
+/// What is asked of one and the same follow.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct OneFollow {
     /// In any of these stores.
@@ -52,39 +49,6 @@ pub(super) struct OneFollow {
 }
 
 impl OneFollow {
-    /// Whoever has several that say each of it, be it not the same.
-    pub fn may_hold(&self, facts: &Facts) -> RoaringBitmap {
-        let (parts, mut leaves) = (Plan::All(self.parts()), Leaves::default());
-        let mut wanted = Vec::new();
-        parts.leaves(&mut wanted);
-        for leaf in wanted {
-            if let Some(bits) = leaf.work_out(facts) {
-                leaves.keep(leaf.clone(), bits);
-            }
-        }
-        let mut bits = facts.associates.several();
-        match parts.narrow(&mut bits, facts, &leaves) {
-            Some(()) => bits,
-            None => RoaringBitmap::new(),
-        }
-    }
-
-    /// How the database is asked.
-    pub fn asked(&self, corp: CorpId) -> (Scope, ContactFilter) {
-        let stores = |stores: &Vec<i64>| Reach::Stores(stores.iter().copied().map(StoreId).collect());
-        let reach = self.within.as_ref().map_or(Reach::Whole, stores);
-        let limit = |number: i32| (i32::MIN < number && number < i32::MAX).then(|| day(number));
-        let filter = ContactFilter {
-            store: self.store.map(StoreId),
-            associate: self.associate.map(AssociateId),
-            tag: self.tag.map(TagId),
-            added_from: self.added.and_then(|(first, _)| limit(first)),
-            added_to: self.added.and_then(|(_, last)| limit(last)),
-            ..ContactFilter::default()
-        };
-        (Scope { corp, reach }, filter)
-    }
-
     /// Each of it for itself.
     pub fn parts(&self) -> Vec<Plan> {
         let parts = [
@@ -131,7 +95,7 @@ impl Leaf {
 
     /// Whether only the database knows.
     pub fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(..) | Self::OneFollow(_))
+        matches!(self, Self::Asked(..))
     }
 
     /// The rule that the database is asked.
@@ -147,24 +111,19 @@ impl Leaf {
         matches!(self.rule(), Some(Rule::Rfm(_)))
     }
 
-    /// Whether it is not worth asking again when so many changed: combinations of a list's filters are many and quickly
-    /// asked anew, and a sync brings thousands of changes a page.
-    fn is_let_go(&self, contacts: usize) -> bool {
-        matches!(self, Self::OneFollow(_)) && contacts > TESTED
-    }
-
     /// Who is in it; `None`: only the database knows.
     pub fn work_out(&self, facts: &Facts) -> Option<RoaringBitmap> {
         Some(match self {
             Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
             Self::Associate(associate) => facts.associates.contacts_of(*associate),
-            Self::Several => facts.associates.several(),
+            Self::Several => facts.associates.several.who().clone(),
+            Self::OneFollow(one) => facts.associates.said_by_one(one),
             Self::Added(first, last) => between(&facts.added, *first, *last),
             Self::Ordered(first, last) => between(&facts.ordered, *first, *last),
             Self::Clicked(first, last) => between(&facts.clicked, *first, *last),
             Self::Stage(stage, today) => by_stage(facts, *stage, *today),
             Self::Birthday(within_days, today) => births(facts, *within_days, *today).union(),
-            Self::OneFollow(_) | Self::Asked(..) => return None,
+            Self::Asked(..) => return None,
         })
     }
 
@@ -176,7 +135,8 @@ impl Leaf {
                 .filter_map(|store| facts.stores.get(store))
                 .any(|bits| bits.contains(contact)),
             Self::Associate(associate) => facts.associates.follows(contact, *associate),
-            Self::Several => facts.associates.is_several(contact),
+            Self::Several => facts.associates.several.who().contains(contact),
+            Self::OneFollow(one) => facts.associates.is_said_by_one(one, contact),
             Self::Added(first, last) => *first <= *last && is_within(&facts.added, *first..=*last, contact),
             Self::Ordered(first, last) => {
                 *first <= *last && is_within(&facts.ordered, *first..=*last, contact)
@@ -202,7 +162,7 @@ impl Leaf {
             Self::Birthday(within_days, today) => {
                 births(facts, *within_days, *today).any(|bits| bits.contains(contact))
             }
-            Self::OneFollow(_) | Self::Asked(..) => false,
+            Self::Asked(..) => false,
         }
     }
 }
@@ -258,13 +218,17 @@ fn births(facts: &Facts, within_days: i64, today: i32) -> Box<dyn Iterator<Item 
     Box::new(before.chain(after).map(|(_, bits)| bits))
 }
 
-/// How many are kept.
-const KEPT: usize = 64;
+/// How many are kept, and of how many bytes, of those the database said and of the others: one of four million people
+/// may take half a million.
+const KEPT: usize = 32;
+const KEPT_BYTES: usize = 8 << 20;
 /// So many contacts are tested one by one; with more the leaf is worked out again when it is asked for.
 const TESTED: usize = 200;
 
 struct Kept {
     bits: RoaringBitmap,
+    /// When it was worked out: a few changes do not matter.
+    bytes: usize,
     used: AtomicU64,
 }
 
@@ -293,33 +257,38 @@ impl Leaves {
                 .retain(|kept, _| kept.today().is_none_or(|day| day == today));
         }
         let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
-        self.kept.insert(leaf, Kept { bits, used });
+        let bytes = bits.serialized_size();
+        self.kept.insert(leaf, Kept { bits, bytes, used });
     }
 
-    /// Lets go of those asked for least lately, down to as many as are kept.
+    /// Lets go of those asked for least lately, down to as many as are kept. What the database said took long: it does not
+    /// make room for what is quickly united.
     pub fn thin(&mut self) {
-        while self.kept.len() > KEPT {
-            let oldest = self
-                .kept
-                .iter()
-                .min_by_key(|(_, kept)| kept.used.load(Ordering::Relaxed));
-            let Some(leaf) = oldest.map(|(leaf, _)| leaf.clone()) else {
-                return;
-            };
-            self.kept.remove(&leaf);
+        for is_asked in [false, true] {
+            while self.is_over(is_asked) {
+                let kept = self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
+                let oldest = kept.min_by_key(|(_, kept)| kept.used.load(Ordering::Relaxed));
+                let Some(leaf) = oldest.map(|(leaf, _)| leaf.clone()) else {
+                    break;
+                };
+                self.kept.remove(&leaf);
+            }
         }
     }
 
     pub fn is_full(&self) -> bool {
-        self.kept.len() > KEPT
+        self.is_over(false) || self.is_over(true)
     }
 
-    /// Those the database has to be asked again about so many contacts whose facts of this kind changed.
-    pub fn to_ask(&self, fact: Fact, contacts: usize) -> Vec<Leaf> {
-        let asked = self
-            .kept
-            .keys()
-            .filter(|leaf| leaf.is_asked() && !leaf.is_let_go(contacts));
+    fn is_over(&self, is_asked: bool) -> bool {
+        let kept = self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
+        let (many, bytes) = kept.fold((0, 0), |(many, bytes), (_, kept)| (many + 1, bytes + kept.bytes));
+        many > KEPT || bytes > KEPT_BYTES
+    }
+
+    /// Those the database has to be asked again about contacts whose facts of this kind changed.
+    pub fn to_ask(&self, fact: Fact) -> Vec<Leaf> {
+        let asked = self.kept.keys().filter(|leaf| leaf.is_asked());
         asked
             .filter(|leaf| leaf.hangs_on(fact) && !leaf.is_of_everybody())
             .cloned()
@@ -347,7 +316,7 @@ impl Leaves {
                 return true;
             }
             if leaf.is_asked() {
-                return !leaf.is_of_everybody() && !leaf.is_let_go(contacts.len());
+                return !leaf.is_of_everybody();
             }
             if contacts.len() > TESTED {
                 return false;

@@ -23,6 +23,7 @@ mod names;
 mod naming;
 mod ordinals;
 mod plan;
+mod several;
 mod snapshot;
 mod store;
 

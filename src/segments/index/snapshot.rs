@@ -23,7 +23,7 @@ use crate::ids::CorpId;
 
 const MAGIC: &[u8; 8] = b"DYAUDNCE";
 /// Of what follows; another one is passed by.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// What a file begins with, then the parts of the facts: each has its length and its checksum at the end of the file,
 /// so that several are read at once.
 const SECTIONS: usize = 1 + facts::PARTS;
@@ -193,7 +193,8 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
         }
         4 => {
             let associates = index.read().facts.associates.copy(most);
-            associates.save(to)
+            associates.save(to)?;
+            write_several(to, index, most)
         }
         _ => {
             write_family(to, index, most, |facts| &facts.ordered, day)?;
@@ -224,6 +225,25 @@ fn write_family<K: Ord + Clone>(
         to.write_all(&bytes)?;
     }
     Ok(())
+}
+
+fn write_several(to: &mut impl Write, index: &Index, most: u32) -> io::Result<()> {
+    let blocks = index.read().facts.associates.several.blocks();
+    write_u32(to, blocks.len() as u32)?;
+    let mut bytes = Vec::new();
+    for block in blocks {
+        bytes.clear();
+        let held = index.read();
+        held.facts
+            .associates
+            .several
+            .save_block(&mut bytes, block, most)?;
+        drop(held);
+        to.write_all(&bytes)?;
+    }
+    bytes.clear();
+    index.read().facts.associates.several.save_names(&mut bytes)?;
+    to.write_all(&bytes)
 }
 
 fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {

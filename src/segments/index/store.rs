@@ -6,7 +6,6 @@ use sea_orm::QueryResult;
 use super::calendar::{Calendar, number};
 use super::named::Named;
 use crate::args;
-use crate::contacts::{self, ContactFilter};
 use crate::db::{self, Conn, Db, Filter, id_list};
 use crate::error::Result;
 use crate::ids::{ContactId, CorpId};
@@ -211,22 +210,6 @@ pub(super) async fn found_among(
     filter.and_sql(&condition);
     let sql = format!("select c.id from contact c where {}", filter.sql());
     db::scalars(conn, &sql, filter.args).await
-}
-
-/// Whom of these somebody follows as the filter says.
-pub(super) async fn followed(
-    conn: &impl Conn,
-    scope: &Scope,
-    filter: ContactFilter,
-    contacts: &[i64],
-    zone: Tz,
-) -> Result<Vec<i64>> {
-    let filter = ContactFilter {
-        among: Some(contacts.iter().copied().map(ContactId).collect()),
-        ..filter
-    };
-    let found = contacts::everybody(conn, scope, &filter, zone).await?;
-    Ok(found.into_iter().map(|contact| contact.0).collect())
 }
 
 const NAME: &str = "select id, name from contact where corp_id = $1";

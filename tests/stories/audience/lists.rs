@@ -59,31 +59,27 @@ fn any_stores(chance: &mut StdRng, shop: &World) -> Scope {
     }
 }
 
-/// Looked up whole, walked over, by days; whom only the database knows asked about each time, or kept.
+/// Looked up whole, walked over, by days, or whichever is nearer.
 const WAYS: [Ways; 4] = [
     Ways {
         few: u64::MAX,
         dense: 0,
         near: 0,
-        unsure: u64::MAX,
     },
     Ways {
         few: 0,
         dense: 0,
         near: 0,
-        unsure: 0,
     },
     Ways {
         few: 0,
         dense: usize::MAX,
         near: 0,
-        unsure: 0,
     },
     Ways {
         few: 0,
         dense: 3,
         near: 30,
-        unsure: u64::MAX,
     },
 ];
 

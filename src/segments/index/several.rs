@@ -1,0 +1,371 @@
+//! What each follow says of people whom several follow. Of everybody else the bitmaps say it; of these they only say that
+//! some follow does. A few bytes a follow, packed in blocks of contacts whose numbers are near each other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Read, Write};
+
+use roaring::RoaringBitmap;
+
+use super::file::{read_bytes, read_i64s, read_u32, write_bytes, write_i64s, write_u32};
+
+/// Contacts of a block: so many are packed anew when one of them changes.
+const TOGETHER: u32 = 256;
+
+/// What a follow says; the associate by place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub associate: u32,
+    pub store: Option<i64>,
+    /// Added on.
+    pub day: i32,
+    pub tags: Vec<i64>,
+}
+
+/// What is asked of one and the same follow.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// In any of these stores.
+    pub within: Option<HashSet<i64>>,
+    pub store: Option<i64>,
+    pub associate: Option<u32>,
+    pub tag: Option<i64>,
+    /// The first day and the last.
+    pub added: Option<(i32, i32)>,
+}
+
+/// Ids, and the small numbers that stand for them.
+#[derive(Default)]
+struct Places {
+    ids: Vec<i64>,
+    places: HashMap<i64, u32>,
+}
+
+impl Places {
+    fn of(ids: Vec<i64>) -> Self {
+        let places = ids.iter().zip(0..).map(|(id, place)| (*id, place));
+        Self {
+            places: places.collect(),
+            ids,
+        }
+    }
+
+    fn give(&mut self, id: i64) -> u32 {
+        *self.places.entry(id).or_insert_with(|| {
+            self.ids.push(id);
+            self.ids.len() as u32 - 1
+        })
+    }
+
+    fn find(&self, id: i64) -> Option<u32> {
+        self.places.get(&id).copied()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Several {
+    who: RoaringBitmap,
+    stores: Places,
+    tags: Places,
+    /// By contacts that lie together: one packed follow after the other.
+    blocks: BTreeMap<u32, Vec<u8>>,
+}
+
+/// A packed follow: the contact's place in its block, the associate, the store or 0, the day, the tags.
+struct Packed<'b> {
+    contact: u32,
+    associate: u32,
+    store: u32,
+    day: i32,
+    tags: &'b [u8],
+    /// All of it.
+    bytes: &'b [u8],
+}
+
+fn push(to: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        to.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+fn next(from: &mut &[u8]) -> Option<u32> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u32::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+        shift += 7;
+        if shift > 28 {
+            return None;
+        }
+    }
+}
+
+fn unpack<'b>(block: u32, from: &mut &'b [u8]) -> Option<Packed<'b>> {
+    let whole = *from;
+    let (place, rest) = from.split_first()?;
+    *from = rest;
+    let (associate, store, day) = (next(from)?, next(from)?, next(from)?);
+    let (tags, rest) = {
+        let len = next(from)? as usize;
+        from.split_at_checked(len)?
+    };
+    *from = rest;
+    Some(Packed {
+        contact: block * TOGETHER + u32::from(*place),
+        associate,
+        store,
+        // The sign is the lowest bit, so that days near 1970 are short on either side of it.
+        day: (day >> 1) as i32 ^ -((day & 1) as i32),
+        tags,
+        bytes: &whole[..whole.len() - rest.len()],
+    })
+}
+
+fn follows(block: u32, bytes: &[u8]) -> impl Iterator<Item = Packed<'_>> {
+    let mut left = bytes;
+    std::iter::from_fn(move || unpack(block, &mut left))
+}
+
+impl Several {
+    pub fn who(&self) -> &RoaringBitmap {
+        &self.who
+    }
+
+    /// Adds a follow of somebody whom several follow.
+    pub fn add(&mut self, contact: u32, said: &Said) {
+        self.who.insert(contact);
+        let mut tags = Vec::with_capacity(said.tags.len());
+        for tag in &said.tags {
+            push(&mut tags, self.tags.give(*tag));
+        }
+        let store = said.store.map_or(0, |store| self.stores.give(store) + 1);
+        let block = self.blocks.entry(contact / TOGETHER).or_default();
+        block.push((contact % TOGETHER) as u8);
+        push(block, said.associate);
+        push(block, store);
+        push(block, (said.day << 1) as u32 ^ (said.day >> 31) as u32);
+        push(block, tags.len() as u32);
+        block.extend_from_slice(&tags);
+    }
+
+    pub fn forget(&mut self, contact: u32) {
+        if !self.who.remove(contact) {
+            return;
+        }
+        let number = contact / TOGETHER;
+        if let Some(block) = self.blocks.get_mut(&number) {
+            let others = follows(number, block).filter(|follow| follow.contact != contact);
+            *block = others.flat_map(|follow| follow.bytes).copied().collect();
+            if block.is_empty() {
+                self.blocks.remove(&number);
+            }
+        }
+    }
+
+    /// Whom of them somebody follows who says all that is asked.
+    pub fn holding(&self, asked: &Asked) -> RoaringBitmap {
+        let Some(test) = self.test(asked) else {
+            return RoaringBitmap::new();
+        };
+        let follows = self
+            .blocks
+            .iter()
+            .flat_map(|(block, bytes)| follows(*block, bytes));
+        follows
+            .filter(|follow| test.passes(follow))
+            .map(|follow| follow.contact)
+            .collect()
+    }
+
+    pub fn holds(&self, asked: &Asked, contact: u32) -> bool {
+        let block = contact / TOGETHER;
+        let (Some(bytes), Some(test)) = (self.blocks.get(&block), self.test(asked)) else {
+            return false;
+        };
+        follows(block, bytes).any(|follow| follow.contact == contact && test.passes(&follow))
+    }
+
+    /// `None`: it names what no follow says.
+    fn test(&self, asked: &Asked) -> Option<Test> {
+        let named = |places: &Places, id: Option<i64>| match id {
+            Some(id) => places.find(id).map(Some),
+            None => Some(None),
+        };
+        let stores_of = |within: &HashSet<i64>| {
+            let mut of = vec![false; self.stores.ids.len() + 1];
+            for (id, place) in self.stores.ids.iter().zip(1..) {
+                of[place] = within.contains(id);
+            }
+            of
+        };
+        Some(Test {
+            within: asked.within.as_ref().map(stores_of),
+            store: named(&self.stores, asked.store)?.map(|store| store + 1),
+            associate: asked.associate,
+            tag: named(&self.tags, asked.tag)?,
+            added: asked.added,
+        })
+    }
+
+    /// Gives back what was set aside while it grew.
+    pub fn settle(&mut self) {
+        self.blocks.values_mut().for_each(Vec::shrink_to_fit);
+    }
+
+    pub fn blocks(&self) -> Vec<u32> {
+        self.blocks.keys().copied().collect()
+    }
+
+    /// Writes a block, without contacts from `most` on.
+    pub fn save_block(&self, to: &mut impl Write, block: u32, most: u32) -> io::Result<()> {
+        let bytes = self.blocks.get(&block).map_or(&[][..], Vec::as_slice);
+        write_u32(to, block)?;
+        if (block + 1).saturating_mul(TOGETHER) <= most {
+            return write_bytes(to, bytes);
+        }
+        let kept = follows(block, bytes).filter(|follow| follow.contact < most);
+        let kept: Vec<u8> = kept.flat_map(|follow| follow.bytes).copied().collect();
+        write_bytes(to, &kept)
+    }
+
+    /// Writes what the numbers in the blocks stand for: after the blocks, so that none is missing.
+    pub fn save_names(&self, to: &mut impl Write) -> io::Result<()> {
+        write_i64s(to, &self.stores.ids)?;
+        write_i64s(to, &self.tags.ids)
+    }
+
+    pub fn load(from: &mut impl Read) -> io::Result<Self> {
+        let mut several = Self::default();
+        let mut who = Vec::new();
+        for _ in 0..read_u32(from)? {
+            let (block, bytes) = (read_u32(from)?, read_bytes(from)?);
+            who.extend(follows(block, &bytes).map(|follow| follow.contact));
+            several.blocks.insert(block, bytes);
+        }
+        several.who = who.into_iter().collect();
+        several.stores = Places::of(read_i64s(from)?);
+        several.tags = Places::of(read_i64s(from)?);
+        Ok(several)
+    }
+}
+
+/// What is asked, in the numbers of packed follows.
+struct Test {
+    within: Option<Vec<bool>>,
+    store: Option<u32>,
+    associate: Option<u32>,
+    tag: Option<u32>,
+    added: Option<(i32, i32)>,
+}
+
+impl Test {
+    fn passes(&self, follow: &Packed<'_>) -> bool {
+        let is_in = |within: &Vec<bool>| within.get(follow.store as usize) == Some(&true);
+        let is_tagged = |tag| {
+            let mut tags = follow.tags;
+            std::iter::from_fn(move || next(&mut tags)).any(|one| one == tag)
+        };
+        self.within.as_ref().is_none_or(is_in)
+            && self.store.is_none_or(|store| store == follow.store)
+            && self
+                .associate
+                .is_none_or(|associate| associate == follow.associate)
+            && self
+                .added
+                .is_none_or(|(first, last)| (first..=last).contains(&follow.day))
+            && self.tag.is_none_or(is_tagged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    use super::*;
+
+    fn any_said(chance: &mut StdRng) -> Said {
+        let store = chance.random_range(0..4);
+        Said {
+            associate: chance.random_range(0..40_000),
+            store: (store > 0).then_some(700 + store),
+            day: chance.random_range(-3..21_000),
+            tags: (0..300).filter(|_| chance.random_ratio(1, 60)).collect(),
+        }
+    }
+
+    #[test]
+    fn whoever_is_asked_for_is_found_whatever_came_before() {
+        let mut chance = StdRng::seed_from_u64(5);
+        let (mut several, mut plain): (_, BTreeMap<u32, Vec<Said>>) = (Several::default(), BTreeMap::new());
+        for _ in 0..3_000 {
+            let contact = chance.random_range(0..900);
+            several.forget(contact);
+            plain.remove(&contact);
+            let follows = chance.random_range(0..4);
+            for _ in 0..follows {
+                let said = any_said(&mut chance);
+                several.add(contact, &said);
+                plain.entry(contact).or_default().push(said);
+            }
+        }
+        let mut saved = Vec::new();
+        write_u32(&mut saved, several.blocks().len() as u32).unwrap();
+        for block in several.blocks() {
+            several.save_block(&mut saved, block, 700).unwrap();
+        }
+        several.save_names(&mut saved).unwrap();
+        let loaded = Several::load(&mut saved.as_slice()).unwrap();
+        let mut found_any = 0;
+        for turn in 0..200 {
+            let like = any_said(&mut chance);
+            let days = (like.day - 4_000, like.day + 4_000);
+            let asked = Asked {
+                within: (turn % 3 == 0).then(|| HashSet::from([701, 703, 999])),
+                store: like.store.filter(|_| turn % 4 == 1),
+                associate: None,
+                tag: like.tags.first().copied().filter(|_| turn % 2 == 0),
+                added: (turn % 5 != 0).then_some(days),
+            };
+            let passes = |said: &Said| {
+                let within = asked.within.as_ref();
+                within.is_none_or(|within| said.store.is_some_and(|store| within.contains(&store)))
+                    && asked.store.is_none_or(|store| said.store == Some(store))
+                    && asked.tag.is_none_or(|tag| said.tags.contains(&tag))
+                    && asked
+                        .added
+                        .is_none_or(|(first, last)| first <= said.day && said.day <= last)
+            };
+            for (kept, most) in [(&several, 900), (&loaded, 700)] {
+                let people = plain.iter().filter(|(contact, _)| **contact < most);
+                let expected = people.filter(|(_, follows)| follows.iter().any(passes));
+                let expected: Vec<u32> = expected.map(|(contact, _)| *contact).collect();
+                assert_eq!(kept.holding(&asked).iter().collect::<Vec<_>>(), expected);
+                assert!(expected.iter().all(|contact| kept.holds(&asked, *contact)));
+                assert!((0..900).all(|contact| expected.contains(&contact) || !kept.holds(&asked, contact)));
+                found_any += expected.len();
+            }
+        }
+        assert!(found_any > 1_000, "{found_any}");
+        let (contact, follows) = plain.first_key_value().unwrap();
+        let whose = Asked {
+            associate: Some(follows[0].associate),
+            ..Asked::default()
+        };
+        assert!(several.holding(&whose).contains(*contact));
+        let of_nobody = Asked {
+            tag: Some(12_345),
+            ..Asked::default()
+        };
+        assert!(several.holding(&of_nobody).is_empty());
+        assert_eq!(
+            several.who().iter().collect::<Vec<_>>(),
+            plain.keys().copied().collect::<Vec<_>>()
+        );
+    }
+}
