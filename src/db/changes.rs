@@ -35,6 +35,15 @@ impl Fact {
         Self::Named,
     ];
 
+    /// Those of contacts.
+    pub const OF_CONTACTS: [Self; 5] = [
+        Self::Person,
+        Self::Follow,
+        Self::Order,
+        Self::Click,
+        Self::Message,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",

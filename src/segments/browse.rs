@@ -22,10 +22,12 @@ const LOOK: usize = 5_000;
 pub struct Ways {
     /// So few are looked up whole.
     pub few: u64,
-    /// So many are looked up who were added on the last days of a page; of more, follows are walked over in order.
+    /// Of more than so many who were added on the last days of a page, follows are walked over in order first.
     pub dense: usize,
-    /// So many follows are walked over in any case, where they are likely to hold a page.
+    /// So are they where so many are likely to hold a page.
     pub near: i64,
+    /// No more than so many are walked over, or as many as are likely to hold a page; then those of the days are looked up.
+    pub far: i64,
 }
 
 impl Default for Ways {
@@ -34,6 +36,7 @@ impl Default for Ways {
             few: 1_000,
             dense: 1_000,
             near: 5_000,
+            far: 40_000,
         }
     }
 }
@@ -82,12 +85,14 @@ impl Browsed<'_> {
         let Some(narrowed) = &self.narrowed else {
             return contacts::count(db, self.scope, &self.filter, self.zone).await;
         };
-        let unsure = narrowed.unsure();
-        let mut count = narrowed.len() as i64 - unsure.len() as i64;
-        for some in unsure.chunks(LOOK) {
-            count += contacts::count(db, self.scope, &self.these(some.to_vec()), self.zone).await?;
-        }
-        Ok(count)
+        let counted = narrowed.count(async |unsure| {
+            let mut count = 0;
+            for some in unsure.chunks(LOOK) {
+                count += contacts::count(db, self.scope, &self.these(some.to_vec()), self.zone).await?;
+            }
+            Ok(count)
+        });
+        counted.await
     }
 
     /// Everybody, in the order of their ids.
@@ -133,11 +138,17 @@ impl Browsed<'_> {
         let after = page.after::<(Timestamp, ContactId)>()?;
         // Wherever a store is, its day begins and ends within a day of this instant's.
         let until = after.map(|(at, _)| at.day(Tz::UTC).plus(1));
-        let mut at_least = page.limit() as usize + 1;
+        let (mut at_least, mut may_walk) = (page.limit() as usize + 1, true);
         loop {
             let added = narrowed.added(until, at_least).await?;
-            if added.people.len() > self.ways.dense || steps(page, added.one_in) <= self.ways.near {
-                return self.walked(page, narrowed, added.one_in).await;
+            let are_many = added.people.len() > self.ways.dense;
+            // Where no earlier day is left, these are all who can be on the page.
+            let are_near = added.down_to.is_some() && steps(page, added.one_in) <= self.ways.near;
+            if may_walk && (are_many || are_near) {
+                if let Some(page) = self.walked(page, narrowed, added.one_in).await? {
+                    return Ok(page);
+                }
+                may_walk = false;
             }
             let rows = self.shown(page, added.people).await?;
             let reached = match added.down_to {
@@ -155,11 +166,19 @@ impl Browsed<'_> {
         }
     }
 
-    /// Walks over everybody's follows in order and picks those in it: where there are many of them.
-    async fn walked(&self, page: &PageOf, narrowed: &Narrowed, one_in: f64) -> Result<Page<ContactRow>> {
+    /// Walks over everybody's follows in order and picks those in it: where there are many of them. `None`: it leads too
+    /// far.
+    async fn walked(
+        &self,
+        page: &PageOf,
+        narrowed: &Narrowed,
+        one_in: f64,
+    ) -> Result<Option<Page<ContactRow>>> {
         let mut steps = steps(page, one_in);
         let (mut after, mut people) = (page.after::<(Timestamp, ContactId)>()?, Vec::new());
-        loop {
+        let mut left = self.ways.far.max(steps);
+        while steps <= left {
+            left -= steps;
             let follows = contacts::last_added(&self.app.db, self.scope.corp, after, steps).await?;
             people.extend(narrowed.among(follows.iter().map(|(_, contact)| *contact)));
             people.sort_unstable();
@@ -171,17 +190,18 @@ impl Browsed<'_> {
                 Some(last) if !is_all => cut(rows, last),
                 _ => Some(rows),
             };
-            if let Some(page) = reached {
-                return Ok(page);
+            if reached.is_some() {
+                return Ok(reached);
             }
             steps *= 2;
         }
+        Ok(None)
     }
 }
 
 /// How many follows are likely to hold twice a page, where one in so many is in it.
 fn steps(page: &PageOf, one_in: f64) -> i64 {
-    (2.0 * (page.limit() + 1) as f64 * one_in).ceil() as i64
+    (2.0 * (page.limit() + 1) as f64 * one_in.max(1.0)).ceil() as i64
 }
 
 /// The page, if whoever is last on it was added no earlier than so: of those before, not all were looked up.

@@ -208,15 +208,18 @@ pub(super) async fn keep_group(
             ]
         })
         .collect();
-    db::insert_many(
+    let kept = db::insert_many(
         tx,
         "insert into tag (corp_id, id, group_id, platform_id, name, sort, created_at)",
         rows,
         "on conflict (corp_id, platform_id) do update set group_id = excluded.group_id, name = excluded.name,
-           sort = excluded.sort, deleted_at = null",
-    )
-    .await?;
-    tx.note_named(corp);
+           sort = excluded.sort, deleted_at = null
+         where tag.group_id <> excluded.group_id or tag.name <> excluded.name or tag.sort <> excluded.sort
+           or tag.deleted_at is not null",
+    );
+    if kept.await? > 0 {
+        tx.note_named(corp);
+    }
     Ok(id)
 }
 
@@ -274,8 +277,9 @@ pub(super) async fn set_group_name(tx: &Tx, corp: CorpId, id: TagGroupId, name: 
 
 pub(super) async fn mark_deleted(tx: &Tx, act: &Act<'_>, corp: CorpId, id: TagId) -> Result<()> {
     let sql = "update tag set deleted_at = $3 where corp_id = $1 and id = $2 and deleted_at is null";
-    db::run(tx, sql, args![corp, id, act.now]).await?;
-    tx.note_named(corp);
+    if db::run(tx, sql, args![corp, id, act.now]).await? > 0 {
+        tx.note_named(corp);
+    }
     Ok(())
 }
 

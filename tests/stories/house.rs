@@ -134,17 +134,19 @@ fn sql_stays_in_stores() {
 
 #[test]
 fn whoever_writes_what_rules_name_says_so() {
-    let writes = [
-        "insert into tag (",
-        "insert into store (",
-        "insert into region (",
-        "delete from tag ",
-        "delete from store ",
-        "delete from region ",
-        "update tag set deleted_at",
-        "update store set region_id",
-        ", region_id = $",
-    ];
+    // A name is not what a rule hangs on.
+    let harmless = ["set_name", "rename_region"];
+    let tables = ["tag", "store", "region"];
+    let writes: Vec<String> = tables
+        .iter()
+        .flat_map(|table| {
+            [
+                format!("insert into {table} "),
+                format!("update {table} set "),
+                format!("delete from {table} "),
+            ]
+        })
+        .collect();
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for file in rust_files(Path::new("src")) {
         let path = file.to_string_lossy().into_owned();
@@ -156,10 +158,10 @@ fn whoever_writes_what_rules_name_says_so() {
         }
         let text = fs::read_to_string(&file).unwrap();
         for function in text.split("fn ") {
-            if writes.iter().any(|write| function.contains(write)) {
+            let name = function.split(['(', '<']).next().unwrap_or_default();
+            if writes.iter().any(|write| function.contains(write.as_str())) && !harmless.contains(&name) {
                 seen += 1;
                 if !function.contains(".note_named(") {
-                    let name = function.split(['(', '<']).next().unwrap_or_default();
                     wrong.push(format!("{path}: {name}"));
                 }
             }

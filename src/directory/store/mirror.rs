@@ -93,14 +93,15 @@ pub async fn follow_parent(
     new: &Department,
     region: RegionId,
 ) -> Result<()> {
-    db::run(
+    let moved = db::run(
         tx,
         "update store set region_id = $3 where corp_id = $1 and department_id = $2
          and region_id in (select id from region where corp_id = $1 and department_id = $4)",
         args![corp, new.id, region, old.parent_id],
-    )
-    .await?;
-    tx.note_named(corp);
+    );
+    if moved.await? > 0 {
+        tx.note_named(corp);
+    }
     Ok(())
 }
 

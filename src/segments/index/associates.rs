@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::file::{read_i64s, read_u32s, write_i64s, write_u32s};
 use super::leaf::OneFollow;
-use super::several::{Asked, Said, Several};
+use super::several::{Said, Several, Test};
 
 const NOBODY: u32 = u32::MAX;
 
@@ -72,7 +72,9 @@ impl Associates {
         let Some(place) = self.places.get(&associate) else {
             return false;
         };
-        self.first.get(contact as usize) == Some(place) || self.several.holds(&of(*place), contact)
+        let test = self.several.test(&OneFollow::default(), Some(*place));
+        self.first.get(contact as usize) == Some(place)
+            || test.is_some_and(|test| self.several.holds(&test, contact))
     }
 
     pub fn contacts_of(&self, associate: i64) -> RoaringBitmap {
@@ -83,35 +85,18 @@ impl Associates {
         let contacts = first
             .filter(|(_, first)| *first == place)
             .map(|(contact, _)| contact as u32);
-        self.several.holding(&of(*place)) | contacts.collect::<RoaringBitmap>()
+        let test = self.several.test(&OneFollow::default(), Some(*place));
+        let several = test.map(|test| self.several.holding(&test));
+        several.unwrap_or_default() | contacts.collect::<RoaringBitmap>()
     }
 
-    /// Of those whom several follow, whom somebody follows who says all of it.
-    pub fn said_by_one(&self, one: &OneFollow) -> RoaringBitmap {
-        match self.asked(one) {
-            Some(asked) => self.several.holding(&asked),
-            None => RoaringBitmap::new(),
-        }
-    }
-
-    pub fn is_said_by_one(&self, one: &OneFollow, contact: u32) -> bool {
-        self.asked(one)
-            .is_some_and(|asked| self.several.holds(&asked, contact))
-    }
-
-    /// `None`: the associate follows nobody.
-    fn asked(&self, one: &OneFollow) -> Option<Asked> {
+    /// What is asked of one and the same follow, as it is tested; `None`: it names what no follow says.
+    pub fn test(&self, one: &OneFollow) -> Option<Test> {
         let associate = match one.associate {
             Some(associate) => Some(*self.places.get(&associate)?),
             None => None,
         };
-        Some(Asked {
-            within: one.within.as_ref().map(|stores| stores.iter().copied().collect()),
-            store: one.store,
-            associate,
-            tag: one.tag,
-            added: one.added,
-        })
+        self.several.test(one, associate)
     }
 
     /// Gives back what was set aside while it grew.
@@ -139,13 +124,6 @@ impl Associates {
             several: Several::load(from)?,
             last: None,
         })
-    }
-}
-
-fn of(associate: u32) -> Asked {
-    Asked {
-        associate: Some(associate),
-        ..Asked::default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use roaring::RoaringBitmap;
+use tokio::sync::OnceCell;
 
 use super::calendar::{day, number};
 use super::facts::Facts;
@@ -26,7 +27,7 @@ pub(in crate::segments) struct Narrowed {
 }
 
 /// What a page asks for several times: itself, its count, and its views with each of them.
-pub(super) type Looks = Kept<Asking, Arc<Look>, 12>;
+pub(super) type Looks = Kept<Asking, Arc<Look>, 16>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asking {
@@ -43,6 +44,8 @@ pub(super) struct Look {
     /// Of these, the ones followed by several and called so by a remark, when something else is asked of the same follow:
     /// the database knows which of them are in it.
     unsure: RoaringBitmap,
+    /// How many of these it says are.
+    counted: OnceCell<i64>,
 }
 
 /// People added on these days and the days after them.
@@ -121,7 +124,11 @@ impl Index {
                 true => by_remark & &bits & several,
                 false => RoaringBitmap::new(),
             };
-            Some(Arc::new(Look { bits, unsure }))
+            Some(Arc::new(Look {
+                bits,
+                unsure,
+                counted: OnceCell::new(),
+            }))
         };
         let found = self.with(asking.plans.clone(), look).await?;
         if let Some(look) = &found
@@ -173,6 +180,16 @@ fn of_person(filter: &ContactFilter) -> Vec<Plan> {
 impl Narrowed {
     pub fn len(&self) -> u64 {
         self.look.bits.len()
+    }
+
+    /// How many there are, where the database counts whom only it knows.
+    pub async fn count(&self, unsure: impl AsyncFnOnce(Vec<ContactId>) -> Result<i64>) -> Result<i64> {
+        let look = &self.look;
+        let counted = look
+            .counted
+            .get_or_try_init(async || unsure(self.unsure()).await)
+            .await?;
+        Ok((look.bits.len() - look.unsure.len()) as i64 + counted)
     }
 
     pub fn everybody(&self) -> Vec<ContactId> {

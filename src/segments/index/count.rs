@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::kept::Kept;
-use super::plan::{self, Found, Plan, Want};
+use super::plan::{self, Plan, Want};
 use super::{Index, leaf, store};
 use crate::error::Result;
 use crate::scope::Scope;
@@ -57,16 +57,5 @@ impl Index {
             self.counts.put(asked, version, counted.clone());
         }
         Ok(Some(counted))
-    }
-
-    pub(super) async fn find_rule(
-        self: &Arc<Self>,
-        scope: &Scope,
-        rule: &Rule,
-        now: Timestamp,
-        want: Want,
-    ) -> Result<Option<Found>> {
-        let rule = plan::of_rule(&self.read().facts, rule, leaf::today(now, self.zone))?;
-        self.find(plan::of_scope(scope), rule, want).await
     }
 }

@@ -8,9 +8,12 @@ use roaring::{MultiOps as _, RoaringBitmap};
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
 use super::plan::{self, Found, Plan, Want};
-use super::{Index, calendar, store};
+use super::{Index, calendar, leaf, store};
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::scope::Scope;
+use crate::segments::Rule;
+use crate::time::Timestamp;
 
 /// How long an asker waits for the database to say who is in leaves.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +29,17 @@ impl Index {
         .await
     }
 
+    pub(super) async fn find_rule(
+        self: &Arc<Self>,
+        scope: &Scope,
+        rule: &Rule,
+        now: Timestamp,
+        want: Want,
+    ) -> Result<Option<Found>> {
+        let rule = plan::of_rule(&self.read().facts, rule, leaf::today(now, self.zone))?;
+        self.find(plan::of_scope(scope), rule, want).await
+    }
+
     /// Asks for something that needs the leaves of these plans; it answers `None` when one is not there.
     pub(super) async fn with<T: Send + 'static>(
         self: &Arc<Self>,
@@ -34,7 +48,7 @@ impl Index {
     ) -> Result<Option<T>> {
         let asked = Arc::new((plans, answer));
         let until = Instant::now() + PATIENCE;
-        for _ in 0..TRIES {
+        for tried in 1..=TRIES {
             let mut wanted = Vec::new();
             asked.0.iter().for_each(|plan| plan.leaves(&mut wanted));
             if !self.work_out(self.missing(&wanted), until).await? {
@@ -43,7 +57,13 @@ impl Index {
             let asked = asked.clone();
             let found = self
                 .off(move |index| {
-                    let held = index.read();
+                    if tried < TRIES {
+                        let held = index.read();
+                        return (asked.1)(&held.facts, &held.leaves, &asked.0);
+                    }
+                    // Nobody lets go of a leaf meanwhile.
+                    let held = &mut *index.write();
+                    held.leaves.unite(&held.facts, &asked.0);
                     (asked.1)(&held.facts, &held.leaves, &asked.0)
                 })
                 .await?;

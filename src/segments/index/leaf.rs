@@ -1,4 +1,5 @@
-//! Leaves that are no bitmap of their own: united from several, or said by the database. Each is worked out once, kept
+//! Leaves that are no bitmap of their own: united from several, read from what each of several follows says, or said by
+//! the database. Each is worked out once, kept
 //! while it is asked for, and kept true as contacts change.
 
 use std::collections::{BTreeSet, HashMap};
@@ -117,7 +118,10 @@ impl Leaf {
             Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
             Self::Associate(associate) => facts.associates.contacts_of(*associate),
             Self::Several => facts.associates.several.who().clone(),
-            Self::OneFollow(one) => facts.associates.said_by_one(one),
+            Self::OneFollow(one) => {
+                let test = facts.associates.test(one);
+                test.map_or_else(RoaringBitmap::new, |test| facts.associates.several.holding(&test))
+            }
             Self::Added(first, last) => between(&facts.added, *first, *last),
             Self::Ordered(first, last) => between(&facts.ordered, *first, *last),
             Self::Clicked(first, last) => between(&facts.clicked, *first, *last),
@@ -127,7 +131,18 @@ impl Leaf {
         })
     }
 
-    /// The same for one contact.
+    /// Whether it holds a contact: made once for many.
+    fn tester<'f>(&'f self, facts: &'f Facts) -> Box<dyn Fn(u32) -> bool + 'f> {
+        match self {
+            Self::OneFollow(one) => {
+                let (test, several) = (facts.associates.test(one), &facts.associates.several);
+                Box::new(move |contact| test.as_ref().is_some_and(|test| several.holds(test, contact)))
+            }
+            _ => Box::new(move |contact| self.holds(facts, contact)),
+        }
+    }
+
+    /// [`Self::work_out`] for one contact.
     pub fn holds(&self, facts: &Facts, contact: u32) -> bool {
         match self {
             Self::Stores(stores) => stores
@@ -136,7 +151,7 @@ impl Leaf {
                 .any(|bits| bits.contains(contact)),
             Self::Associate(associate) => facts.associates.follows(contact, *associate),
             Self::Several => facts.associates.several.who().contains(contact),
-            Self::OneFollow(one) => facts.associates.is_said_by_one(one, contact),
+            Self::OneFollow(_) => self.tester(facts)(contact),
             Self::Added(first, last) => *first <= *last && is_within(&facts.added, *first..=*last, contact),
             Self::Ordered(first, last) => {
                 *first <= *last && is_within(&facts.ordered, *first..=*last, contact)
@@ -218,24 +233,24 @@ fn births(facts: &Facts, within_days: i64, today: i32) -> Box<dyn Iterator<Item 
     Box::new(before.chain(after).map(|(_, bits)| bits))
 }
 
-/// How many are kept, and of how many bytes, of those the database said and of the others: one of four million people
-/// may take half a million.
-const KEPT: usize = 32;
-const KEPT_BYTES: usize = 8 << 20;
+/// How many are kept, and of how many bytes: one of four million people may take half a million.
+const KEPT: (usize, usize) = (64, 8 << 20);
+/// The same of those the database said, which takes seconds.
+const KEPT_ASKED: (usize, usize) = (64, 32 << 20);
+/// Nor are those let go of that were used so lately: somebody may be about to answer from them.
+const IN_USE: u64 = 64;
 /// So many contacts are tested one by one; with more the leaf is worked out again when it is asked for.
 const TESTED: usize = 200;
 
-struct Kept {
+struct KeptLeaf {
     bits: RoaringBitmap,
-    /// When it was worked out: a few changes do not matter.
-    bytes: usize,
     used: AtomicU64,
 }
 
 /// Leaves that were asked for.
 #[derive(Default)]
 pub(super) struct Leaves {
-    kept: HashMap<Leaf, Kept>,
+    kept: HashMap<Leaf, KeptLeaf>,
     clock: AtomicU64,
     /// The database is being asked; whose facts changed since it began.
     pending: HashMap<Leaf, BTreeSet<i64>>,
@@ -257,33 +272,48 @@ impl Leaves {
                 .retain(|kept, _| kept.today().is_none_or(|day| day == today));
         }
         let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
-        let bytes = bits.serialized_size();
-        self.kept.insert(leaf, Kept { bits, bytes, used });
+        self.kept.insert(leaf, KeptLeaf { bits, used });
     }
 
-    /// Lets go of those asked for least lately, down to as many as are kept. What the database said took long: it does not
-    /// make room for what is quickly united.
+    /// Works out what these plans need, as far as the database need not say it.
+    pub fn unite(&mut self, facts: &Facts, plans: &[Plan]) {
+        let mut wanted = Vec::new();
+        plans.iter().for_each(|plan| plan.leaves(&mut wanted));
+        for leaf in wanted {
+            if self.bits(leaf).is_none()
+                && let Some(bits) = leaf.work_out(facts)
+            {
+                self.keep(leaf.clone(), bits);
+            }
+        }
+    }
+
+    /// Lets go of those asked for least lately, down to as many as are kept. What the database said does not make room for
+    /// what is quickly united.
     pub fn thin(&mut self) {
         for is_asked in [false, true] {
-            while self.is_over(is_asked) {
-                let kept = self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
-                let oldest = kept.min_by_key(|(_, kept)| kept.used.load(Ordering::Relaxed));
-                let Some(leaf) = oldest.map(|(leaf, _)| leaf.clone()) else {
-                    break;
-                };
+            while let Some(leaf) = self.too_many(is_asked) {
                 self.kept.remove(&leaf);
             }
         }
     }
 
     pub fn is_full(&self) -> bool {
-        self.is_over(false) || self.is_over(true)
+        self.too_many(false).is_some() || self.too_many(true).is_some()
     }
 
-    fn is_over(&self, is_asked: bool) -> bool {
-        let kept = self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
-        let (many, bytes) = kept.fold((0, 0), |(many, bytes), (_, kept)| (many + 1, bytes + kept.bytes));
-        many > KEPT || bytes > KEPT_BYTES
+    /// Which is let go of next, if too many are kept.
+    fn too_many(&self, is_asked: bool) -> Option<Leaf> {
+        let kept = || self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
+        let bytes: usize = kept().map(|(_, kept)| kept.bits.serialized_size()).sum();
+        let (most, most_bytes) = if is_asked { KEPT_ASKED } else { KEPT };
+        if kept().count() <= most && bytes <= most_bytes {
+            return None;
+        }
+        let used = |kept: &KeptLeaf| kept.used.load(Ordering::Relaxed);
+        let (leaf, oldest) = kept().min_by_key(|(_, kept)| used(kept))?;
+        let is_idle = used(oldest) + IN_USE < self.clock.load(Ordering::Relaxed);
+        is_idle.then(|| leaf.clone())
     }
 
     /// Those the database has to be asked again about contacts whose facts of this kind changed.
@@ -321,8 +351,9 @@ impl Leaves {
             if contacts.len() > TESTED {
                 return false;
             }
+            let holds = leaf.tester(facts);
             for contact in &numbers {
-                if leaf.holds(facts, contact) {
+                if holds(contact) {
                     kept.bits.insert(contact);
                 } else {
                     kept.bits.remove(contact);

@@ -1,12 +1,13 @@
 //! What each follow says of people whom several follow. Of everybody else the bitmaps say it; of these they only say that
 //! some follow does. A few bytes a follow, packed in blocks of contacts whose numbers are near each other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 
 use roaring::RoaringBitmap;
 
 use super::file::{read_bytes, read_i64s, read_u32, write_bytes, write_i64s, write_u32};
+use super::leaf::OneFollow;
 
 /// Contacts of a block: so many are packed anew when one of them changes.
 const TOGETHER: u32 = 256;
@@ -19,18 +20,6 @@ pub(super) struct Said {
     /// Added on.
     pub day: i32,
     pub tags: Vec<i64>,
-}
-
-/// What is asked of one and the same follow.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
-    /// In any of these stores.
-    pub within: Option<HashSet<i64>>,
-    pub store: Option<i64>,
-    pub associate: Option<u32>,
-    pub tag: Option<i64>,
-    /// The first day and the last.
-    pub added: Option<(i32, i32)>,
 }
 
 /// Ids, and the small numbers that stand for them.
@@ -168,10 +157,7 @@ impl Several {
     }
 
     /// Whom of them somebody follows who says all that is asked.
-    pub fn holding(&self, asked: &Asked) -> RoaringBitmap {
-        let Some(test) = self.test(asked) else {
-            return RoaringBitmap::new();
-        };
+    pub fn holding(&self, test: &Test) -> RoaringBitmap {
         let follows = self
             .blocks
             .iter()
@@ -182,33 +168,33 @@ impl Several {
             .collect()
     }
 
-    pub fn holds(&self, asked: &Asked, contact: u32) -> bool {
+    pub fn holds(&self, test: &Test, contact: u32) -> bool {
         let block = contact / TOGETHER;
-        let (Some(bytes), Some(test)) = (self.blocks.get(&block), self.test(asked)) else {
-            return false;
-        };
-        follows(block, bytes).any(|follow| follow.contact == contact && test.passes(&follow))
+        self.who.contains(contact)
+            && self.blocks.get(&block).is_some_and(|bytes| {
+                follows(block, bytes).any(|follow| follow.contact == contact && test.passes(&follow))
+            })
     }
 
-    /// `None`: it names what no follow says.
-    fn test(&self, asked: &Asked) -> Option<Test> {
+    /// What is asked, as it is tested: the associate is told by place. `None`: it names what no follow says.
+    pub fn test(&self, one: &OneFollow, associate: Option<u32>) -> Option<Test> {
         let named = |places: &Places, id: Option<i64>| match id {
             Some(id) => places.find(id).map(Some),
             None => Some(None),
         };
-        let stores_of = |within: &HashSet<i64>| {
-            let mut of = vec![false; self.stores.ids.len() + 1];
-            for (id, place) in self.stores.ids.iter().zip(1..) {
-                of[place] = within.contains(id);
+        let within = one.within.as_ref().map(|stores| {
+            let mut within = vec![false; self.stores.ids.len() + 1];
+            for store in stores.iter().filter_map(|store| self.stores.find(*store)) {
+                within[store as usize + 1] = true;
             }
-            of
-        };
+            within
+        });
         Some(Test {
-            within: asked.within.as_ref().map(stores_of),
-            store: named(&self.stores, asked.store)?.map(|store| store + 1),
-            associate: asked.associate,
-            tag: named(&self.tags, asked.tag)?,
-            added: asked.added,
+            within,
+            store: named(&self.stores, one.store)?.map(|store| store + 1),
+            associate,
+            tag: named(&self.tags, one.tag)?,
+            added: one.added,
         })
     }
 
@@ -254,8 +240,8 @@ impl Several {
     }
 }
 
-/// What is asked, in the numbers of packed follows.
-struct Test {
+/// What is asked of one and the same follow, in the numbers of packed ones.
+pub(super) struct Test {
     within: Option<Vec<bool>>,
     store: Option<u32>,
     associate: Option<u32>,
@@ -325,8 +311,8 @@ mod tests {
         for turn in 0..200 {
             let like = any_said(&mut chance);
             let days = (like.day - 4_000, like.day + 4_000);
-            let asked = Asked {
-                within: (turn % 3 == 0).then(|| HashSet::from([701, 703, 999])),
+            let asked = OneFollow {
+                within: (turn % 3 == 0).then(|| vec![701, 999, 703]),
                 store: like.store.filter(|_| turn % 4 == 1),
                 associate: None,
                 tag: like.tags.first().copied().filter(|_| turn % 2 == 0),
@@ -345,24 +331,26 @@ mod tests {
                 let people = plain.iter().filter(|(contact, _)| **contact < most);
                 let expected = people.filter(|(_, follows)| follows.iter().any(passes));
                 let expected: Vec<u32> = expected.map(|(contact, _)| *contact).collect();
-                assert_eq!(kept.holding(&asked).iter().collect::<Vec<_>>(), expected);
-                assert!(expected.iter().all(|contact| kept.holds(&asked, *contact)));
-                assert!((0..900).all(|contact| expected.contains(&contact) || !kept.holds(&asked, contact)));
+                let test = kept.test(&asked, None);
+                let found = test
+                    .as_ref()
+                    .map_or_else(RoaringBitmap::new, |test| kept.holding(test));
+                assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+                let holds = |contact| test.as_ref().is_some_and(|test| kept.holds(test, contact));
+                assert!((0..900).all(|contact| holds(contact) == expected.contains(&contact)));
                 found_any += expected.len();
             }
         }
         assert!(found_any > 1_000, "{found_any}");
         let (contact, follows) = plain.first_key_value().unwrap();
-        let whose = Asked {
-            associate: Some(follows[0].associate),
-            ..Asked::default()
-        };
+        let anything = OneFollow::default();
+        let whose = several.test(&anything, Some(follows[0].associate)).unwrap();
         assert!(several.holding(&whose).contains(*contact));
-        let of_nobody = Asked {
+        let of_nobody = OneFollow {
             tag: Some(12_345),
-            ..Asked::default()
+            ..OneFollow::default()
         };
-        assert!(several.holding(&of_nobody).is_empty());
+        assert!(several.test(&of_nobody, None).is_none());
         assert_eq!(
             several.who().iter().collect::<Vec<_>>(),
             plain.keys().copied().collect::<Vec<_>>()

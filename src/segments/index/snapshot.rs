@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufReader, BufWriter, Read as _, Write};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -139,10 +139,12 @@ fn write_to(path: &Path, index: &Index) -> io::Result<u64> {
         sum: crc32fast::Hasher::new(),
         len: 0,
     };
+    let mut ordinals = Vec::new();
     let (head, most) = {
         let mut held = index.write();
         held.unsaved = 0;
         let most = held.facts.ordinals.len();
+        held.facts.ordinals.save(&mut ordinals)?;
         let head = Head {
             corp: index.corp.0,
             zone: index.zone.name().to_owned(),
@@ -155,6 +157,8 @@ fn write_to(path: &Path, index: &Index) -> io::Result<u64> {
     let mut tail = Vec::with_capacity(TAIL);
     write_head(&mut to, &head)?;
     to.end_section(&mut tail)?;
+    to.write_all(&ordinals)?;
+    drop(ordinals);
     for part in 0..facts::PARTS {
         write_part(&mut to, index, part, most)?;
         to.end_section(&mut tail)?;
@@ -176,10 +180,8 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
     let text = |to: &mut Vec<u8>, key: &String| write_text(to, key);
     match part {
         0 => {
+            // The ordinals stand before it.
             let mut bytes = Vec::new();
-            index.read().facts.ordinals.save(&mut bytes)?;
-            to.write_all(&bytes)?;
-            bytes.clear();
             write_bits(&mut bytes, &index.read().facts.live, most)?;
             to.write_all(&bytes)
         }
@@ -296,9 +298,10 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
 }
 
 fn read(path: &Path) -> io::Result<(Head, Facts)> {
-    let mut file = File::open(path)?;
-    let sections = read_tail(&mut file)?;
-    let head = section(path, &sections[0], read_head)?;
+    // One file from beginning to end, even if another takes its name meanwhile.
+    let file = File::open(path)?;
+    let sections = read_tail(&file)?;
+    let head = section(&file, &sections[0], |from| read_head(from))?;
     // The longest first, so that the readers end at about the same time.
     let mut parts: Vec<usize> = (0..facts::PARTS).collect();
     parts.sort_by_key(|part| sections[part + 1].len);
@@ -306,7 +309,7 @@ fn read(path: &Path) -> io::Result<(Head, Facts)> {
     let take = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let read = || -> io::Result<Vec<Loaded>> {
         std::iter::from_fn(take)
-            .map(|part| section(path, &sections[part + 1], |from| facts::load(part, from)))
+            .map(|part| section(&file, &sections[part + 1], |from| facts::load(part, from)))
             .collect()
     };
     let mut facts = Facts::default();
@@ -331,12 +334,11 @@ struct Section {
     sum: u32,
 }
 
-fn read_tail(file: &mut File) -> io::Result<Vec<Section>> {
+fn read_tail(file: &File) -> io::Result<Vec<Section>> {
     let whole = file.metadata()?.len();
     let end = whole.checked_sub(TAIL as u64).ok_or_else(damaged)?;
-    file.seek(SeekFrom::Start(end))?;
     let mut tail = vec![0; TAIL];
-    file.read_exact(&mut tail)?;
+    file.read_exact_at(&mut tail, end)?;
     let (table, sum) = tail.split_at(TAIL - 4);
     if sum != crc32fast::hash(table).to_le_bytes() {
         return Err(damaged());
@@ -350,26 +352,43 @@ fn read_tail(file: &mut File) -> io::Result<Vec<Section>> {
     if from == end { Ok(sections) } else { Err(damaged()) }
 }
 
+/// Part of a file that several read at once.
+struct Part<'f> {
+    file: &'f File,
+    at: u64,
+    left: u64,
+}
+
+impl io::Read for Part<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let most = to.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.file.read_at(&mut to[..most], self.at)?;
+        self.at += read as u64;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
 /// Reads a section, of which nothing is believed before all of it is known to be as it was written.
 fn section<T>(
-    path: &Path,
+    file: &File,
     place: &Section,
-    read: impl FnOnce(&mut io::Take<BufReader<File>>) -> io::Result<T>,
+    read: impl FnOnce(&mut BufReader<Part<'_>>) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(place.from))?;
-    let (mut sum, mut left, mut buffer) = (crc32fast::Hasher::new(), place.len, vec![0; BUFFER]);
-    while left > 0 {
-        let wanted = left.min(BUFFER as u64) as usize;
-        file.read_exact(&mut buffer[..wanted])?;
-        sum.update(&buffer[..wanted]);
-        left -= wanted as u64;
+    let (at, left) = (place.from, place.len);
+    let (mut sum, mut buffer) = (crc32fast::Hasher::new(), vec![0; BUFFER]);
+    let mut part = Part { file, at, left };
+    while part.left > 0 {
+        let read = part.read(&mut buffer)?;
+        if read == 0 {
+            return Err(damaged());
+        }
+        sum.update(&buffer[..read]);
     }
     if sum.finalize() != place.sum {
         return Err(damaged());
     }
-    file.seek(SeekFrom::Start(place.from))?;
-    read(&mut BufReader::with_capacity(BUFFER, file).take(place.len))
+    read(&mut BufReader::with_capacity(BUFFER, Part { file, at, left }))
 }
 
 fn damaged() -> io::Error {

@@ -1,13 +1,15 @@
 //! The contact list among many: whichever way its people are found, it shows what the database says.
 
+use std::time::Duration;
+
 use dianyu::auth::Role;
-use dianyu::contacts::{self, ContactFilter};
-use dianyu::ids::{AssociateId, StoreId, TagId};
-use dianyu::page::PageOf;
+use dianyu::contacts::{self, ContactFilter, ContactRow};
+use dianyu::ids::{AssociateId, ContactId, StoreId, TagId};
+use dianyu::page::{Page, PageOf};
 use dianyu::scope::{Reach, Scope};
 use dianyu::segments::browse::{self, Ways};
 use dianyu::segments::index;
-use dianyu::time::{Day, HOUR_MS};
+use dianyu::time::{Day, HOUR_MS, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -65,21 +67,25 @@ const WAYS: [Ways; 4] = [
         few: u64::MAX,
         dense: 0,
         near: 0,
+        far: i64::MAX,
     },
     Ways {
         few: 0,
         dense: 0,
         near: 0,
+        far: i64::MAX,
     },
     Ways {
         few: 0,
         dense: usize::MAX,
         near: 0,
+        far: 0,
     },
     Ways {
         few: 0,
         dense: 3,
         near: 30,
+        far: 60,
     },
 ];
 
@@ -141,6 +147,61 @@ async fn every_page_and_every_count_is_what_the_database_says() {
         index::is_ready(app, shop.corp, ZONE),
         "it was the index that answered"
     );
+}
+
+/// Where nobody was added so early, so late, or at all, a page ends as the database's does.
+#[tokio::test]
+async fn a_page_after_anybody_and_after_nobody_is_the_databases() {
+    let shop = World::open().await;
+    let mut chance = StdRng::seed_from_u64(31);
+    crowd(&shop, &mut chance).await;
+    build(&shop.app, &shop).await;
+    let (app, db, scope) = (&shop.app, &shop.app.db, shop.whole());
+    let last = contacts::list(
+        db,
+        &scope,
+        &ContactFilter::default(),
+        ZONE,
+        &PageOf::from(1_000, None),
+    )
+    .await
+    .unwrap();
+    let last = last.items.last().unwrap();
+    let of_a_tag = ContactFilter {
+        tag: Some(TagId(51)),
+        ..ContactFilter::default()
+    };
+    for (at, id) in [
+        (0, 1),
+        (-1, 1),
+        (i64::MAX, 1),
+        (i64::MIN, 1),
+        (4_102_444_800_000, 1),
+        (last.added_at.0, last.id.0),
+        (last.added_at.0, last.id.0 + 1),
+        (last.added_at.0 + 1, 1),
+    ] {
+        let key = (Timestamp(at), ContactId(id));
+        let after = Page::cut(vec![key; 2], &PageOf::from(1, None), |key| *key)
+            .next
+            .unwrap();
+        for filter in [ContactFilter::default(), of_a_tag.clone()] {
+            let page = PageOf::from(7, Some(after.clone()));
+            let by_database = contacts::list(db, &scope, &filter, ZONE, &page).await;
+            for ways in WAYS {
+                let browsed = browse::by(app, &scope, &filter, ZONE, ways).await.unwrap();
+                let shown = tokio::time::timeout(Duration::from_secs(20), browsed.page(&page)).await;
+                let ids = |rows: &Page<ContactRow>| rows.items.iter().map(|row| row.id).collect::<Vec<_>>();
+                match (shown.expect("it ends"), &by_database) {
+                    (Ok(shown), Ok(expected)) => {
+                        assert_eq!(ids(&shown), ids(expected), "{at} {ways:?} {filter:?}");
+                        assert_eq!(shown.next.is_some(), expected.next.is_some());
+                    }
+                    (shown, expected) => assert_eq!(shown.is_err(), expected.is_err(), "{at} {ways:?}"),
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]
