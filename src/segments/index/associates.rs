@@ -2,22 +2,20 @@
 //! Twenty thousand bitmaps would take more, and an associate's own are seldom asked for.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use roaring::RoaringBitmap;
-
-use super::file::{read_i64s, read_u32s, write_i64s, write_u32s};
+use super::bits::Bits;
+use super::column::Column;
+use super::file::{Source, read_numbers, write_numbers};
 use super::leaf::OneFollow;
 use super::several::{Said, Several, Test};
-
-const NOBODY: u32 = u32::MAX;
 
 #[derive(Default)]
 pub(super) struct Associates {
     ids: Vec<i64>,
     places: HashMap<i64, u32>,
     /// By contact.
-    first: Vec<u32>,
+    first: Column,
     pub several: Several,
     /// Who was added last, in case somebody else follows them too.
     last: Option<(u32, Said)>,
@@ -30,16 +28,14 @@ impl Associates {
             self.ids.push(associate);
             self.ids.len() as u32 - 1
         });
-        self.reach(contact);
         let said = Said {
             associate: place,
             store,
             day,
             tags,
         };
-        let first = &mut self.first[contact as usize];
-        if *first == NOBODY {
-            *first = place;
+        if self.first.get(contact).is_none() {
+            self.first.set(contact, Some(place));
             self.last = Some((contact, said));
             return;
         }
@@ -49,21 +45,8 @@ impl Associates {
         self.several.add(contact, &said);
     }
 
-    fn reach(&mut self, contact: u32) {
-        let wanted = contact as usize + 1;
-        if self.first.capacity() < wanted && !self.first.is_empty() {
-            // Not twice as much for a few more.
-            self.first.reserve_exact(wanted - self.first.len() + 65_536);
-        }
-        if self.first.len() < wanted {
-            self.first.resize(wanted, NOBODY);
-        }
-    }
-
     pub fn forget(&mut self, contact: u32) {
-        if let Some(first) = self.first.get_mut(contact as usize) {
-            *first = NOBODY;
-        }
+        self.first.set(contact, None);
         self.several.forget(contact);
         self.last.take_if(|(last, _)| *last == contact);
     }
@@ -73,21 +56,18 @@ impl Associates {
             return false;
         };
         let test = self.several.test(&OneFollow::default(), Some(*place));
-        self.first.get(contact as usize) == Some(place)
-            || test.is_some_and(|test| self.several.holds(&test, contact))
+        self.first.get(contact) == Some(*place) || test.is_some_and(|test| self.several.holds(&test, contact))
     }
 
-    pub fn contacts_of(&self, associate: i64) -> RoaringBitmap {
+    pub fn contacts_of(&self, associate: i64) -> Bits {
         let Some(place) = self.places.get(&associate) else {
-            return RoaringBitmap::new();
+            return Bits::new();
         };
-        let first = self.first.iter().enumerate();
-        let contacts = first
-            .filter(|(_, first)| *first == place)
-            .map(|(contact, _)| contact as u32);
-        let test = self.several.test(&OneFollow::default(), Some(*place));
-        let several = test.map(|test| self.several.holding(&test));
-        several.unwrap_or_default() | contacts.collect::<RoaringBitmap>()
+        let mut contacts: Bits = self.first.whose(*place).into_iter().collect();
+        if let Some(test) = self.several.test(&OneFollow::default(), Some(*place)) {
+            contacts.add_all(&self.several.holding(&test));
+        }
+        contacts
     }
 
     /// What is asked of one and the same follow, as it is tested; `None`: it names what no follow says.
@@ -101,7 +81,7 @@ impl Associates {
 
     /// Gives back what was set aside while it grew.
     pub fn settle(&mut self) {
-        self.first.shrink_to_fit();
+        self.first.settle();
         self.several.settle();
         self.last = None;
     }
@@ -110,33 +90,33 @@ impl Associates {
     pub fn copy(&self, most: u32) -> Copied {
         Copied {
             ids: self.ids.clone(),
-            first: self.first[..self.first.len().min(most as usize)].to_vec(),
+            first: self.first.below(most),
         }
     }
 
-    pub fn load(from: &mut impl Read) -> io::Result<Self> {
-        let ids = read_i64s(from)?;
+    pub fn load(from: &mut impl Source) -> io::Result<Self> {
+        let ids: Vec<i64> = read_numbers(from)?;
         let places = ids.iter().zip(0..).map(|(id, place)| (*id, place));
         Ok(Self {
             places: places.collect(),
             ids,
-            first: read_u32s(from)?,
-            several: Several::load(from)?,
+            first: Column::load(from)?,
+            several: Several::default(),
             last: None,
         })
     }
 }
 
-/// A copy to be written down, before those whom several follow.
+/// A copy to be written down; those whom several follow are written for themselves.
 pub(super) struct Copied {
     ids: Vec<i64>,
-    first: Vec<u32>,
+    first: Column,
 }
 
 impl Copied {
     pub fn save(self, to: &mut impl Write) -> io::Result<()> {
-        write_i64s(to, &self.ids)?;
-        write_u32s(to, &self.first)
+        write_numbers(to, &self.ids)?;
+        self.first.save(to)
     }
 }
 
@@ -164,12 +144,16 @@ mod tests {
         add(&mut associates, 500, 101);
         let mut saved = Vec::new();
         associates.copy(990).save(&mut saved).unwrap();
-        write_u32(&mut saved, associates.several.blocks().len() as u32).unwrap();
-        for block in associates.several.blocks() {
-            associates.several.save_block(&mut saved, block, 990).unwrap();
+        let mut loaded = Associates::load(&mut saved.as_slice()).unwrap();
+        let (several, mut saved) = (&associates.several, Vec::new());
+        several.who().save(&mut saved, 990).unwrap();
+        let who = Bits::load(&mut saved.as_slice()).unwrap();
+        write_u32(&mut saved, several.blocks().len() as u32).unwrap();
+        for block in several.blocks() {
+            several.save_block(&mut saved, block, &who).unwrap();
         }
-        associates.several.save_names(&mut saved).unwrap();
-        let loaded = Associates::load(&mut saved.as_slice()).unwrap();
+        several.save_names(&mut saved).unwrap();
+        loaded.several = Several::load(&mut saved.as_slice()).unwrap();
         for (kept, most) in [(&associates, 1_000), (&loaded, 990)] {
             let of = |associate| kept.contacts_of(associate).iter().collect::<Vec<u32>>();
             let tens = (0..most).step_by(10);

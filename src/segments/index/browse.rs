@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use roaring::RoaringBitmap;
 use tokio::sync::OnceCell;
 
+use super::bits::Bits;
 use super::calendar::{day, number};
 use super::facts::Facts;
 use super::kept::Kept;
 use super::leaf::{Leaf, Leaves, OneFollow};
 use super::names;
 use super::plan::Plan;
+use super::sets::Set;
 use super::{Index, fresh};
 use crate::app::App;
 use crate::contacts::ContactFilter;
@@ -31,7 +32,7 @@ pub(super) type Looks = Kept<Asking, Arc<Look>, 16>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asking {
-    /// The first of everybody, then `several`, then what one of several follows has to say.
+    /// The first of everybody, then what one of several follows has to say.
     plans: Vec<Plan>,
     part: Option<String>,
     /// Something is asked of the follow that the part may be in the remark of.
@@ -40,10 +41,10 @@ pub(super) struct Asking {
 
 pub(super) struct Look {
     /// Everybody who may be in it.
-    bits: RoaringBitmap,
+    bits: Bits,
     /// Of these, the ones followed by several and called so by a remark, when something else is asked of the same follow:
     /// the database knows which of them are in it.
-    unsure: RoaringBitmap,
+    unsure: Bits,
     /// How many of these it says are.
     counted: OnceCell<i64>,
 }
@@ -87,7 +88,7 @@ pub(in crate::segments) async fn narrow(
     let parts = one.parts();
     let (is_of_follow, are_together) = (!parts.is_empty(), parts.len() > 1);
     let people = Plan::All(parts.into_iter().chain(of_person(filter)).collect());
-    let mut plans = vec![people, Plan::Leaf(Leaf::Several)];
+    let mut plans = vec![people];
     plans.extend(are_together.then_some(Plan::Leaf(Leaf::OneFollow(one))));
     let asking = Asking {
         plans,
@@ -107,22 +108,26 @@ impl Index {
         }
         let (part, is_of_follow) = (asking.part.clone(), asking.is_of_follow);
         let look = move |facts: &Facts, leaves: &Leaves, plans: &[Plan]| {
-            let mut bits = facts.live.clone();
-            plans[0].narrow(&mut bits, facts, leaves)?;
-            let mut by_remark = RoaringBitmap::new();
-            if let Some(part) = &part {
-                let (found, of_these) = facts.names.as_ref()?.find(part);
-                bits &= found;
-                by_remark = of_these;
+            let several = facts.associates.several.who();
+            let mut sets = vec![plans[0].set(facts, leaves)?];
+            let called = match &part {
+                Some(part) => Some(facts.names.as_ref()?.find(part)),
+                None => None,
+            };
+            if let Some((found, _)) = &called {
+                sets.push(Set::Bits(found));
             }
-            let several = leaves.bits(&Leaf::Several)?;
-            if let Some(Plan::Leaf(one)) = plans.get(2) {
-                let others = &(&bits & several) - leaves.bits(one)?;
-                bits -= others;
+            if let Some(one) = plans.get(1) {
+                // Of people whom several follow, only those of whom one of them says all of it.
+                let others = vec![Set::Bits(several), Set::Not(Box::new(one.set(facts, leaves)?))];
+                sets.push(Set::Not(Box::new(Set::All(others))));
             }
-            let unsure = match is_of_follow {
-                true => by_remark & &bits & several,
-                false => RoaringBitmap::new(),
+            let bits = Set::All(sets).of(&facts.live);
+            let unsure = match &called {
+                Some((_, by_remark)) if is_of_follow => {
+                    Set::All(vec![Set::Bits(by_remark), Set::Bits(several)]).of(&bits)
+                }
+                _ => Bits::new(),
             };
             Some(Arc::new(Look {
                 bits,
@@ -198,7 +203,9 @@ impl Narrowed {
 
     /// Those who are in it for certain.
     pub fn sure(&self) -> Vec<ContactId> {
-        self.people(&(&self.look.bits - &self.look.unsure))
+        let mut sure = self.look.bits.clone();
+        sure.remove_all(&self.look.unsure);
+        self.people(&sure)
     }
 
     /// Those of whom only the database knows.
@@ -206,7 +213,7 @@ impl Narrowed {
         self.people(&self.look.unsure)
     }
 
-    fn people(&self, bits: &RoaringBitmap) -> Vec<ContactId> {
+    fn people(&self, bits: &Bits) -> Vec<ContactId> {
         let held = self.index.read();
         let ids = held.facts.ordinals.ids(bits);
         ids.into_iter().map(ContactId).collect()
@@ -230,13 +237,13 @@ impl Narrowed {
             .off(move |index| {
                 let held = index.read();
                 let until = until.map_or(i32::MAX, number);
-                let (mut found, mut of, mut down_to) = (RoaringBitmap::new(), 0, None);
+                let (mut found, mut of, mut down_to) = (Vec::new(), 0, None);
                 let mut at_first = 0;
                 for (earliest, bits) in held.facts.added.range(..=until).rev() {
-                    let later = found.len().saturating_sub(at_first);
-                    found |= bits & &narrowed.look.bits;
+                    let later = found.len() - at_first;
+                    found.extend(bits.common(&narrowed.look.bits));
                     of += bits.len();
-                    if later >= at_least as u64 {
+                    if later >= at_least {
                         down_to = Some(day(*earliest));
                         break;
                     }
@@ -244,9 +251,12 @@ impl Narrowed {
                         at_first = found.len();
                     }
                 }
-                let ids = held.facts.ordinals.ids(&found);
+                // Of several follows each has its day.
+                found.sort_unstable();
+                found.dedup();
+                let ids = found.iter().map(|number| held.facts.ordinals.id(*number));
                 Added {
-                    people: ids.into_iter().map(ContactId).collect(),
+                    people: ids.map(ContactId).collect(),
                     one_in: of as f64 / found.len().max(1) as f64,
                     down_to,
                 }

@@ -179,13 +179,12 @@ async fn add_visits(
     facts: &mut Facts,
     progress: &mut Progress,
 ) -> Result<()> {
-    let mut last_day = vec![i32::MIN; facts.ordinals.len() as usize];
     for place in [Place::Orders, Place::Clicks] {
         let mut after = (i64::MIN, i64::MIN);
         loop {
             let page = store::visits_after(db, corp, place, after, calendar).await?;
             for visit in &page {
-                facts.add_visit(place, visit, &mut last_day);
+                facts.add_visit(place, visit);
             }
             progress.add(page.len(), "orders and clicks");
             match page.last() {
@@ -194,6 +193,5 @@ async fn add_visits(
             }
         }
     }
-    facts.add_last_days(&last_day);
     Ok(())
 }

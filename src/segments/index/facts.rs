@@ -1,28 +1,28 @@
 //! What is known of every contact, as bitmaps over their numbers: one a tag, a store, a channel, a day.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
-
-use roaring::RoaringBitmap;
+use std::io;
 
 use super::associates::Associates;
-use super::file::{read_bits, read_i64, read_text, read_u32};
+use super::bits::Bits;
+use super::file::{Source, read_i64, read_text, read_u32};
 use super::named::Named;
 use super::names::Names;
 use super::ordinals::Ordinals;
+use super::several::Several;
 use super::store::{Pair, Person, Place, Visit};
 use crate::time::DAY_MS;
 
 /// So many contacts are taken out of each bitmap one by one; more at once.
 const FEW: u64 = 32;
 
-pub(super) type Family<K> = BTreeMap<K, RoaringBitmap>;
+pub(super) type Family<K> = BTreeMap<K, Bits>;
 
 #[derive(Default)]
 pub(super) struct Facts {
     pub ordinals: Ordinals,
     /// Followed by somebody now; the families of follows hold only what live follows say.
-    pub live: RoaringBitmap,
+    pub live: Bits,
     pub tags: Family<i64>,
     pub stores: Family<i64>,
     pub channels: Family<String>,
@@ -35,8 +35,6 @@ pub(super) struct Facts {
     /// By the day of any order, and of any click, on the corp's clock.
     pub ordered: Family<i32>,
     pub clicked: Family<i32>,
-    /// By the day of the last order or click.
-    pub stirred: Family<i32>,
     /// Never on disk: it is small.
     pub named: Named,
     /// What people are called, once it was read; never on disk.
@@ -48,14 +46,15 @@ fn set<K: Ord>(family: &mut Family<K>, key: K, contact: u32) {
 }
 
 /// Takes contacts out of every bitmap of a family.
-fn take<K: Ord>(family: &mut Family<K>, contacts: &RoaringBitmap) {
+fn take<K: Ord>(family: &mut Family<K>, contacts: &Bits) {
+    let is_few = contacts.len() <= FEW;
     family.retain(|_, bits| {
-        if contacts.len() <= FEW {
-            for contact in contacts {
+        if is_few {
+            for contact in contacts.iter() {
                 bits.remove(contact);
             }
         } else {
-            *bits -= contacts;
+            bits.remove_all(contacts);
         }
         !bits.is_empty()
     });
@@ -63,7 +62,7 @@ fn take<K: Ord>(family: &mut Family<K>, contacts: &RoaringBitmap) {
 
 impl Facts {
     /// The numbers of these contacts, of those that have one.
-    pub fn numbers(&self, contacts: &[i64]) -> RoaringBitmap {
+    pub fn numbers(&self, contacts: &[i64]) -> Bits {
         let numbers = contacts.iter().filter_map(|id| self.ordinals.find(*id));
         numbers.collect()
     }
@@ -109,13 +108,13 @@ impl Facts {
         }
     }
 
-    fn take_follows(&mut self, contacts: &RoaringBitmap) {
-        self.live -= contacts;
+    fn take_follows(&mut self, contacts: &Bits) {
+        self.live.remove_all(contacts);
         take(&mut self.tags, contacts);
         take(&mut self.stores, contacts);
         take(&mut self.channels, contacts);
         take(&mut self.added, contacts);
-        for contact in contacts {
+        for contact in contacts.iter() {
             self.associates.forget(contact);
         }
     }
@@ -149,23 +148,17 @@ impl Facts {
     pub fn put_visits(&mut self, asked: &[i64], orders: &[Visit], clicks: &[Visit]) {
         let known = self.numbers(asked);
         self.take_visits(&known);
-        let mut last: BTreeMap<u32, i32> = BTreeMap::new();
         for (family, visits) in [(&mut self.ordered, orders), (&mut self.clicked, clicks)] {
             for visit in visits {
                 if let Some(contact) = self.ordinals.find(visit.contact) {
                     set(family, visit.day, contact);
-                    let latest = last.entry(contact).or_insert(visit.day);
-                    *latest = visit.day.max(*latest);
                 }
             }
         }
-        for (contact, day) in last {
-            set(&mut self.stirred, day, contact);
-        }
     }
 
-    /// While an index is built: an order or a click, and by contact the last day of either so far.
-    pub fn add_visit(&mut self, place: Place, visit: &Visit, last_day: &mut [i32]) {
+    /// While an index is built: an order or a click.
+    pub fn add_visit(&mut self, place: Place, visit: &Visit) {
         let Some(contact) = self.ordinals.find(visit.contact) else {
             return;
         };
@@ -174,31 +167,19 @@ impl Facts {
             Place::Clicks => &mut self.clicked,
         };
         set(family, visit.day, contact);
-        if let Some(last) = last_day.get_mut(contact as usize) {
-            *last = visit.day.max(*last);
-        }
     }
 
-    pub fn add_last_days(&mut self, last_day: &[i32]) {
-        for (contact, day) in last_day.iter().enumerate().filter(|(_, day)| **day != i32::MIN) {
-            set(&mut self.stirred, *day, contact as u32);
-        }
-    }
-
-    fn take_visits(&mut self, contacts: &RoaringBitmap) {
+    fn take_visits(&mut self, contacts: &Bits) {
         take(&mut self.ordered, contacts);
         take(&mut self.clicked, contacts);
-        take(&mut self.stirred, contacts);
     }
 
     /// Gives back what was set aside while everything grew.
     pub fn settle(&mut self) {
         fn tight<K: Ord>(family: &mut Family<K>) {
-            for bits in family.values_mut() {
-                *bits = bits.clone();
-            }
+            family.values_mut().for_each(Bits::settle);
         }
-        self.live = self.live.clone();
+        self.live.settle();
         tight(&mut self.tags);
         tight(&mut self.stores);
         tight(&mut self.channels);
@@ -207,7 +188,6 @@ impl Facts {
         tight(&mut self.birthdays);
         tight(&mut self.ordered);
         tight(&mut self.clicked);
-        tight(&mut self.stirred);
         self.associates.settle();
     }
 }
@@ -216,14 +196,14 @@ impl Facts {
 pub(super) type Loaded = Box<dyn FnOnce(&mut Facts) + Send>;
 
 /// Parts of a snapshot; each can be read for itself.
-pub(super) const PARTS: usize = 6;
+pub(super) const PARTS: usize = 7;
 
 /// Reads a part that is known to be as it was written.
-pub(super) fn load(part: usize, from: &mut impl Read) -> io::Result<Loaded> {
+pub(super) fn load(part: usize, from: &mut impl Source) -> io::Result<Loaded> {
     let day = |from: &mut _| read_i64(from).map(|day| day as i32);
     Ok(match part {
         0 => {
-            let (ordinals, live) = (Ordinals::load(from)?, read_bits(from)?);
+            let (ordinals, live) = (Ordinals::load(from)?, Bits::load(from)?);
             Box::new(|facts| (facts.ordinals, facts.live) = (ordinals, live))
         }
         1 => {
@@ -243,21 +223,27 @@ pub(super) fn load(part: usize, from: &mut impl Read) -> io::Result<Loaded> {
             })
         }
         4 => {
-            let associates = Associates::load(from)?;
-            Box::new(|facts| facts.associates = associates)
+            let mut associates = Associates::load(from)?;
+            Box::new(|facts| {
+                std::mem::swap(&mut associates.several, &mut facts.associates.several);
+                facts.associates = associates;
+            })
+        }
+        5 => {
+            let several = Several::load(from)?;
+            Box::new(|facts| facts.associates.several = several)
         }
         _ => {
             let (ordered, clicked) = (load_family(from, day)?, load_family(from, day)?);
-            let stirred = load_family(from, day)?;
-            Box::new(|facts| (facts.ordered, facts.clicked, facts.stirred) = (ordered, clicked, stirred))
+            Box::new(|facts| (facts.ordered, facts.clicked) = (ordered, clicked))
         }
     })
 }
 
-fn load_family<K: Ord, R: Read>(
+fn load_family<K: Ord, R: Source>(
     from: &mut R,
     key: impl Fn(&mut R) -> io::Result<K>,
 ) -> io::Result<Family<K>> {
     let len = read_u32(from)?;
-    (0..len).map(|_| Ok((key(from)?, read_bits(from)?))).collect()
+    (0..len).map(|_| Ok((key(from)?, Bits::load(from)?))).collect()
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roaring::{MultiOps as _, RoaringBitmap};
-
+use super::bits::Bits;
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
 use super::plan::{self, Found, Plan, Want};
@@ -137,8 +136,8 @@ impl Index {
         }
         let again = self.found_among(&self.db, &leaf, &touched).await?;
         let mut held = self.write();
-        bits -= held.facts.numbers(&touched);
-        bits |= held.facts.numbers(&again);
+        bits.remove_all(&held.facts.numbers(&touched));
+        bits.add_all(&held.facts.numbers(&again));
         held.leaves.keep(leaf, bits);
         Ok(true)
     }
@@ -166,9 +165,10 @@ impl Index {
     }
 
     /// The numbers of many contacts, so that nobody waits for all of it.
-    fn numbers(&self, contacts: &[i64]) -> RoaringBitmap {
+    fn numbers(&self, contacts: &[i64]) -> Bits {
         let chunks = contacts.chunks(store::PAGE);
-        chunks.map(|chunk| self.read().facts.numbers(chunk)).union()
+        let numbers: Vec<Bits> = chunks.map(|chunk| self.read().facts.numbers(chunk)).collect();
+        Bits::union(&numbers)
     }
 
     /// Everybody in a leaf, as the database says.

@@ -188,7 +188,7 @@ impl Index {
         match fact {
             Fact::Person => looked.people = Some(store::people_of(conn, self.corp, contacts).await?),
             Fact::Follow => looked.pairs = Some(store::pairs_of(conn, self.corp, contacts).await?),
-            // The day of the last of either hangs on both.
+            // What is put in place of one is put in place of both.
             Fact::Order | Fact::Click => {
                 let visits = |place| store::visits_of(conn, self.corp, place, contacts, &self.calendar);
                 looked.visits = Some((visits(Place::Orders).await?, visits(Place::Clicks).await?));

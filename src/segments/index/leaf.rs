@@ -3,14 +3,13 @@
 //! while it is asked for, and kept true as contacts change.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::RangeBounds;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use roaring::{MultiOps as _, RoaringBitmap};
-
+use super::bits::Bits;
 use super::calendar::{day, number};
 use super::facts::{Facts, Family};
 use super::plan::Plan;
+use super::sets::Set;
 use crate::db::changes::Fact;
 use crate::segments::rule::{ACTIVE_DAYS, COOLING_DAYS, DORMANT_DAYS, birthday_span};
 use crate::segments::{Rule, Stage};
@@ -21,8 +20,6 @@ pub(super) enum Leaf {
     /// In any of these stores.
     Stores(Vec<i64>),
     Associate(i64),
-    /// Followed by several.
-    Several,
     /// Added from the first day to the last.
     Added(i32, i32),
     /// Any order from the first day to the last.
@@ -77,7 +74,7 @@ impl Leaf {
     /// Whether a change of such facts can change who is in it.
     pub fn hangs_on(&self, fact: Fact) -> bool {
         match self {
-            Self::Stores(_) | Self::Associate(_) | Self::Several | Self::Added(..) | Self::OneFollow(_) => {
+            Self::Stores(_) | Self::Associate(_) | Self::Added(..) | Self::OneFollow(_) => {
                 fact == Fact::Follow
             }
             Self::Ordered(..) => fact == Fact::Order,
@@ -113,20 +110,19 @@ impl Leaf {
     }
 
     /// Who is in it; `None`: only the database knows.
-    pub fn work_out(&self, facts: &Facts) -> Option<RoaringBitmap> {
+    pub fn work_out(&self, facts: &Facts) -> Option<Bits> {
         Some(match self {
-            Self::Stores(stores) => stores.iter().filter_map(|store| facts.stores.get(store)).union(),
+            Self::Stores(stores) => Bits::union(stores.iter().filter_map(|store| facts.stores.get(store))),
             Self::Associate(associate) => facts.associates.contacts_of(*associate),
-            Self::Several => facts.associates.several.who().clone(),
             Self::OneFollow(one) => {
                 let test = facts.associates.test(one);
-                test.map_or_else(RoaringBitmap::new, |test| facts.associates.several.holding(&test))
+                test.map_or_else(Bits::new, |test| facts.associates.several.holding(&test))
             }
-            Self::Added(first, last) => between(&facts.added, *first, *last),
-            Self::Ordered(first, last) => between(&facts.ordered, *first, *last),
-            Self::Clicked(first, last) => between(&facts.clicked, *first, *last),
-            Self::Stage(stage, today) => by_stage(facts, *stage, *today),
-            Self::Birthday(within_days, today) => births(facts, *within_days, *today).union(),
+            Self::Added(first, last) => Bits::union(days(&facts.added, *first, *last)),
+            Self::Ordered(first, last) => Bits::union(days(&facts.ordered, *first, *last)),
+            Self::Clicked(first, last) => Bits::union(days(&facts.clicked, *first, *last)),
+            Self::Stage(stage, today) => by_stage(facts, *stage, *today).of(&facts.live),
+            Self::Birthday(within_days, today) => Bits::union(births(facts, *within_days, *today)),
             Self::Asked(..) => return None,
         })
     }
@@ -150,19 +146,18 @@ impl Leaf {
                 .filter_map(|store| facts.stores.get(store))
                 .any(|bits| bits.contains(contact)),
             Self::Associate(associate) => facts.associates.follows(contact, *associate),
-            Self::Several => facts.associates.several.who().contains(contact),
             Self::OneFollow(_) => self.tester(facts)(contact),
-            Self::Added(first, last) => *first <= *last && is_within(&facts.added, *first..=*last, contact),
-            Self::Ordered(first, last) => {
-                *first <= *last && is_within(&facts.ordered, *first..=*last, contact)
-            }
-            Self::Clicked(first, last) => {
-                *first <= *last && is_within(&facts.clicked, *first..=*last, contact)
-            }
+            Self::Added(first, last) => is_within(&facts.added, *first, *last, contact),
+            Self::Ordered(first, last) => is_within(&facts.ordered, *first, *last, contact),
+            Self::Clicked(first, last) => is_within(&facts.clicked, *first, *last, contact),
             Self::Stage(stage, today) => {
-                let stirred = |days: i64| is_within(&facts.stirred, since(*today, days).., contact);
-                let added = |days: i64| is_within(&facts.added, since(*today, days).., contact);
-                let ever = is_within(&facts.stirred, .., contact);
+                let stirred_since = |first| {
+                    is_within(&facts.ordered, first, i32::MAX, contact)
+                        || is_within(&facts.clicked, first, i32::MAX, contact)
+                };
+                let stirred = |days: i64| stirred_since(since(*today, days));
+                let added = |days: i64| is_within(&facts.added, since(*today, days), i32::MAX, contact);
+                let ever = stirred_since(i32::MIN);
                 let quiet_between = |over: i64, up_to: i64| {
                     !stirred(over) && (stirred(up_to) || (!ever && added(up_to) && !added(over)))
                 };
@@ -186,41 +181,52 @@ fn since(today: i32, days_ago: i64) -> i32 {
     today.saturating_sub(i32::try_from(days_ago).unwrap_or(i32::MAX))
 }
 
-fn within(family: &Family<i32>, days: impl RangeBounds<i32>) -> RoaringBitmap {
-    family.range(days).map(|(_, bits)| bits).union()
-}
-
 /// From the first day to the last; of days the wrong way round nobody.
-fn between(family: &Family<i32>, first: i32, last: i32) -> RoaringBitmap {
-    match first <= last {
-        true => within(family, first..=last),
-        false => RoaringBitmap::new(),
-    }
+fn days(family: &Family<i32>, first: i32, last: i32) -> impl Iterator<Item = &Bits> {
+    let are_in_order = first <= last;
+    let found = are_in_order.then(|| family.range(first..=last));
+    found.into_iter().flatten().map(|(_, bits)| bits)
 }
 
-fn is_within(family: &Family<i32>, days: impl RangeBounds<i32>, contact: u32) -> bool {
-    family.range(days).any(|(_, bits)| bits.contains(contact))
+fn is_within(family: &Family<i32>, first: i32, last: i32, contact: u32) -> bool {
+    days(family, first, last).any(|bits| bits.contains(contact))
 }
 
-/// People who are followed now; nobody else is ever asked about.
-fn by_stage(facts: &Facts, stage: Stage, today: i32) -> RoaringBitmap {
-    let stirred = |days: i64| within(&facts.stirred, since(today, days)..);
-    let added = |days: i64| within(&facts.added, since(today, days)..);
-    let ever = || within(&facts.stirred, ..);
+/// Of people who are followed now; nobody else is ever asked about.
+fn by_stage(facts: &Facts, stage: Stage, today: i32) -> Set<'_> {
+    let stirred_since = |first: i32| {
+        let ordered = days(&facts.ordered, first, i32::MAX);
+        Set::Any(
+            ordered
+                .chain(days(&facts.clicked, first, i32::MAX))
+                .map(Set::Bits)
+                .collect(),
+        )
+    };
+    let stirred = |days_ago: i64| stirred_since(since(today, days_ago));
+    let added = |days_ago: i64| {
+        let added = days(&facts.added, since(today, days_ago), i32::MAX);
+        Set::Any(added.map(Set::Bits).collect())
+    };
+    let ever = || stirred_since(i32::MIN);
+    let not = |set| Set::Not(Box::new(set));
     let quiet_between = |over: i64, up_to: i64| {
-        let quiet = added(up_to) - added(over) - ever();
-        (stirred(up_to) | quiet) - stirred(over)
+        let quiet = Set::All(vec![added(up_to), not(added(over)), not(ever())]);
+        Set::All(vec![Set::Any(vec![stirred(up_to), quiet]), not(stirred(over))])
     };
     match stage {
-        Stage::New => added(ACTIVE_DAYS) - ever(),
+        Stage::New => Set::All(vec![added(ACTIVE_DAYS), not(ever())]),
         Stage::Active => stirred(ACTIVE_DAYS),
         Stage::Cooling => quiet_between(ACTIVE_DAYS, COOLING_DAYS),
         Stage::Dormant => quiet_between(COOLING_DAYS, DORMANT_DAYS),
-        Stage::Lost => ((&facts.live - added(DORMANT_DAYS)) | ever()) - stirred(DORMANT_DAYS),
+        Stage::Lost => {
+            let long_there = Set::Any(vec![not(added(DORMANT_DAYS)), ever()]);
+            Set::All(vec![long_there, not(stirred(DORMANT_DAYS))])
+        }
     }
 }
 
-fn births(facts: &Facts, within_days: i64, today: i32) -> Box<dyn Iterator<Item = &RoaringBitmap> + '_> {
+fn births(facts: &Facts, within_days: i64, today: i32) -> Box<dyn Iterator<Item = &Bits> + '_> {
     if within_days > 365 {
         return Box::new(facts.birthdays.values());
     }
@@ -243,7 +249,7 @@ const IN_USE: u64 = 64;
 const TESTED: usize = 200;
 
 struct KeptLeaf {
-    bits: RoaringBitmap,
+    bits: Bits,
     used: AtomicU64,
 }
 
@@ -258,14 +264,14 @@ pub(super) struct Leaves {
 
 impl Leaves {
     /// Who is in a leaf; `None`: nobody has asked lately.
-    pub fn bits(&self, leaf: &Leaf) -> Option<&RoaringBitmap> {
+    pub fn bits(&self, leaf: &Leaf) -> Option<&Bits> {
         let kept = self.kept.get(leaf)?;
         kept.used
             .store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         Some(&kept.bits)
     }
 
-    pub fn keep(&mut self, leaf: Leaf, bits: RoaringBitmap) {
+    pub fn keep(&mut self, leaf: Leaf, bits: Bits) {
         if let Some(today) = leaf.today() {
             // Yesterday's are asked for no more.
             self.kept
@@ -305,7 +311,7 @@ impl Leaves {
     /// Which is let go of next, if too many are kept.
     fn too_many(&self, is_asked: bool) -> Option<Leaf> {
         let kept = || self.kept.iter().filter(|(leaf, _)| leaf.is_asked() == is_asked);
-        let bytes: usize = kept().map(|(_, kept)| kept.bits.serialized_size()).sum();
+        let bytes: usize = kept().map(|(_, kept)| kept.bits.bytes()).sum();
         let (most, most_bytes) = if is_asked { KEPT_ASKED } else { KEPT };
         if kept().count() <= most && bytes <= most_bytes {
             return None;
@@ -326,10 +332,10 @@ impl Leaves {
     }
 
     /// Puts right whom the database found among those it was asked about.
-    pub fn correct(&mut self, leaf: &Leaf, asked: &RoaringBitmap, found: &RoaringBitmap) {
+    pub fn correct(&mut self, leaf: &Leaf, asked: &Bits, found: &Bits) {
         if let Some(kept) = self.kept.get_mut(leaf) {
-            kept.bits -= asked;
-            kept.bits |= found;
+            kept.bits.remove_all(asked);
+            kept.bits.add_all(found);
         }
     }
 
@@ -352,7 +358,7 @@ impl Leaves {
                 return false;
             }
             let holds = leaf.tester(facts);
-            for contact in &numbers {
+            for contact in numbers.iter() {
                 if holds(contact) {
                     kept.bits.insert(contact);
                 } else {

@@ -7,9 +7,11 @@
 //! there is no index, or it is far behind, the database answers itself, by the rule as SQL.
 
 mod associates;
+mod bits;
 mod browse;
 mod build;
 mod calendar;
+mod column;
 mod count;
 mod facts;
 mod file;
@@ -23,6 +25,7 @@ mod names;
 mod naming;
 mod ordinals;
 mod plan;
+mod sets;
 mod several;
 mod snapshot;
 mod store;
@@ -33,7 +36,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use roaring::RoaringBitmap;
 use tokio::sync::Notify;
 
 use self::browse::Looks;
@@ -225,18 +227,11 @@ pub async fn read_names(app: &App, corp: CorpId, zone: Tz) -> Result<()> {
 pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
     let index = app.shelf.of::<Audiences>().ready(corp, zone)?;
     let held = index.read();
-    // Two bytes a value, 8 KiB a set of 65,536; the crate's own sums count bits and four bytes.
-    let bytes = |bits: &RoaringBitmap| {
-        let held = bits.statistics();
-        2 * u64::from(held.n_values_array_containers)
-            + held.n_bytes_run_containers
-            + 8 * 1_024 * u64::from(held.n_bitset_containers)
-    };
     let tags = held.facts.tags.values();
     Some(Size {
         contacts: held.facts.ordinals.len(),
-        tag_links: tags.clone().map(RoaringBitmap::len).sum(),
-        tag_bytes: tags.map(bytes).sum(),
+        tag_links: tags.clone().map(bits::Bits::len).sum(),
+        tag_bytes: tags.map(|bits| bits.bytes() as u64).sum(),
         name_bytes: held.facts.names.as_ref().map_or(0, names::Names::bytes),
     })
 }

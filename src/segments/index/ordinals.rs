@@ -2,15 +2,12 @@
 //! come in order; sixty-four ids share a base, so that each takes four bytes and not eight.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use roaring::RoaringBitmap;
-
-use super::file::{read_i64s, read_u32s, write_i64s, write_u32s};
+use super::bits::{Bits, View, Words, join};
+use super::file::{Source, read_numbers, write_numbers};
 
 const BLOCK: usize = 64;
-/// Numbers taken out of a bitmap at once.
-const TOGETHER: usize = 1_024;
 
 #[derive(Default)]
 pub(super) struct Ordinals {
@@ -90,28 +87,36 @@ impl Ordinals {
     }
 
     /// The ids of many, in the order of their numbers.
-    pub fn ids(&self, numbers: &RoaringBitmap) -> Vec<i64> {
+    pub fn ids(&self, numbers: &Bits) -> Vec<i64> {
         let mut ids = Vec::with_capacity(numbers.len() as usize);
-        let (mut numbers, mut some) = (numbers.iter(), [0; TOGETHER]);
-        loop {
-            let some = numbers.next_many(&mut some);
-            if some.is_empty() {
-                return ids;
+        for (key, block) in numbers.blocks() {
+            match block {
+                View::Few(list) => ids.extend(list.iter().map(|low| self.id(join(key, *low)))),
+                View::Many(words, _) => self.ids_of_block(key, words, &mut ids),
             }
-            if self.wide.is_empty() {
-                ids.extend(some.iter().map(|number| {
-                    match (
-                        self.bases.get(*number as usize / BLOCK),
-                        self.distances.get(*number as usize),
-                    ) {
-                        (Some((base, shift)), Some(distance)) => {
-                            base + ((u64::from(*distance) << shift) as i64)
-                        }
-                        _ => self.id(*number),
-                    }
-                }));
-            } else {
-                ids.extend(some.iter().map(|number| self.id(*number)));
+        }
+        ids
+    }
+
+    /// The same of a block: what a word stands for shares a base.
+    pub fn ids_of_block(&self, key: u16, words: &Words, into: &mut Vec<i64>) {
+        for (place, word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+            let first = join(key, (place * BLOCK) as u16) as usize;
+            let shared = (
+                self.bases.get(first / BLOCK),
+                self.distances.get(first..first + BLOCK),
+            );
+            let mut left = *word;
+            let lows = std::iter::from_fn(|| {
+                let low = left.trailing_zeros();
+                left &= left.wrapping_sub(1);
+                (low < 64).then_some(low as usize)
+            });
+            match shared {
+                (Some((base, shift)), Some(distances)) if self.wide.is_empty() => {
+                    into.extend(lows.map(|low| base + ((u64::from(distances[low]) << shift) as i64)));
+                }
+                _ => into.extend(lows.map(|low| self.id((first + low) as u32))),
             }
         }
     }
@@ -148,50 +153,50 @@ impl Ordinals {
     }
 
     pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
-        write_i64s(to, &self.starts)?;
+        write_numbers(to, &self.starts)?;
         let (bases, shifts): (Vec<i64>, Vec<u32>) = self
             .bases
             .iter()
             .map(|(base, shift)| (*base, u32::from(*shift)))
             .unzip();
-        write_i64s(to, &bases)?;
-        write_u32s(to, &shifts)?;
-        write_u32s(to, &self.distances)?;
+        write_numbers(to, &bases)?;
+        write_numbers(to, &shifts)?;
+        write_numbers(to, &self.distances)?;
         let wide: Vec<u32> = self.wide.keys().copied().collect();
-        write_u32s(to, &wide)?;
+        write_numbers(to, &wide)?;
         for ids in self.wide.values() {
-            write_i64s(to, ids.as_slice())?;
+            write_numbers(to, ids.as_slice())?;
         }
-        write_i64s(to, &self.open)?;
+        write_numbers(to, &self.open)?;
         let (late, ordinals): (Vec<i64>, Vec<u32>) = self.late().unzip();
-        write_i64s(to, &late)?;
-        write_u32s(to, &ordinals)?;
-        write_i64s(to, &[self.open_start, self.highest.unwrap_or(i64::MIN)])
+        write_numbers(to, &late)?;
+        write_numbers(to, &ordinals)?;
+        write_numbers(to, &[self.open_start, self.highest.unwrap_or(i64::MIN)])
     }
 
     /// What [`Ordinals::save`] wrote, and nothing else: the file was checked before.
-    pub fn load(from: &mut impl Read) -> io::Result<Self> {
-        let starts = read_i64s(from)?;
-        let (bases, shifts) = (read_i64s(from)?, read_u32s(from)?);
+    pub fn load(from: &mut impl Source) -> io::Result<Self> {
+        let starts = read_numbers(from)?;
+        let (bases, shifts): (Vec<i64>, Vec<u32>) = (read_numbers(from)?, read_numbers(from)?);
         let mut ordinals = Self {
             bases: bases
                 .into_iter()
                 .zip(shifts.into_iter().map(|shift| shift as u8))
                 .collect(),
             starts,
-            distances: read_u32s(from)?,
+            distances: read_numbers(from)?,
             ..Self::default()
         };
-        for block in read_u32s(from)? {
-            let ids: [i64; BLOCK] = read_i64s(from)?
+        for block in read_numbers::<u32>(from)? {
+            let ids: [i64; BLOCK] = read_numbers(from)?
                 .try_into()
                 .map_err(|_| io::Error::other("a block that is not whole"))?;
             ordinals.wide.insert(block, Box::new(ids));
         }
-        ordinals.open = read_i64s(from)?;
-        let late = read_i64s(from)?;
-        ordinals.late = late.into_iter().zip(read_u32s(from)?).collect();
-        let [open_start, highest] = read_i64s(from)?[..] else {
+        ordinals.open = read_numbers(from)?;
+        let late: Vec<i64> = read_numbers(from)?;
+        ordinals.late = late.into_iter().zip(read_numbers::<u32>(from)?).collect();
+        let [open_start, highest] = read_numbers::<i64>(from)?[..] else {
             return Err(io::Error::other("ids that do not add up"));
         };
         ordinals.open_start = open_start;

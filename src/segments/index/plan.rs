@@ -1,12 +1,10 @@
 //! A rule as the index reads it, and its answer: set operations from the leaves up. Everything is among people who are
 //! followed now, so what a part leaves out is never gathered beyond the scope.
 
-use std::borrow::Cow;
-
-use roaring::RoaringBitmap;
-
+use super::bits::{Bits, View, Words, join, lows, zeros};
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
+use super::sets::{Room, Set, count};
 use crate::error::Result;
 use crate::ids::ContactId;
 use crate::scope::{Reach, Scope};
@@ -127,46 +125,23 @@ impl Plan {
         }
     }
 
-    /// The people in it, perhaps with some who are not followed; `None` when a leaf is not worked out.
-    fn bits<'i>(&self, facts: &'i Facts, leaves: &'i Leaves) -> Option<Cow<'i, RoaringBitmap>> {
-        let kept =
-            |bits: Option<&'i RoaringBitmap>| bits.map_or(Cow::Owned(RoaringBitmap::new()), Cow::Borrowed);
+    /// Who is in it among people who are followed; `None` when a leaf is not worked out.
+    pub fn set<'i>(&self, facts: &'i Facts, leaves: &'i Leaves) -> Option<Set<'i>> {
+        let kept = |bits: Option<&'i Bits>| bits.map_or(Set::Any(Vec::new()), Set::Bits);
+        let each = |parts: &[Self]| -> Option<Vec<Set<'i>>> {
+            parts.iter().map(|part| part.set(facts, leaves)).collect()
+        };
         Some(match self {
-            Self::Live => Cow::Borrowed(&facts.live),
+            Self::Live => Set::Everybody,
             Self::Tag(tag) => kept(facts.tags.get(tag)),
             Self::Store(store) => kept(facts.stores.get(store)),
             Self::Channel(channel) => kept(facts.channels.get(channel)),
             Self::Gender(gender) => kept(facts.genders.get(gender)),
-            Self::Leaf(leaf) => Cow::Borrowed(leaves.bits(leaf)?),
-            Self::Not(part) => Cow::Owned(&facts.live - part.bits(facts, leaves)?.as_ref()),
-            Self::Any(parts) => {
-                let mut any = RoaringBitmap::new();
-                for part in parts {
-                    any |= part.bits(facts, leaves)?.as_ref();
-                }
-                Cow::Owned(any)
-            }
-            Self::All(parts) => {
-                let mut all = facts.live.clone();
-                for part in parts {
-                    part.narrow(&mut all, facts, leaves)?;
-                }
-                Cow::Owned(all)
-            }
+            Self::Leaf(leaf) => Set::Bits(leaves.bits(leaf)?),
+            Self::Not(part) => Set::Not(Box::new(part.set(facts, leaves)?)),
+            Self::Any(parts) => Set::Any(each(parts)?),
+            Self::All(parts) => Set::All(each(parts)?),
         })
-    }
-
-    /// Leaves those of `bits`, people who are followed, that are in it.
-    pub fn narrow(&self, bits: &mut RoaringBitmap, facts: &Facts, leaves: &Leaves) -> Option<()> {
-        match self {
-            Self::Live => {}
-            Self::All(parts) => parts
-                .iter()
-                .try_for_each(|part| part.narrow(bits, facts, leaves))?,
-            Self::Not(part) => *bits -= part.bits(facts, leaves)?.as_ref(),
-            _ => *bits &= self.bits(facts, leaves)?.as_ref(),
-        }
-        Some(())
     }
 }
 
@@ -192,46 +167,99 @@ pub(super) struct Found {
 
 /// Answers a rule in scope; `None` when a leaf is not worked out.
 pub(super) fn answer(facts: &Facts, leaves: &Leaves, scope: &Plan, rule: &Plan, want: Want) -> Option<Found> {
-    let mut bits = facts.live.clone();
-    scope.narrow(&mut bits, facts, leaves)?;
-    let in_reach = bits.len() as i64;
-    let mut steps = Vec::new();
-    match rule {
-        Plan::All(parts) => {
-            for part in parts {
-                part.narrow(&mut bits, facts, leaves)?;
-                steps.push(bits.len() as i64);
+    let parts = match rule {
+        Plan::All(parts) => parts,
+        part => std::slice::from_ref(part),
+    };
+    let scope = scope.set(facts, leaves)?;
+    let sets: Vec<Set<'_>> = parts
+        .iter()
+        .map(|part| part.set(facts, leaves))
+        .collect::<Option<_>>()?;
+    let mut steps = vec![0; sets.len()];
+    let (mut found, mut in_reach) = (0, 0);
+    let mut people = People::of(facts, want);
+    let (mut words, mut room) = (zeros(), Room::default());
+    for (key, block) in facts.live.blocks() {
+        block.copy_to(&mut words);
+        scope.narrow(key, &mut words, &mut room);
+        let mut left = count(&words) as i64;
+        in_reach += left;
+        for (set, step) in sets.iter().zip(&mut steps) {
+            if left > 0 {
+                set.narrow(key, &mut words, &mut room);
+                left = count(&words) as i64;
+                *step += left;
             }
         }
-        _ => rule.narrow(&mut bits, facts, leaves)?,
+        found += left;
+        if left > 0 {
+            people.add(key, &words);
+        }
     }
     Some(Found {
-        count: bits.len() as i64,
+        count: found,
         in_reach,
-        steps,
-        people: match want {
-            Want::People => everybody(facts, &bits),
-            Want::Count { first } => first_of(facts, &bits, first),
+        steps: match rule {
+            Plan::All(_) => steps,
+            _ => Vec::new(),
         },
+        people: people.done(),
     })
 }
 
-fn everybody(facts: &Facts, bits: &RoaringBitmap) -> Vec<ContactId> {
-    let mut people = facts.ordinals.ids(bits);
-    if !people.is_sorted() {
-        people.sort_unstable();
-    }
-    people.into_iter().map(ContactId).collect()
+/// Who is wanted of those found, taken block by block.
+struct People<'f> {
+    facts: &'f Facts,
+    want: Want,
+    ids: Vec<i64>,
+    /// Whose numbers are not in the order of their ids, by number, where only the first are wanted.
+    late: Vec<(u32, i64)>,
+    late_found: Vec<i64>,
 }
 
-fn first_of(facts: &Facts, bits: &RoaringBitmap, first: usize) -> Vec<ContactId> {
-    let in_order = bits.iter().map(|number| facts.ordinals.id(number));
-    let mut people: Vec<i64> = in_order
-        .filter(|id| !facts.ordinals.is_late(*id))
-        .take(first)
-        .collect();
-    let late = facts.ordinals.late().filter(|(_, number)| bits.contains(*number));
-    people.extend(late.map(|(id, _)| id));
-    people.sort_unstable();
-    people.into_iter().take(first).map(ContactId).collect()
+impl<'f> People<'f> {
+    fn of(facts: &'f Facts, want: Want) -> Self {
+        let mut late: Vec<(u32, i64)> = match want {
+            Want::People => Vec::new(),
+            Want::Count { .. } => facts.ordinals.late().map(|(id, number)| (number, id)).collect(),
+        };
+        late.sort_unstable();
+        Self {
+            facts,
+            want,
+            ids: Vec::new(),
+            late,
+            late_found: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, key: u16, words: &Words) {
+        let ordinals = &self.facts.ordinals;
+        let Want::Count { first } = self.want else {
+            return ordinals.ids_of_block(key, words, &mut self.ids);
+        };
+        if first > self.ids.len() {
+            let ids = lows(words).map(|low| ordinals.id(join(key, low)));
+            let in_order = ids.filter(|id| !ordinals.is_late(*id));
+            self.ids.extend(in_order.take(first - self.ids.len()));
+        }
+        let begin = self.late.partition_point(|(number, _)| *number < join(key, 0));
+        let of_block = self.late[begin..]
+            .iter()
+            .take_while(|(number, _)| (number >> 16) as u16 == key);
+        let found = of_block.filter(|(number, _)| View::Many(words, 0).contains(*number as u16));
+        self.late_found.extend(found.map(|(_, id)| *id));
+    }
+
+    fn done(mut self) -> Vec<ContactId> {
+        self.ids.append(&mut self.late_found);
+        if !self.ids.is_sorted() {
+            self.ids.sort_unstable();
+        }
+        if let Want::Count { first } = self.want {
+            self.ids.truncate(first);
+        }
+        self.ids.into_iter().map(ContactId).collect()
+    }
 }

@@ -2,11 +2,10 @@
 //! some follow does. A few bytes a follow, packed in blocks of contacts whose numbers are near each other.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use roaring::RoaringBitmap;
-
-use super::file::{read_bytes, read_i64s, read_u32, write_bytes, write_i64s, write_u32};
+use super::bits::Bits;
+use super::file::{Source, read_numbers, read_u32, write_numbers, write_u32};
 use super::leaf::OneFollow;
 
 /// Contacts of a block: so many are packed anew when one of them changes.
@@ -52,7 +51,7 @@ impl Places {
 
 #[derive(Default)]
 pub(super) struct Several {
-    who: RoaringBitmap,
+    who: Bits,
     stores: Places,
     tags: Places,
     /// By contacts that lie together: one packed follow after the other.
@@ -121,7 +120,7 @@ fn follows(block: u32, bytes: &[u8]) -> impl Iterator<Item = Packed<'_>> {
 }
 
 impl Several {
-    pub fn who(&self) -> &RoaringBitmap {
+    pub fn who(&self) -> &Bits {
         &self.who
     }
 
@@ -157,7 +156,7 @@ impl Several {
     }
 
     /// Whom of them somebody follows who says all that is asked.
-    pub fn holding(&self, test: &Test) -> RoaringBitmap {
+    pub fn holding(&self, test: &Test) -> Bits {
         let follows = self
             .blocks
             .iter()
@@ -200,6 +199,7 @@ impl Several {
 
     /// Gives back what was set aside while it grew.
     pub fn settle(&mut self) {
+        self.who.settle();
         self.blocks.values_mut().for_each(Vec::shrink_to_fit);
     }
 
@@ -207,35 +207,31 @@ impl Several {
         self.blocks.keys().copied().collect()
     }
 
-    /// Writes a block, without contacts from `most` on.
-    pub fn save_block(&self, to: &mut impl Write, block: u32, most: u32) -> io::Result<()> {
+    /// Writes what a block says of these people.
+    pub fn save_block(&self, to: &mut impl Write, block: u32, who: &Bits) -> io::Result<()> {
         let bytes = self.blocks.get(&block).map_or(&[][..], Vec::as_slice);
-        write_u32(to, block)?;
-        if (block + 1).saturating_mul(TOGETHER) <= most {
-            return write_bytes(to, bytes);
-        }
-        let kept = follows(block, bytes).filter(|follow| follow.contact < most);
+        let kept = follows(block, bytes).filter(|follow| who.contains(follow.contact));
         let kept: Vec<u8> = kept.flat_map(|follow| follow.bytes).copied().collect();
-        write_bytes(to, &kept)
+        write_u32(to, block)?;
+        write_numbers(to, &kept)
     }
 
     /// Writes what the numbers in the blocks stand for: after the blocks, so that none is missing.
     pub fn save_names(&self, to: &mut impl Write) -> io::Result<()> {
-        write_i64s(to, &self.stores.ids)?;
-        write_i64s(to, &self.tags.ids)
+        write_numbers(to, &self.stores.ids)?;
+        write_numbers(to, &self.tags.ids)
     }
 
-    pub fn load(from: &mut impl Read) -> io::Result<Self> {
-        let mut several = Self::default();
-        let mut who = Vec::new();
+    pub fn load(from: &mut impl Source) -> io::Result<Self> {
+        let mut several = Self {
+            who: Bits::load(from)?,
+            ..Self::default()
+        };
         for _ in 0..read_u32(from)? {
-            let (block, bytes) = (read_u32(from)?, read_bytes(from)?);
-            who.extend(follows(block, &bytes).map(|follow| follow.contact));
-            several.blocks.insert(block, bytes);
+            several.blocks.insert(read_u32(from)?, read_numbers(from)?);
         }
-        several.who = who.into_iter().collect();
-        several.stores = Places::of(read_i64s(from)?);
-        several.tags = Places::of(read_i64s(from)?);
+        several.stores = Places::of(read_numbers(from)?);
+        several.tags = Places::of(read_numbers(from)?);
         Ok(several)
     }
 }
@@ -301,9 +297,11 @@ mod tests {
             }
         }
         let mut saved = Vec::new();
+        several.who().save(&mut saved, 700).unwrap();
+        let who = Bits::load(&mut saved.as_slice()).unwrap();
         write_u32(&mut saved, several.blocks().len() as u32).unwrap();
         for block in several.blocks() {
-            several.save_block(&mut saved, block, 700).unwrap();
+            several.save_block(&mut saved, block, &who).unwrap();
         }
         several.save_names(&mut saved).unwrap();
         let loaded = Several::load(&mut saved.as_slice()).unwrap();
@@ -332,9 +330,7 @@ mod tests {
                 let expected = people.filter(|(_, follows)| follows.iter().any(passes));
                 let expected: Vec<u32> = expected.map(|(contact, _)| *contact).collect();
                 let test = kept.test(&asked, None);
-                let found = test
-                    .as_ref()
-                    .map_or_else(RoaringBitmap::new, |test| kept.holding(test));
+                let found = test.as_ref().map_or_else(Bits::new, |test| kept.holding(test));
                 assert_eq!(found.iter().collect::<Vec<_>>(), expected);
                 let holds = |contact| test.as_ref().is_some_and(|test| kept.holds(test, contact));
                 assert!((0..900).all(|contact| holds(contact) == expected.contains(&contact)));

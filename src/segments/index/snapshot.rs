@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read as _, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono_tz::Tz;
-use roaring::RoaringBitmap;
 use tokio::task::JoinHandle;
 
+use super::bits::Bits;
 use super::facts::{self, Facts, Family, Loaded};
-use super::file::{read_i64, read_text, read_u32, write_bits, write_i64, write_text, write_u32};
+use super::file::{Source, read_i64, read_text, read_u32, write_i64, write_text, write_u32};
 use super::{Audiences, Index, Known, store};
 use crate::app::App;
 use crate::config::Config;
@@ -23,7 +23,8 @@ use crate::ids::CorpId;
 
 const MAGIC: &[u8; 8] = b"DYAUDNCE";
 /// Of what follows; another one is passed by.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+const BEGINNING: usize = MAGIC.len() + 4;
 /// What a file begins with, then the parts of the facts: each has its length and its checksum at the end of the file,
 /// so that several are read at once.
 const SECTIONS: usize = 1 + facts::PARTS;
@@ -33,6 +34,15 @@ const TAIL: usize = SECTIONS * 12 + 4;
 const READERS: usize = 2;
 const BUFFER: usize = 1 << 18;
 const ENDING: &str = "index";
+
+/// Tells which version of what a file is.
+fn beginning() -> [u8; BEGINNING] {
+    let mut bytes = [0; BEGINNING];
+    let (magic, version) = bytes.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(MAGIC);
+    version.copy_from_slice(&VERSION.to_le_bytes());
+    bytes
+}
 
 /// What a file is about, and up to where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,7 +192,7 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
         0 => {
             // The ordinals stand before it.
             let mut bytes = Vec::new();
-            write_bits(&mut bytes, &index.read().facts.live, most)?;
+            index.read().facts.live.save(&mut bytes, most)?;
             to.write_all(&bytes)
         }
         1 => write_family(to, index, most, |facts| &facts.tags, number),
@@ -195,13 +205,12 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
         }
         4 => {
             let associates = index.read().facts.associates.copy(most);
-            associates.save(to)?;
-            write_several(to, index, most)
+            associates.save(to)
         }
+        5 => write_several(to, index, most),
         _ => {
             write_family(to, index, most, |facts| &facts.ordered, day)?;
-            write_family(to, index, most, |facts| &facts.clicked, day)?;
-            write_family(to, index, most, |facts| &facts.stirred, day)
+            write_family(to, index, most, |facts| &facts.clicked, day)
         }
     }
 }
@@ -215,31 +224,37 @@ fn write_family<K: Ord + Clone>(
 ) -> io::Result<()> {
     let keys: Vec<K> = family(&index.read().facts).keys().cloned().collect();
     write_u32(to, keys.len() as u32)?;
-    let (mut bytes, nobody) = (Vec::new(), RoaringBitmap::new());
+    let (mut bytes, nobody) = (Vec::new(), Bits::new());
     for key in keys {
         bytes.clear();
         write_key(&mut bytes, &key)?;
-        write_bits(
-            &mut bytes,
-            family(&index.read().facts).get(&key).unwrap_or(&nobody),
-            most,
-        )?;
+        let held = index.read();
+        let bits = family(&held.facts).get(&key).unwrap_or(&nobody);
+        bits.save(&mut bytes, most)?;
+        drop(held);
         to.write_all(&bytes)?;
     }
     Ok(())
 }
 
 fn write_several(to: &mut impl Write, index: &Index, most: u32) -> io::Result<()> {
-    let blocks = index.read().facts.associates.several.blocks();
-    write_u32(to, blocks.len() as u32)?;
     let mut bytes = Vec::new();
+    let blocks = {
+        let several = &index.read().facts.associates.several;
+        several.who().save(&mut bytes, most)?;
+        several.blocks()
+    };
+    // Of others nothing is written down, whatever comes meanwhile.
+    let who = Bits::load(&mut bytes.as_slice())?;
+    to.write_all(&bytes)?;
+    write_u32(to, blocks.len() as u32)?;
     for block in blocks {
         bytes.clear();
         let held = index.read();
         held.facts
             .associates
             .several
-            .save_block(&mut bytes, block, most)?;
+            .save_block(&mut bytes, block, &who)?;
         drop(held);
         to.write_all(&bytes)?;
     }
@@ -249,8 +264,7 @@ fn write_several(to: &mut impl Write, index: &Index, most: u32) -> io::Result<()
 }
 
 fn write_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
-    to.write_all(MAGIC)?;
-    write_u32(to, VERSION)?;
+    to.write_all(&beginning())?;
     write_i64(to, head.corp)?;
     write_text(to, &head.zone)?;
     write_i64(to, head.mark)?;
@@ -300,8 +314,13 @@ pub(super) async fn load(app: &App, corp: CorpId, zone: Tz) -> Option<Index> {
 fn read(path: &Path) -> io::Result<(Head, Facts)> {
     // One file from beginning to end, even if another takes its name meanwhile.
     let file = File::open(path)?;
+    let mut beginning = [0; BEGINNING];
+    file.read_exact_at(&mut beginning, 0)?;
+    if beginning != self::beginning() {
+        return Err(io::Error::other("it is of another version"));
+    }
     let sections = read_tail(&file)?;
-    let head = section(&file, &sections[0], |from| read_head(from))?;
+    let head = section(&file, &sections[0], read_head)?;
     // The longest first, so that the readers end at about the same time.
     let mut parts: Vec<usize> = (0..facts::PARTS).collect();
     parts.sort_by_key(|part| sections[part + 1].len);
@@ -352,56 +371,63 @@ fn read_tail(file: &File) -> io::Result<Vec<Section>> {
     if from == end { Ok(sections) } else { Err(damaged()) }
 }
 
-/// Part of a file that several read at once.
+/// Part of a file that several read at once, and the sum of what was read.
 struct Part<'f> {
     file: &'f File,
     at: u64,
     left: u64,
+    sum: crc32fast::Hasher,
 }
 
 impl io::Read for Part<'_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let most = to.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        // What was just read is still near when it is added up.
+        let most = most.min(to.len()).min(BUFFER);
         let read = self.file.read_at(&mut to[..most], self.at)?;
         self.at += read as u64;
         self.left -= read as u64;
+        self.sum.update(&to[..read]);
         Ok(read)
     }
 }
 
-/// Reads a section, of which nothing is believed before all of it is known to be as it was written.
-fn section<T>(
-    file: &File,
-    place: &Section,
-    read: impl FnOnce(&mut BufReader<Part<'_>>) -> io::Result<T>,
-) -> io::Result<T> {
-    let (at, left) = (place.from, place.len);
-    let (mut sum, mut buffer) = (crc32fast::Hasher::new(), vec![0; BUFFER]);
-    let mut part = Part { file, at, left };
-    while part.left > 0 {
-        let read = part.read(&mut buffer)?;
-        if read == 0 {
-            return Err(damaged());
-        }
-        sum.update(&buffer[..read]);
+impl Source for BufReader<Part<'_>> {
+    fn left(&self) -> u64 {
+        self.get_ref().left + self.buffer().len() as u64
     }
-    if sum.finalize() != place.sum {
+}
+
+/// Reads a section once. Nothing of it is used unless all of it turns out to be as it was written; until then whoever
+/// reads believes no length that cannot be true.
+fn section<'f, T>(
+    file: &'f File,
+    place: &Section,
+    read: impl FnOnce(&mut BufReader<Part<'f>>) -> io::Result<T>,
+) -> io::Result<T> {
+    let part = Part {
+        file,
+        at: place.from,
+        left: place.len,
+        sum: crc32fast::Hasher::new(),
+    };
+    let mut from = BufReader::with_capacity(BUFFER, part);
+    let read = read(&mut from);
+    io::copy(&mut from, &mut io::sink())?;
+    let part = from.into_inner();
+    if part.left > 0 || part.sum.finalize() != place.sum {
         return Err(damaged());
     }
-    read(&mut BufReader::with_capacity(BUFFER, Part { file, at, left }))
+    read
 }
 
 fn damaged() -> io::Error {
     io::Error::other("it is damaged or not whole")
 }
 
-fn read_head(from: &mut impl io::Read) -> io::Result<Head> {
-    let mut magic = [0; MAGIC.len()];
-    from.read_exact(&mut magic)?;
-    let version = read_u32(from)?;
-    if magic != *MAGIC || version != VERSION {
-        return Err(io::Error::other("it is of another version"));
-    }
+fn read_head(from: &mut impl Source) -> io::Result<Head> {
+    // Looked at before anything else was.
+    from.read_exact(&mut [0; BEGINNING])?;
     Ok(Head {
         corp: read_i64(from)?,
         zone: read_text(from)?,

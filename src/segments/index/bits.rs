@@ -1,0 +1,673 @@
+//! A set of contact numbers. Numbers that share their high half are a block: of few the low halves in order, of many a bit
+//! each. What an index holds it holds in one piece, as the snapshot does; a block that grew lies beside it until it is
+//! put in.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::file::{Source, read_numbers, write_numbers};
+use super::sets::{Set, count, or};
+
+/// Bits of a block of many.
+pub(super) type Words = [u64; 1_024];
+
+/// A list of more takes more than a bit each.
+const FEW: usize = 4_096;
+/// So many blocks may lie beside the others, or a quarter of them.
+const BESIDE: usize = 32;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bits {
+    /// How many blocks, a word each of where it lies, and what is in them: first those of many.
+    settled: Box<[u64]>,
+    /// Blocks in place of settled ones. Some are of nobody.
+    beside: BTreeMap<u16, Block>,
+}
+
+/// Where a settled block lies: its number, how many are in it less one, and its place in halves of sixteen bits.
+#[derive(Clone, Copy)]
+struct Entry {
+    key: u16,
+    len: usize,
+    is_many: bool,
+    at: usize,
+}
+
+impl Entry {
+    const MANY: u64 = 1 << 31;
+
+    fn of(word: u64) -> Self {
+        Self {
+            key: (word >> 48) as u16,
+            len: (word >> 32 & 0xffff) as usize + 1,
+            is_many: word & Self::MANY != 0,
+            at: (word & (Self::MANY - 1)) as usize,
+        }
+    }
+
+    fn word(self) -> u64 {
+        let many = if self.is_many { Self::MANY } else { 0 };
+        u64::from(self.key) << 48 | (self.len as u64 - 1) << 32 | many | self.at as u64
+    }
+
+    fn halves(self) -> usize {
+        if self.is_many { FEW } else { self.len }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Block {
+    Few(Vec<u16>),
+    Many(usize, Box<Words>),
+}
+
+/// Who is in a block.
+#[derive(Clone, Copy)]
+pub(super) enum View<'b> {
+    Few(&'b [u16]),
+    /// And how many.
+    Many(&'b Words, usize),
+}
+
+impl Block {
+    fn view(&self) -> View<'_> {
+        match self {
+            Self::Few(list) => View::Few(list),
+            Self::Many(len, words) => View::Many(words, *len),
+        }
+    }
+
+    fn insert(&mut self, low: u16) {
+        match self {
+            Self::Many(len, words) => *len += usize::from(set(words, low)),
+            Self::Few(list) => {
+                let place = match list.last() {
+                    Some(last) if *last < low => Err(list.len()),
+                    _ => list.binary_search(&low),
+                };
+                let Err(place) = place else { return };
+                if list.len() < FEW {
+                    list.insert(place, low);
+                    return;
+                }
+                let mut words = View::Few(list).words();
+                set(&mut words, low);
+                *self = Self::Many(FEW + 1, words);
+            }
+        }
+    }
+
+    fn remove(&mut self, low: u16) -> bool {
+        match self {
+            Self::Many(len, words) => {
+                let was_there = unset(words, low);
+                *len -= usize::from(was_there);
+                was_there
+            }
+            Self::Few(list) => {
+                let place = list.binary_search(&low);
+                place.map(|place| list.remove(place)).is_ok()
+            }
+        }
+    }
+}
+
+fn bit(low: u16) -> (usize, u64) {
+    (usize::from(low >> 6), 1 << (low & 63))
+}
+
+/// Whether it was not there.
+fn set(words: &mut Words, low: u16) -> bool {
+    let (word, bit) = bit(low);
+    let is_new = words[word] & bit == 0;
+    words[word] |= bit;
+    is_new
+}
+
+/// Whether it was there.
+fn unset(words: &mut Words, low: u16) -> bool {
+    let (word, bit) = bit(low);
+    let was_there = words[word] & bit != 0;
+    words[word] &= !bit;
+    was_there
+}
+
+pub(super) fn zeros() -> Box<Words> {
+    Box::new([0; 1_024])
+}
+
+/// The numbers in the bits of a block, in order.
+pub(super) fn lows(words: &Words) -> impl Iterator<Item = u16> + '_ {
+    words.iter().enumerate().flat_map(|(place, word)| {
+        let mut left = *word;
+        std::iter::from_fn(move || {
+            let low = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (low < 64).then(|| (place as u32 * 64 + low) as u16)
+        })
+    })
+}
+
+impl<'b> View<'b> {
+    pub fn len(self) -> usize {
+        match self {
+            Self::Few(list) => list.len(),
+            Self::Many(_, len) => len,
+        }
+    }
+
+    pub fn contains(self, low: u16) -> bool {
+        match self {
+            Self::Few(list) => list.binary_search(&low).is_ok(),
+            Self::Many(words, _) => {
+                let (word, bit) = bit(low);
+                words[word] & bit != 0
+            }
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = u16> + 'b {
+        let (list, words) = match self {
+            Self::Few(list) => (list, None),
+            Self::Many(words, _) => (&[][..], Some(words)),
+        };
+        list.iter().copied().chain(words.into_iter().flat_map(lows))
+    }
+
+    fn words(self) -> Box<Words> {
+        let mut words = zeros();
+        self.copy_to(&mut words);
+        words
+    }
+
+    pub fn copy_to(self, words: &mut Words) {
+        match self {
+            Self::Many(from, _) => *words = *from,
+            Self::Few(list) => {
+                words.fill(0);
+                for low in list {
+                    set(words, *low);
+                }
+            }
+        }
+    }
+
+    fn owned(self) -> Block {
+        match self {
+            Self::Few(list) => Block::Few(list.to_vec()),
+            Self::Many(words, len) if len > FEW => Block::Many(len, Box::new(*words)),
+            Self::Many(words, _) => Block::Few(lows(words).collect()),
+        }
+    }
+}
+
+fn split(number: u32) -> (u16, u16) {
+    ((number >> 16) as u16, number as u16)
+}
+
+pub(super) fn join(key: u16, low: u16) -> u32 {
+    u32::from(key) << 16 | u32::from(low)
+}
+
+impl Bits {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn entries(&self) -> &[u64] {
+        match self.settled.split_first() {
+            Some((count, rest)) => &rest[..*count as usize],
+            None => &[],
+        }
+    }
+
+    fn find(&self, key: u16) -> Option<usize> {
+        let entries = self.entries();
+        let place = entries.partition_point(|entry| Entry::of(*entry).key < key);
+        (Entry::of(*entries.get(place)?).key == key).then_some(place)
+    }
+
+    fn settled_view(&self, entry: Entry) -> View<'_> {
+        let held = &self.settled[1 + self.entries().len()..];
+        if entry.is_many {
+            let from = entry.at / 4;
+            if let Ok(words) = <&Words>::try_from(&held[from..from + 1_024]) {
+                return View::Many(words, entry.len);
+            }
+        }
+        View::Few(&bytemuck::cast_slice(held)[entry.at..entry.at + entry.len])
+    }
+
+    /// The block with this number.
+    pub fn block(&self, key: u16) -> Option<View<'_>> {
+        if let Some(block) = self.beside.get(&key) {
+            let view = block.view();
+            return (view.len() > 0).then_some(view);
+        }
+        let entry = Entry::of(self.entries()[self.find(key)?]);
+        Some(self.settled_view(entry))
+    }
+
+    /// All blocks in order.
+    pub fn blocks(&self) -> impl DoubleEndedIterator<Item = (u16, View<'_>)> {
+        let mut keys: Vec<u16> = self.entries().iter().map(|entry| Entry::of(*entry).key).collect();
+        if !self.beside.is_empty() {
+            keys.extend(self.beside.keys());
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys.into_iter().filter_map(|key| Some((key, self.block(key)?)))
+    }
+
+    pub fn len(&self) -> u64 {
+        self.blocks().map(|(_, block)| block.len() as u64).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.blocks().next().is_none()
+    }
+
+    pub fn contains(&self, number: u32) -> bool {
+        let (key, low) = split(number);
+        self.block(key).is_some_and(|block| block.contains(low))
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.blocks()
+            .flat_map(|(key, block)| block.iter().map(move |low| join(key, low)))
+    }
+
+    fn last(&self) -> Option<u32> {
+        let (key, block) = self.blocks().next_back()?;
+        block.iter().last().map(|low| join(key, low))
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let beside = self.beside.values().map(|block| match block {
+            Block::Few(list) => 64 + 2 * list.capacity(),
+            Block::Many(..) => 64 + size_of::<Words>(),
+        });
+        8 * self.settled.len() + beside.sum::<usize>()
+    }
+
+    pub fn insert(&mut self, number: u32) {
+        let (key, low) = split(number);
+        if let Some(block) = self.beside.get_mut(&key) {
+            return block.insert(low);
+        }
+        match self.find(key) {
+            None => self.put_beside(key, Block::Few(vec![low])),
+            Some(place) => {
+                let mut entry = Entry::of(self.entries()[place]);
+                match self.settled_view(entry) {
+                    block if block.contains(low) => {}
+                    View::Many(..) => {
+                        self.flip(entry, low);
+                        entry.len += 1;
+                        self.settled[1 + place] = entry.word();
+                    }
+                    block => {
+                        let mut block = block.owned();
+                        block.insert(low);
+                        self.put_beside(key, block);
+                    }
+                }
+            }
+        }
+    }
+
+    fn flip(&mut self, entry: Entry, low: u16) {
+        let (word, bit) = bit(low);
+        let from = 1 + self.entries().len() + entry.at / 4;
+        self.settled[from + word] ^= bit;
+    }
+
+    /// Whether it was there.
+    pub fn remove(&mut self, number: u32) -> bool {
+        let (key, low) = split(number);
+        if let Some(block) = self.beside.get_mut(&key) {
+            return block.remove(low);
+        }
+        let Some(place) = self.find(key) else {
+            return false;
+        };
+        let mut entry = Entry::of(self.entries()[place]);
+        let block = self.settled_view(entry);
+        if !block.contains(low) {
+            return false;
+        }
+        if entry.len == 1 {
+            self.put_beside(key, Block::Few(Vec::new()));
+            return true;
+        }
+        if entry.is_many {
+            self.flip(entry, low);
+        } else {
+            let held = 1 + self.entries().len();
+            let list: &mut [u16] = bytemuck::cast_slice_mut(&mut self.settled[held..]);
+            let list = &mut list[entry.at..entry.at + entry.len];
+            if let Ok(gone) = list.binary_search(&low) {
+                list.copy_within(gone + 1.., gone);
+            }
+        }
+        entry.len -= 1;
+        self.settled[1 + place] = entry.word();
+        true
+    }
+
+    fn put_beside(&mut self, key: u16, block: Block) {
+        self.beside.insert(key, block);
+        if self.beside.len() > BESIDE.max(self.entries().len() / 4) {
+            self.settle();
+        }
+    }
+
+    /// Puts in what lies beside.
+    pub fn settle(&mut self) {
+        if !self.beside.is_empty() {
+            *self = Self::of(&self.blocks().collect::<Vec<_>>());
+        }
+    }
+
+    /// Of blocks in order, none of which is of nobody.
+    fn of(blocks: &[(u16, View<'_>)]) -> Self {
+        if blocks.is_empty() {
+            return Self::default();
+        }
+        let is_many = |block: &View<'_>| block.len() > FEW;
+        let many = blocks.iter().filter(|(_, block)| is_many(block)).count();
+        let few = blocks.iter().filter(|(_, block)| !is_many(block));
+        let few: usize = few.map(|(_, block)| block.len()).sum();
+        let begin = 1 + blocks.len();
+        let mut settled = vec![0; begin + many * 1_024 + few.div_ceil(4)].into_boxed_slice();
+        settled[0] = blocks.len() as u64;
+        let (mut next_many, mut next_few) = (0, many * FEW);
+        for (place, (key, block)) in blocks.iter().enumerate() {
+            let is_many = is_many(block);
+            let at = if is_many { next_many } else { next_few };
+            let (key, len) = (*key, block.len());
+            let entry = Entry {
+                key,
+                len,
+                is_many,
+                at,
+            };
+            settled[1 + place] = entry.word();
+            let held = &mut settled[begin..];
+            if is_many {
+                if let Ok(words) = <&mut Words>::try_from(&mut held[at / 4..at / 4 + 1_024]) {
+                    block.copy_to(words);
+                }
+                next_many += FEW;
+            } else {
+                let list: &mut [u16] = bytemuck::cast_slice_mut(held);
+                list[at..at + len]
+                    .iter_mut()
+                    .zip(block.iter())
+                    .for_each(|(to, low)| *to = low);
+                next_few += len;
+            }
+        }
+        Self {
+            settled,
+            beside: BTreeMap::new(),
+        }
+    }
+
+    pub fn union<'b>(of: impl IntoIterator<Item = &'b Self>) -> Self {
+        let of: Vec<&Self> = of.into_iter().collect();
+        if let [one] = of[..] {
+            return one.clone();
+        }
+        let mut keys: Vec<u16> = of
+            .iter()
+            .flat_map(|bits| bits.blocks().map(|(key, _)| key))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (mut all, mut words) = (Growing::default(), zeros());
+        for key in keys {
+            let mut blocks = of.iter().filter_map(|bits| bits.block(key));
+            if let Some(first) = blocks.next() {
+                first.copy_to(&mut words);
+            }
+            for block in blocks {
+                or(&mut words, block);
+            }
+            all.push(key, &words);
+        }
+        all.done()
+    }
+
+    pub fn add_all(&mut self, others: &Self) {
+        if !others.is_empty() {
+            *self = Self::union([&*self, others]);
+        }
+    }
+
+    pub fn remove_all(&mut self, others: &Self) {
+        if !others.is_empty() {
+            *self = Set::Not(Box::new(Set::Bits(others))).of(self);
+        }
+    }
+
+    /// Numbers that are in both, in order.
+    pub fn common(&self, other: &Self) -> Vec<u32> {
+        let mut common = Vec::new();
+        for (key, block) in self.blocks() {
+            let Some(other) = other.block(key) else {
+                continue;
+            };
+            let (small, large) = if block.len() <= other.len() {
+                (block, other)
+            } else {
+                (other, block)
+            };
+            match (small, large) {
+                (View::Many(one, _), View::Many(two, _)) => {
+                    for (place, (one, two)) in one.iter().zip(two).enumerate() {
+                        let mut left = one & two;
+                        while left != 0 {
+                            common.push(join(key, (place as u32 * 64 + left.trailing_zeros()) as u16));
+                            left &= left - 1;
+                        }
+                    }
+                }
+                _ => common.extend(
+                    small
+                        .iter()
+                        .filter(|low| large.contains(*low))
+                        .map(|low| join(key, low)),
+                ),
+            }
+        }
+        common
+    }
+
+    /// Numbers below `most` only.
+    pub fn save(&self, to: &mut impl Write, most: u32) -> io::Result<()> {
+        if self.last().is_some_and(|last| last >= most) {
+            let below = self.iter().take_while(|number| *number < most);
+            return below.collect::<Self>().save(to, most);
+        }
+        if !self.beside.is_empty() {
+            return Self::of(&self.blocks().collect::<Vec<_>>()).save(to, most);
+        }
+        write_numbers(to, &self.settled)
+    }
+
+    pub fn load(from: &mut impl Source) -> io::Result<Self> {
+        let settled = read_numbers(from)?.into_boxed_slice();
+        let bits = Self {
+            settled,
+            beside: BTreeMap::new(),
+        };
+        bits.is_whole()
+            .then_some(bits)
+            .ok_or_else(|| io::Error::other("bits that do not add up"))
+    }
+
+    /// Whether every block lies where it is said to.
+    fn is_whole(&self) -> bool {
+        let Some((count, rest)) = self.settled.split_first() else {
+            return true;
+        };
+        let Some((entries, held)) = usize::try_from(*count)
+            .ok()
+            .and_then(|count| rest.split_at_checked(count))
+        else {
+            return false;
+        };
+        let lies_within = |entry: Entry| {
+            entry.at + entry.halves() <= held.len() * 4 && (!entry.is_many || entry.at.is_multiple_of(4))
+        };
+        entries.iter().all(|entry| lies_within(Entry::of(*entry)))
+            && entries.is_sorted_by(|one, next| Entry::of(*one).key < Entry::of(*next).key)
+    }
+}
+
+/// Blocks as they are worked out, in order.
+#[derive(Default)]
+pub(super) struct Growing(Vec<(u16, Block)>);
+
+impl Growing {
+    pub fn push(&mut self, key: u16, words: &Words) {
+        let len = count(words);
+        if len > 0 {
+            self.0.push((key, View::Many(words, len).owned()));
+        }
+    }
+
+    pub fn done(self) -> Bits {
+        Bits::of(
+            &self
+                .0
+                .iter()
+                .map(|(key, block)| (*key, block.view()))
+                .collect::<Vec<_>>(),
+        )
+    }
+}
+
+impl FromIterator<u32> for Bits {
+    fn from_iter<T: IntoIterator<Item = u32>>(numbers: T) -> Self {
+        let mut numbers: Vec<u32> = numbers.into_iter().collect();
+        if !numbers.is_sorted() {
+            numbers.sort_unstable();
+        }
+        numbers.dedup();
+        let blocks = numbers.chunk_by(|one, next| one >> 16 == next >> 16);
+        let lists = blocks.map(|block| {
+            let lows: Vec<u16> = block.iter().map(|number| *number as u16).collect();
+            ((block[0] >> 16) as u16, lows)
+        });
+        let lists: Vec<(u16, Vec<u16>)> = lists.collect();
+        Self::of(
+            &lists
+                .iter()
+                .map(|(key, list)| (*key, View::Few(list)))
+                .collect::<Vec<_>>(),
+        )
+    }
+}
+
+impl<const N: usize> From<[u32; N]> for Bits {
+    fn from(numbers: [u32; N]) -> Self {
+        numbers.into_iter().collect()
+    }
+}
+
+impl PartialEq for Bits {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    use super::*;
+
+    /// Numbers put in and taken out again: blocks of few, of many, of nobody, and such as became another kind.
+    fn any(chance: &mut StdRng) -> (Bits, BTreeSet<u32>, u32) {
+        let (mut bits, mut plain) = (Bits::new(), BTreeSet::new());
+        let most = [900, 70_000, 300_000, 5_000_000][chance.random_range(0..4)];
+        for step in 0..chance.random_range(1..12_000) {
+            let near = if chance.random_bool(0.5) { 1 } else { 40 };
+            let number = chance.random_range(0..most) / near;
+            if chance.random_ratio(2, 3) {
+                bits.insert(number);
+                plain.insert(number);
+            } else {
+                assert_eq!(bits.remove(number), plain.remove(&number));
+            }
+            if step % 5_000 == 0 {
+                bits.settle();
+            }
+        }
+        // A whole block, and most of it taken out again where it lies.
+        if chance.random_bool(0.3) {
+            let whole = 65_536..131_072;
+            bits.add_all(&whole.clone().collect());
+            plain.extend(whole.clone());
+            for gone in whole.filter(|number| number % 50 > 0) {
+                assert_eq!(bits.remove(gone), plain.remove(&gone));
+            }
+        }
+        (bits, plain, most)
+    }
+
+    #[test]
+    fn numbers_are_held_as_a_set_of_them_whatever_was_put_in_and_taken_out() {
+        let mut chance = StdRng::seed_from_u64(3);
+        for _ in 0..12 {
+            let ((one, in_one, most), (two, in_two, _)) = (any(&mut chance), any(&mut chance));
+            assert!(one.iter().eq(in_one.iter().copied()));
+            assert_eq!(
+                (one.len(), one.is_empty()),
+                (in_one.len() as u64, in_one.is_empty())
+            );
+            assert!((0..200).all(|number| one.contains(number) == in_one.contains(&number)));
+            let both = in_one.intersection(&in_two).copied();
+            assert!(one.common(&two).into_iter().eq(both));
+            let (mut either, mut only) = (one.clone(), one.clone());
+            either.add_all(&two);
+            only.remove_all(&two);
+            assert!(either.iter().eq(in_one.union(&in_two).copied()));
+            assert!(only.iter().eq(in_one.difference(&in_two).copied()));
+            assert!(one == in_one.iter().rev().copied().collect());
+
+            let (mut saved, most) = (Vec::new(), chance.random_range(0..most));
+            one.save(&mut saved, most).unwrap();
+            let loaded = Bits::load(&mut saved.as_slice()).unwrap();
+            assert!(
+                loaded
+                    .iter()
+                    .eq(in_one.iter().copied().take_while(|number| *number < most))
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_bits_is_not_read_as_such() {
+        let numbers: Bits = (0..70_000).chain(200_000..200_050).collect();
+        let mut saved = Vec::new();
+        numbers.save(&mut saved, u32::MAX).unwrap();
+        assert!(Bits::load(&mut &saved[..saved.len() - 1]).is_err(), "cut");
+        let mut chance = StdRng::seed_from_u64(8);
+        for _ in 0..300 {
+            let mut damaged = saved.clone();
+            // The length, how many blocks there are, and where they lie.
+            damaged[chance.random_range(0..36)] ^= 1 << chance.random_range(0..8);
+            if let Ok(bits) = Bits::load(&mut damaged.as_slice()) {
+                let _ = (bits.iter().count(), bits.len(), bits.contains(65_540));
+            }
+        }
+    }
+}
