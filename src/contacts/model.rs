@@ -112,6 +112,14 @@ pub struct ContactFilter {
     pub today: Option<Day>,
 }
 
+impl ContactFilter {
+    /// The part of a name or a remark that is asked for, if any is.
+    pub fn part(&self) -> Option<&str> {
+        let part = self.search.as_deref().map(str::trim);
+        part.filter(|part| !part.is_empty())
+    }
+}
+
 /// Live pairs of a contact, with what the platform calls them: for tagging and sending.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Pair {

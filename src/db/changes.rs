@@ -36,13 +36,9 @@ impl Fact {
     ];
 
     /// Those of contacts.
-    pub const OF_CONTACTS: [Self; 5] = [
-        Self::Person,
-        Self::Follow,
-        Self::Order,
-        Self::Click,
-        Self::Message,
-    ];
+    pub fn of_contacts() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|fact| *fact != Self::Named)
+    }
 
     fn as_str(self) -> &'static str {
         match self {

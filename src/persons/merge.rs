@@ -97,7 +97,7 @@ fn not_one() -> Error {
 
 /// Everything of both has changed.
 pub(super) fn note(tx: &Tx, corp: CorpId, kept: ContactId, merged: ContactId) {
-    for fact in Fact::OF_CONTACTS {
+    for fact in Fact::of_contacts() {
         tx.note(corp, fact, [kept.0, merged.0]);
     }
 }

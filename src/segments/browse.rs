@@ -121,9 +121,14 @@ impl Browsed<'_> {
         }
     }
 
+    /// Of these people the index knows what they ordered and clicked; of which follow the rest is true the database says.
     fn these(&self, people: Vec<ContactId>) -> ContactFilter {
         ContactFilter {
             among: Some(people),
+            ordered_from: None,
+            ordered_to: None,
+            quiet_since: None,
+            clicked_from: None,
             ..self.filter.clone()
         }
     }

@@ -66,15 +66,21 @@ pub async fn list(
         None => "f.added_at",
     };
     let limit = all.arg(page.limit() + 1);
+    // Only those of the page are looked up in other tables.
+    let called = match filter.part() {
+        Some(_) => "join contact c on c.corp_id = f.corp_id and c.id = f.contact_id",
+        None => "",
+    };
     let sql = format!(
         "select c.id, case when f.alias = '' then c.external_userid else f.alias end as external_userid, c.name, c.avatar,
            c.gender, f.remark, f.associate_id, a.name as associate_name,
            f.store_id, s.name as store_name, f.added_at
-         from follow f
+         from (select f.* from follow f {called}
+               where {} order by {at} desc, f.contact_id desc limit {limit}) f
          join contact c on c.corp_id = f.corp_id and c.id = f.contact_id
          join associate a on a.corp_id = f.corp_id and a.id = f.associate_id
          left join store s on s.corp_id = f.corp_id and s.id = f.store_id
-         where {} order by {at} desc, f.contact_id desc limit {limit}",
+         order by f.added_at desc, f.contact_id desc",
         all.sql()
     );
     let rows: Vec<ListRow> = db::all(conn, &sql, all.args).await?;
@@ -207,12 +213,7 @@ fn follow_conditions(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, al
         let (day, until) = (all.arg(day), all.arg(day.plus(1).end(Tz::UTC)));
         ask(format!("{{f}}.added_day <= {day} and {{f}}.added_at < {until}"));
     }
-    if let Some(text) = filter
-        .search
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-    {
+    if let Some(text) = filter.part() {
         let place = all.arg(format!("%{}%", like_escape(text)));
         ask(format!(
             "(lower({{f}}.remark) like lower({place}) escape '\\' or lower(c.name) like lower({place}) escape '\\')"

@@ -14,7 +14,9 @@ pub(super) type Words = [u64; 1_024];
 /// A list of more takes more than a bit each.
 const FEW: usize = 4_096;
 /// So many blocks may lie beside the others, or a quarter of them.
-const BESIDE: usize = 32;
+const BESIDE: usize = 2;
+/// So many numbers are put in or taken out one by one; with more the set is made anew.
+const ONE_BY_ONE: usize = 4_096;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bits {
@@ -264,7 +266,11 @@ impl Bits {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.blocks().next().is_none()
+        // A settled block holds somebody, unless another lies in its place.
+        if self.beside.is_empty() {
+            return self.settled.is_empty();
+        }
+        self.beside.values().all(|block| block.view().len() == 0) && self.blocks().next().is_none()
     }
 
     pub fn contains(&self, number: u32) -> bool {
@@ -276,6 +282,10 @@ impl Bits {
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.blocks()
             .flat_map(|(key, block)| block.iter().map(move |low| join(key, low)))
+    }
+
+    fn most_blocks(&self) -> usize {
+        self.entries().len() + self.beside.len()
     }
 
     fn last(&self) -> Option<u32> {
@@ -442,21 +452,33 @@ impl Bits {
     }
 
     pub fn add_all(&mut self, others: &Self) {
-        if !others.is_empty() {
+        if others.len() > ONE_BY_ONE as u64 {
             *self = Self::union([&*self, others]);
+        } else {
+            others.iter().for_each(|number| self.insert(number));
         }
     }
 
     pub fn remove_all(&mut self, others: &Self) {
-        if !others.is_empty() {
+        let gone = self.common(others);
+        if gone.len() > ONE_BY_ONE {
             *self = Set::Not(Box::new(Set::Bits(others))).of(self);
+        } else {
+            for number in gone {
+                self.remove(number);
+            }
         }
     }
 
     /// Numbers that are in both, in order.
     pub fn common(&self, other: &Self) -> Vec<u32> {
         let mut common = Vec::new();
-        for (key, block) in self.blocks() {
+        // A few are looked for in many, not the other way round.
+        let (one, other) = match self.most_blocks() <= other.most_blocks() {
+            true => (self, other),
+            false => (other, self),
+        };
+        for (key, block) in one.blocks() {
             let Some(other) = other.block(key) else {
                 continue;
             };

@@ -69,12 +69,7 @@ pub(in crate::segments) async fn narrow(
     if is_by_database || filter.external_userid.is_some() || filter.among.is_some() {
         return Ok(None);
     }
-    let part = filter
-        .search
-        .as_deref()
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    let part = match part.map(names::wanted) {
+    let part = match filter.part().map(names::wanted) {
         Some(None) => return Ok(None),
         part => part.flatten(),
     };

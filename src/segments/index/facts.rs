@@ -13,9 +13,6 @@ use super::several::Several;
 use super::store::{Pair, Person, Place, Visit};
 use crate::time::DAY_MS;
 
-/// So many contacts are taken out of each bitmap one by one; more at once.
-const FEW: u64 = 32;
-
 pub(super) type Family<K> = BTreeMap<K, Bits>;
 
 #[derive(Default)]
@@ -47,15 +44,8 @@ fn set<K: Ord>(family: &mut Family<K>, key: K, contact: u32) {
 
 /// Takes contacts out of every bitmap of a family.
 fn take<K: Ord>(family: &mut Family<K>, contacts: &Bits) {
-    let is_few = contacts.len() <= FEW;
     family.retain(|_, bits| {
-        if is_few {
-            for contact in contacts.iter() {
-                bits.remove(contact);
-            }
-        } else {
-            bits.remove_all(contacts);
-        }
+        bits.remove_all(contacts);
         !bits.is_empty()
     });
 }
@@ -198,7 +188,7 @@ pub(super) type Loaded = Box<dyn FnOnce(&mut Facts) + Send>;
 /// Parts of a snapshot; each can be read for itself.
 pub(super) const PARTS: usize = 7;
 
-/// Reads a part that is known to be as it was written.
+/// Reads a part, which may turn out damaged: its sum is compared afterwards.
 pub(super) fn load(part: usize, from: &mut impl Source) -> io::Result<Loaded> {
     let day = |from: &mut _| read_i64(from).map(|day| day as i32);
     Ok(match part {

@@ -245,8 +245,10 @@ const KEPT: (usize, usize) = (64, 8 << 20);
 const KEPT_ASKED: (usize, usize) = (64, 32 << 20);
 /// Nor are those let go of that were used so lately: somebody may be about to answer from them.
 const IN_USE: u64 = 64;
-/// So many contacts are tested one by one; with more the leaf is worked out again when it is asked for.
+/// So many contacts are tested one by one; with more the leaf is worked out again when it is asked for. A stage walks over
+/// all days of a contact.
 const TESTED: usize = 200;
+const TESTED_STAGE: usize = 20;
 
 struct KeptLeaf {
     bits: Bits,
@@ -354,7 +356,12 @@ impl Leaves {
             if leaf.is_asked() {
                 return !leaf.is_of_everybody();
             }
-            if contacts.len() > TESTED {
+            let most = if matches!(leaf, Leaf::Stage(..)) {
+                TESTED_STAGE
+            } else {
+                TESTED
+            };
+            if contacts.len() > most {
                 return false;
             }
             let holds = leaf.tester(facts);

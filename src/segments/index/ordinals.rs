@@ -1,7 +1,7 @@
 //! The number of each contact in the bitmaps, and back. Numbers are given in the order of the ids as far as these
-//! come in order; sixty-four ids share a base, so that each takes four bytes and not eight.
+//! come in order; sixty-four ids share a base, so that each takes two bytes or four, and not eight.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::bits::{Bits, View, Words, join};
@@ -9,21 +9,52 @@ use super::file::{Source, read_numbers, write_numbers};
 
 const BLOCK: usize = 64;
 
+/// What the ids of a block count from, by how many bits their distances were shortened, and where these are: in which list, and
+/// from which place on.
+#[derive(Clone, Copy)]
+struct Base {
+    id: i64,
+    from: u32,
+    shift: u16,
+    list: u16,
+}
+
+const NEAR: u16 = 0;
+const FAR: u16 = 1;
+/// Ids too far apart for either are kept whole.
+const WIDE: u16 = 2;
+
 #[derive(Default)]
 pub(super) struct Ordinals {
     /// By block: the lowest id a number of its own order stands for; never less than that of the block before.
     starts: Vec<i64>,
-    /// By block: the id that the distances count from, and by how many bits they were shortened.
-    bases: Vec<(i64, u8)>,
-    distances: Vec<u32>,
-    /// Blocks whose ids lie too far apart.
-    wide: BTreeMap<u32, Box<[i64; BLOCK]>>,
+    bases: Vec<Base>,
+    near: Vec<u16>,
+    far: Vec<u32>,
+    wide: Vec<i64>,
     /// Ids of the block that is not full yet.
     open: Vec<i64>,
     open_start: i64,
     /// Ids that came after a higher one.
     late: HashMap<i64, u32>,
     highest: Option<i64>,
+}
+
+impl Base {
+    /// The id so far from it.
+    fn far(self, distance: u64) -> i64 {
+        self.id.wrapping_add((distance << self.shift) as i64)
+    }
+}
+
+/// Puts the members of a block at the end; answers where they begin. Not twice as much is set aside for a few more.
+fn grown<T>(list: &mut Vec<T>, block: impl Iterator<Item = T>) -> u32 {
+    if list.len() == list.capacity() && !list.is_empty() {
+        list.reserve_exact(BLOCK * 1_024);
+    }
+    let from = list.len() as u32;
+    list.extend(block);
+    from
 }
 
 impl Ordinals {
@@ -57,32 +88,32 @@ impl Ordinals {
         let base = self.open.iter().copied().min().unwrap_or(0);
         let apart = self.open.iter().fold(0, |bits, id| bits | (id - base) as u64);
         let shift = if apart == 0 { 0 } else { apart.trailing_zeros() };
-        let block = self.bases.len() as u32;
-        if self.distances.len() == self.distances.capacity() && !self.distances.is_empty() {
-            // Not twice as much for a few more.
-            self.distances.reserve_exact(BLOCK * 1_024);
-        }
-        if apart >> shift <= u64::from(u32::MAX) {
-            let short = self.open.iter().map(|id| ((id - base) as u64 >> shift) as u32);
-            self.distances.extend(short);
-        } else {
-            let ids: [i64; BLOCK] = std::array::from_fn(|place| self.open[place]);
-            self.wide.insert(block, Box::new(ids));
-            self.distances.extend([0; BLOCK]);
-        }
-        self.bases.push((base, shift as u8));
+        let short = self.open.iter().map(|id| (id - base) as u64 >> shift);
+        let (list, from) = match apart >> shift {
+            0..=0xffff => (NEAR, grown(&mut self.near, short.map(|distance| distance as u16))),
+            0x1_0000..=0xffff_ffff => (FAR, grown(&mut self.far, short.map(|distance| distance as u32))),
+            _ => (WIDE, grown(&mut self.wide, self.open.iter().copied())),
+        };
+        self.bases.push(Base {
+            id: base,
+            from,
+            shift: shift as u16,
+            list,
+        });
         self.starts.push(self.open_start);
         self.open.clear();
     }
 
     pub fn id(&self, ordinal: u32) -> i64 {
         let (block, place) = (ordinal as usize / BLOCK, ordinal as usize % BLOCK);
-        match self.bases.get(block) {
-            None => self.open[place],
-            Some((base, shift)) => match self.wide.get(&(block as u32)) {
-                Some(ids) => ids[place],
-                None => base + ((u64::from(self.distances[ordinal as usize]) << shift) as i64),
-            },
+        let Some(base) = self.bases.get(block) else {
+            return self.open[place];
+        };
+        let at = base.from as usize + place;
+        match base.list {
+            NEAR => base.far(self.near[at].into()),
+            FAR => base.far(self.far[at].into()),
+            _ => self.wide[at],
         }
     }
 
@@ -101,22 +132,28 @@ impl Ordinals {
     /// The same of a block: what a word stands for shares a base.
     pub fn ids_of_block(&self, key: u16, words: &Words, into: &mut Vec<i64>) {
         for (place, word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
-            let first = join(key, (place * BLOCK) as u16) as usize;
-            let shared = (
-                self.bases.get(first / BLOCK),
-                self.distances.get(first..first + BLOCK),
-            );
+            let first = join(key, (place * BLOCK) as u16);
             let mut left = *word;
             let lows = std::iter::from_fn(|| {
                 let low = left.trailing_zeros();
                 left &= left.wrapping_sub(1);
-                (low < 64).then_some(low as usize)
+                (low < 64).then_some(low)
             });
-            match shared {
-                (Some((base, shift)), Some(distances)) if self.wide.is_empty() => {
-                    into.extend(lows.map(|low| base + ((u64::from(distances[low]) << shift) as i64)));
+            let Some(base) = self.bases.get(first as usize / BLOCK) else {
+                into.extend(lows.map(|low| self.id(first + low)));
+                continue;
+            };
+            let from = base.from as usize;
+            match base.list {
+                NEAR => {
+                    let near = &self.near[from..from + BLOCK];
+                    into.extend(lows.map(|low| base.far(near[low as usize].into())));
                 }
-                _ => into.extend(lows.map(|low| self.id((first + low) as u32))),
+                FAR => {
+                    let far = &self.far[from..from + BLOCK];
+                    into.extend(lows.map(|low| base.far(far[low as usize].into())));
+                }
+                _ => into.extend(lows.map(|low| self.wide[from + low as usize])),
             }
         }
     }
@@ -152,21 +189,26 @@ impl Ordinals {
         self.late.iter().map(|(id, ordinal)| (*id, *ordinal))
     }
 
+    fn are_there(&self, base: &Base) -> bool {
+        let held = match base.list {
+            NEAR => self.near.len(),
+            FAR => self.far.len(),
+            _ => self.wide.len(),
+        };
+        base.from as usize + BLOCK <= held && base.shift < 64
+    }
+
     pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
         write_numbers(to, &self.starts)?;
-        let (bases, shifts): (Vec<i64>, Vec<u32>) = self
-            .bases
-            .iter()
-            .map(|(base, shift)| (*base, u32::from(*shift)))
-            .unzip();
-        write_numbers(to, &bases)?;
-        write_numbers(to, &shifts)?;
-        write_numbers(to, &self.distances)?;
-        let wide: Vec<u32> = self.wide.keys().copied().collect();
-        write_numbers(to, &wide)?;
-        for ids in self.wide.values() {
-            write_numbers(to, ids.as_slice())?;
-        }
+        let ids: Vec<i64> = self.bases.iter().map(|base| base.id).collect();
+        let from: Vec<u32> = self.bases.iter().map(|base| base.from).collect();
+        let how: Vec<[u16; 2]> = self.bases.iter().map(|base| [base.shift, base.list]).collect();
+        write_numbers(to, &ids)?;
+        write_numbers(to, &from)?;
+        write_numbers(to, &how)?;
+        write_numbers(to, &self.near)?;
+        write_numbers(to, &self.far)?;
+        write_numbers(to, &self.wide)?;
         write_numbers(to, &self.open)?;
         let (late, ordinals): (Vec<i64>, Vec<u32>) = self.late().unzip();
         write_numbers(to, &late)?;
@@ -174,25 +216,26 @@ impl Ordinals {
         write_numbers(to, &[self.open_start, self.highest.unwrap_or(i64::MIN)])
     }
 
-    /// What [`Ordinals::save`] wrote, and nothing else: the file was checked before.
+    /// What [`Ordinals::save`] wrote; damage shows afterwards.
     pub fn load(from: &mut impl Source) -> io::Result<Self> {
         let starts = read_numbers(from)?;
-        let (bases, shifts): (Vec<i64>, Vec<u32>) = (read_numbers(from)?, read_numbers(from)?);
+        let (ids, begin): (Vec<i64>, Vec<u32>) = (read_numbers(from)?, read_numbers(from)?);
+        let how: Vec<[u16; 2]> = read_numbers(from)?;
+        let bases = ids.into_iter().zip(begin).zip(how);
+        let bases = bases.map(|((id, from), [shift, list])| Base {
+            id,
+            from,
+            shift,
+            list,
+        });
         let mut ordinals = Self {
-            bases: bases
-                .into_iter()
-                .zip(shifts.into_iter().map(|shift| shift as u8))
-                .collect(),
             starts,
-            distances: read_numbers(from)?,
+            bases: bases.collect(),
+            near: read_numbers(from)?,
+            far: read_numbers(from)?,
+            wide: read_numbers(from)?,
             ..Self::default()
         };
-        for block in read_numbers::<u32>(from)? {
-            let ids: [i64; BLOCK] = read_numbers(from)?
-                .try_into()
-                .map_err(|_| io::Error::other("a block that is not whole"))?;
-            ordinals.wide.insert(block, Box::new(ids));
-        }
         ordinals.open = read_numbers(from)?;
         let late: Vec<i64> = read_numbers(from)?;
         ordinals.late = late.into_iter().zip(read_numbers::<u32>(from)?).collect();
@@ -202,7 +245,7 @@ impl Ordinals {
         ordinals.open_start = open_start;
         ordinals.highest = (ordinals.len() > 0).then_some(highest);
         let is_whole = ordinals.starts.len() == ordinals.bases.len()
-            && ordinals.distances.len() == ordinals.bases.len() * BLOCK
+            && ordinals.bases.iter().all(|base| ordinals.are_there(base))
             && ordinals.open.len() < BLOCK;
         is_whole
             .then_some(ordinals)
@@ -235,6 +278,7 @@ mod tests {
             assert_eq!(ordinals.give(*id), place as u32, "given once");
         }
         assert!(!ordinals.wide.is_empty() && !ordinals.late.is_empty());
+        assert!(!ordinals.near.is_empty() && !ordinals.far.is_empty());
         let mut saved = Vec::new();
         ordinals.save(&mut saved).unwrap();
         let loaded = Ordinals::load(&mut saved.as_slice()).unwrap();
@@ -254,12 +298,15 @@ mod tests {
     }
 
     #[test]
-    fn ids_near_each_other_take_four_bytes() {
+    fn ids_near_each_other_take_two_bytes() {
         let mut ordinals = Ordinals::default();
         for n in 0..6_400i64 {
-            ordinals.give((n * 60_000) << 22);
+            ordinals.give((n * 1_000) << 22);
         }
-        assert!(ordinals.wide.is_empty(), "a minute apart, from one instance");
+        assert!(
+            ordinals.wide.is_empty() && ordinals.far.is_empty(),
+            "a second apart, from one instance"
+        );
         assert!(ordinals.late.is_empty());
     }
 }

@@ -1,5 +1,5 @@
 //! Set operations, a block of sixty-five thousand at a time, a bit each: whatever is asked, a block stays in the
-//! processor's nearest memory until it is answered, and nothing is made on the way.
+//! processor's nearest memory until it is answered, and no set is made on the way.
 
 use fearless_simd::{Level, Simd, dispatch};
 
@@ -37,7 +37,7 @@ impl Set<'_> {
         match self {
             Self::Everybody => {}
             Self::Bits(bits) => match bits.block(key) {
-                Some(block) => and(words, block, room),
+                Some(block) => and(words, block),
                 None => words.fill(0),
             },
             Self::All(parts) => parts.iter().for_each(|part| part.narrow(key, words, room)),
@@ -61,19 +61,26 @@ impl Set<'_> {
                 each_word(words, &any, |one, any| one & any);
                 room.give(any);
             }
-            Self::Not(part) => match &**part {
-                Self::Bits(bits) => {
-                    if let Some(block) = bits.block(key) {
-                        minus(words, block);
-                    }
+            Self::Not(part) => part.take_out(key, words, room),
+        }
+    }
+
+    /// Leaves those of a block that are not in it.
+    fn take_out(&self, key: u16, words: &mut Words, room: &mut Room) {
+        match self {
+            Self::Bits(bits) => {
+                if let Some(block) = bits.block(key) {
+                    minus(words, block);
                 }
-                part => {
-                    let mut some = room.take(words);
-                    part.narrow(key, &mut some, room);
-                    minus(words, View::Many(&some, 0));
-                    room.give(some);
-                }
-            },
+            }
+            Self::Any(parts) => parts.iter().for_each(|part| part.take_out(key, words, room)),
+            Self::Not(part) => part.narrow(key, words, room),
+            Self::Everybody | Self::All(_) => {
+                let mut some = room.take(words);
+                self.narrow(key, &mut some, room);
+                minus(words, View::Many(&some, 0));
+                room.give(some);
+            }
         }
     }
 
@@ -89,17 +96,18 @@ impl Set<'_> {
     }
 }
 
-fn and(words: &mut Words, block: View<'_>, room: &mut Room) {
+fn and(words: &mut Words, block: View<'_>) {
     match block {
         View::Many(others, _) => each_word(words, others, |one, other| one & other),
         View::Few(list) => {
-            let before = room.take(words);
-            words.fill(0);
-            for low in list {
-                let place = usize::from(low >> 6);
-                words[place] |= before[place] & (1 << (low & 63));
+            let mut left = list.iter().peekable();
+            for (word, place) in words.iter_mut().zip(0u16..) {
+                let mut those = 0;
+                while let Some(low) = left.next_if(|low| **low >> 6 == place) {
+                    those |= 1 << (low & 63);
+                }
+                *word &= those;
             }
-            room.give(before);
         }
     }
 }

@@ -8,6 +8,8 @@ use super::bits::Bits;
 use super::file::{Source, read_numbers, read_u32, write_numbers, write_u32};
 use super::leaf::OneFollow;
 
+/// In 2024: days of twenty years before and after it take two bytes.
+const NEAR_DAY: i32 = 20_000;
 /// Contacts of a block: so many are packed anew when one of them changes.
 const TOGETHER: u32 = 256;
 
@@ -58,13 +60,11 @@ pub(super) struct Several {
     blocks: BTreeMap<u32, Vec<u8>>,
 }
 
-/// A packed follow: the contact's place in its block, the associate, the store or 0, the day, the tags.
+/// A packed follow: the contact's place in its block, how many bytes there are of the rest, and the rest: the store or 0,
+/// the associate, the day, the tags. What is asked of most follows stands first.
 struct Packed<'b> {
     contact: u32,
-    associate: u32,
-    store: u32,
-    day: i32,
-    tags: &'b [u8],
+    rest: &'b [u8],
     /// All of it.
     bytes: &'b [u8],
 }
@@ -97,20 +97,13 @@ fn unpack<'b>(block: u32, from: &mut &'b [u8]) -> Option<Packed<'b>> {
     let whole = *from;
     let (place, rest) = from.split_first()?;
     *from = rest;
-    let (associate, store, day) = (next(from)?, next(from)?, next(from)?);
-    let (tags, rest) = {
-        let len = next(from)? as usize;
-        from.split_at_checked(len)?
-    };
-    *from = rest;
+    let len = next(from)? as usize;
+    let (rest, others) = from.split_at_checked(len)?;
+    *from = others;
     Some(Packed {
         contact: block * TOGETHER + u32::from(*place),
-        associate,
-        store,
-        // The sign is the lowest bit, so that days near 1970 are short on either side of it.
-        day: (day >> 1) as i32 ^ -((day & 1) as i32),
-        tags,
-        bytes: &whole[..whole.len() - rest.len()],
+        rest,
+        bytes: &whole[..whole.len() - others.len()],
     })
 }
 
@@ -127,18 +120,22 @@ impl Several {
     /// Adds a follow of somebody whom several follow.
     pub fn add(&mut self, contact: u32, said: &Said) {
         self.who.insert(contact);
-        let mut tags = Vec::with_capacity(said.tags.len());
+        let mut rest = Vec::with_capacity(12 + said.tags.len());
+        push(
+            &mut rest,
+            said.store.map_or(0, |store| self.stores.give(store) + 1),
+        );
+        push(&mut rest, said.associate);
+        // The sign is the lowest bit, so that days near this one are short on either side of it.
+        let day = said.day.wrapping_sub(NEAR_DAY);
+        push(&mut rest, (day << 1) as u32 ^ (day >> 31) as u32);
         for tag in &said.tags {
-            push(&mut tags, self.tags.give(*tag));
+            push(&mut rest, self.tags.give(*tag));
         }
-        let store = said.store.map_or(0, |store| self.stores.give(store) + 1);
         let block = self.blocks.entry(contact / TOGETHER).or_default();
         block.push((contact % TOGETHER) as u8);
-        push(block, said.associate);
-        push(block, store);
-        push(block, (said.day << 1) as u32 ^ (said.day >> 31) as u32);
-        push(block, tags.len() as u32);
-        block.extend_from_slice(&tags);
+        push(block, rest.len() as u32);
+        block.extend_from_slice(&rest);
     }
 
     pub fn forget(&mut self, contact: u32) {
@@ -247,20 +244,27 @@ pub(super) struct Test {
 
 impl Test {
     fn passes(&self, follow: &Packed<'_>) -> bool {
-        let is_in = |within: &Vec<bool>| within.get(follow.store as usize) == Some(&true);
-        let is_tagged = |tag| {
-            let mut tags = follow.tags;
-            std::iter::from_fn(move || next(&mut tags)).any(|one| one == tag)
-        };
-        self.within.as_ref().is_none_or(is_in)
-            && self.store.is_none_or(|store| store == follow.store)
-            && self
-                .associate
-                .is_none_or(|associate| associate == follow.associate)
-            && self
-                .added
-                .is_none_or(|(first, last)| (first..=last).contains(&follow.day))
-            && self.tag.is_none_or(is_tagged)
+        self.says(follow.rest).unwrap_or(false)
+    }
+
+    fn says(&self, mut rest: &[u8]) -> Option<bool> {
+        let store = next(&mut rest)?;
+        let is_in = |within: &Vec<bool>| within.get(store as usize) == Some(&true);
+        if !self.within.as_ref().is_none_or(is_in) || self.store.is_some_and(|asked| asked != store) {
+            return Some(false);
+        }
+        let associate = next(&mut rest)?;
+        if self.associate.is_some_and(|asked| asked != associate) {
+            return Some(false);
+        }
+        let day = next(&mut rest)?;
+        let day = ((day >> 1) as i32 ^ -((day & 1) as i32)).wrapping_add(NEAR_DAY);
+        let is_then = |(first, last): (i32, i32)| (first..=last).contains(&day);
+        if !self.added.is_none_or(is_then) {
+            return Some(false);
+        }
+        let mut tags = std::iter::from_fn(|| next(&mut rest));
+        Some(self.tag.is_none_or(|asked| tags.any(|tag| tag == asked)))
     }
 }
 

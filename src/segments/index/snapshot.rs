@@ -23,7 +23,7 @@ use crate::ids::CorpId;
 
 const MAGIC: &[u8; 8] = b"DYAUDNCE";
 /// Of what follows; another one is passed by.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const BEGINNING: usize = MAGIC.len() + 4;
 /// What a file begins with, then the parts of the facts: each has its length and its checksum at the end of the file,
 /// so that several are read at once.
@@ -192,16 +192,18 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
         0 => {
             // The ordinals stand before it.
             let mut bytes = Vec::new();
-            index.read().facts.live.save(&mut bytes, most)?;
+            let live = &mut index.write().facts.live;
+            live.settle();
+            live.save(&mut bytes, most)?;
             to.write_all(&bytes)
         }
-        1 => write_family(to, index, most, |facts| &facts.tags, number),
-        2 => write_family(to, index, most, |facts| &facts.stores, number),
+        1 => write_family(to, index, most, |facts| &mut facts.tags, number),
+        2 => write_family(to, index, most, |facts| &mut facts.stores, number),
         3 => {
-            write_family(to, index, most, |facts| &facts.channels, text)?;
-            write_family(to, index, most, |facts| &facts.added, day)?;
-            write_family(to, index, most, |facts| &facts.genders, number)?;
-            write_family(to, index, most, |facts| &facts.birthdays, text)
+            write_family(to, index, most, |facts| &mut facts.channels, text)?;
+            write_family(to, index, most, |facts| &mut facts.added, day)?;
+            write_family(to, index, most, |facts| &mut facts.genders, number)?;
+            write_family(to, index, most, |facts| &mut facts.birthdays, text)
         }
         4 => {
             let associates = index.read().facts.associates.copy(most);
@@ -209,8 +211,8 @@ fn write_part(to: &mut impl Write, index: &Index, part: usize, most: u32) -> io:
         }
         5 => write_several(to, index, most),
         _ => {
-            write_family(to, index, most, |facts| &facts.ordered, day)?;
-            write_family(to, index, most, |facts| &facts.clicked, day)
+            write_family(to, index, most, |facts| &mut facts.ordered, day)?;
+            write_family(to, index, most, |facts| &mut facts.clicked, day)
         }
     }
 }
@@ -219,18 +221,23 @@ fn write_family<K: Ord + Clone>(
     to: &mut impl Write,
     index: &Index,
     most: u32,
-    family: impl Fn(&Facts) -> &Family<K>,
+    family: impl Fn(&mut Facts) -> &mut Family<K>,
     write_key: impl Fn(&mut Vec<u8>, &K) -> io::Result<()>,
 ) -> io::Result<()> {
-    let keys: Vec<K> = family(&index.read().facts).keys().cloned().collect();
+    let keys: Vec<K> = family(&mut index.write().facts).keys().cloned().collect();
     write_u32(to, keys.len() as u32)?;
-    let (mut bytes, nobody) = (Vec::new(), Bits::new());
+    let mut bytes = Vec::new();
     for key in keys {
         bytes.clear();
         write_key(&mut bytes, &key)?;
-        let held = index.read();
-        let bits = family(&held.facts).get(&key).unwrap_or(&nobody);
-        bits.save(&mut bytes, most)?;
+        let mut held = index.write();
+        match family(&mut held.facts).get_mut(&key) {
+            Some(bits) => {
+                bits.settle();
+                bits.save(&mut bytes, most)?;
+            }
+            None => Bits::new().save(&mut bytes, most)?,
+        }
         drop(held);
         to.write_all(&bytes)?;
     }
@@ -463,5 +470,47 @@ impl<W: Write> Write for Summed<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column::Column;
+    use super::super::ordinals::Ordinals;
+    use super::super::several::{Said, Several};
+    use super::*;
+
+    #[test]
+    fn whoever_changes_how_a_file_is_laid_out_raises_its_version() {
+        let mut bytes = Vec::new();
+        let (mut ordinals, mut first, mut several) =
+            (Ordinals::default(), Column::default(), Several::default());
+        for contact in 0..300u32 {
+            // Near each other, further apart, and far apart.
+            let apart = [1, 1 << 20, 1 << 40][contact as usize / 100];
+            ordinals.give(i64::from(contact) * apart + 5);
+            first.set(contact, (contact % 3 > 0).then_some(contact % 11));
+            if contact % 4 == 0 {
+                let said = Said {
+                    associate: contact % 11,
+                    store: (contact % 8 > 0).then_some(i64::from(contact % 5)),
+                    day: 20_000 - 90 * (contact % 2) as i32,
+                    tags: vec![700, 800 + i64::from(contact % 3)],
+                };
+                several.add(contact, &said);
+            }
+        }
+        ordinals.save(&mut bytes).unwrap();
+        first.below(290).save(&mut bytes).unwrap();
+        let many: Bits = (0..300_000)
+            .filter(|number| number % 3 == 0 || *number < 70_000)
+            .collect();
+        many.save(&mut bytes, 250_000).unwrap();
+        several.who().save(&mut bytes, u32::MAX).unwrap();
+        for block in several.blocks() {
+            several.save_block(&mut bytes, block, several.who()).unwrap();
+        }
+        several.save_names(&mut bytes).unwrap();
+        assert_eq!((VERSION, crc32fast::hash(&bytes)), (5, 4_065_703_883));
     }
 }
