@@ -5,14 +5,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::file::{Source, read_numbers, write_numbers};
+use super::block::{Block, View, Words, join, split, zeros};
+use super::file::Source;
 use super::sets::{Set, count, or};
+use super::settled::{Removed, Settled};
 
-/// Bits of a block of many.
-pub(super) type Words = [u64; 1_024];
-
-/// A list of more takes more than a bit each.
-const FEW: usize = 4_096;
 /// So many blocks may lie beside the others, or a quarter of them.
 const BESIDE: usize = 2;
 /// So many numbers are put in or taken out one by one; with more the set is made anew.
@@ -20,224 +17,14 @@ const ONE_BY_ONE: usize = 4_096;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bits {
-    /// How many blocks, a word each of where it lies, and what is in them: first those of many.
-    settled: Box<[u64]>,
+    settled: Settled,
     /// Blocks in place of settled ones. Some are of nobody.
     beside: BTreeMap<u16, Block>,
-}
-
-/// Where a settled block lies: its number, how many are in it less one, and its place in halves of sixteen bits.
-#[derive(Clone, Copy)]
-struct Entry {
-    key: u16,
-    len: usize,
-    is_many: bool,
-    at: usize,
-}
-
-impl Entry {
-    const MANY: u64 = 1 << 31;
-
-    fn of(word: u64) -> Self {
-        Self {
-            key: (word >> 48) as u16,
-            len: (word >> 32 & 0xffff) as usize + 1,
-            is_many: word & Self::MANY != 0,
-            at: (word & (Self::MANY - 1)) as usize,
-        }
-    }
-
-    fn word(self) -> u64 {
-        let many = if self.is_many { Self::MANY } else { 0 };
-        u64::from(self.key) << 48 | (self.len as u64 - 1) << 32 | many | self.at as u64
-    }
-
-    fn halves(self) -> usize {
-        if self.is_many { FEW } else { self.len }
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Block {
-    Few(Vec<u16>),
-    Many(usize, Box<Words>),
-}
-
-/// Who is in a block.
-#[derive(Clone, Copy)]
-pub(super) enum View<'b> {
-    Few(&'b [u16]),
-    /// And how many.
-    Many(&'b Words, usize),
-}
-
-impl Block {
-    fn view(&self) -> View<'_> {
-        match self {
-            Self::Few(list) => View::Few(list),
-            Self::Many(len, words) => View::Many(words, *len),
-        }
-    }
-
-    fn insert(&mut self, low: u16) {
-        match self {
-            Self::Many(len, words) => *len += usize::from(set(words, low)),
-            Self::Few(list) => {
-                let place = match list.last() {
-                    Some(last) if *last < low => Err(list.len()),
-                    _ => list.binary_search(&low),
-                };
-                let Err(place) = place else { return };
-                if list.len() < FEW {
-                    list.insert(place, low);
-                    return;
-                }
-                let mut words = View::Few(list).words();
-                set(&mut words, low);
-                *self = Self::Many(FEW + 1, words);
-            }
-        }
-    }
-
-    fn remove(&mut self, low: u16) -> bool {
-        match self {
-            Self::Many(len, words) => {
-                let was_there = unset(words, low);
-                *len -= usize::from(was_there);
-                was_there
-            }
-            Self::Few(list) => {
-                let place = list.binary_search(&low);
-                place.map(|place| list.remove(place)).is_ok()
-            }
-        }
-    }
-}
-
-fn bit(low: u16) -> (usize, u64) {
-    (usize::from(low >> 6), 1 << (low & 63))
-}
-
-/// Whether it was not there.
-fn set(words: &mut Words, low: u16) -> bool {
-    let (word, bit) = bit(low);
-    let is_new = words[word] & bit == 0;
-    words[word] |= bit;
-    is_new
-}
-
-/// Whether it was there.
-fn unset(words: &mut Words, low: u16) -> bool {
-    let (word, bit) = bit(low);
-    let was_there = words[word] & bit != 0;
-    words[word] &= !bit;
-    was_there
-}
-
-pub(super) fn zeros() -> Box<Words> {
-    Box::new([0; 1_024])
-}
-
-/// The numbers in the bits of a block, in order.
-pub(super) fn lows(words: &Words) -> impl Iterator<Item = u16> + '_ {
-    words.iter().enumerate().flat_map(|(place, word)| {
-        let mut left = *word;
-        std::iter::from_fn(move || {
-            let low = left.trailing_zeros();
-            left &= left.wrapping_sub(1);
-            (low < 64).then(|| (place as u32 * 64 + low) as u16)
-        })
-    })
-}
-
-impl<'b> View<'b> {
-    pub fn len(self) -> usize {
-        match self {
-            Self::Few(list) => list.len(),
-            Self::Many(_, len) => len,
-        }
-    }
-
-    pub fn contains(self, low: u16) -> bool {
-        match self {
-            Self::Few(list) => list.binary_search(&low).is_ok(),
-            Self::Many(words, _) => {
-                let (word, bit) = bit(low);
-                words[word] & bit != 0
-            }
-        }
-    }
-
-    pub fn iter(self) -> impl Iterator<Item = u16> + 'b {
-        let (list, words) = match self {
-            Self::Few(list) => (list, None),
-            Self::Many(words, _) => (&[][..], Some(words)),
-        };
-        list.iter().copied().chain(words.into_iter().flat_map(lows))
-    }
-
-    fn words(self) -> Box<Words> {
-        let mut words = zeros();
-        self.copy_to(&mut words);
-        words
-    }
-
-    pub fn copy_to(self, words: &mut Words) {
-        match self {
-            Self::Many(from, _) => *words = *from,
-            Self::Few(list) => {
-                words.fill(0);
-                for low in list {
-                    set(words, *low);
-                }
-            }
-        }
-    }
-
-    fn owned(self) -> Block {
-        match self {
-            Self::Few(list) => Block::Few(list.to_vec()),
-            Self::Many(words, len) if len > FEW => Block::Many(len, Box::new(*words)),
-            Self::Many(words, _) => Block::Few(lows(words).collect()),
-        }
-    }
-}
-
-fn split(number: u32) -> (u16, u16) {
-    ((number >> 16) as u16, number as u16)
-}
-
-pub(super) fn join(key: u16, low: u16) -> u32 {
-    u32::from(key) << 16 | u32::from(low)
 }
 
 impl Bits {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    fn entries(&self) -> &[u64] {
-        match self.settled.split_first() {
-            Some((count, rest)) => &rest[..*count as usize],
-            None => &[],
-        }
-    }
-
-    fn find(&self, key: u16) -> Option<usize> {
-        let entries = self.entries();
-        let place = entries.partition_point(|entry| Entry::of(*entry).key < key);
-        (Entry::of(*entries.get(place)?).key == key).then_some(place)
-    }
-
-    fn settled_view(&self, entry: Entry) -> View<'_> {
-        let held = &self.settled[1 + self.entries().len()..];
-        if entry.is_many {
-            let from = entry.at / 4;
-            if let Ok(words) = <&Words>::try_from(&held[from..from + 1_024]) {
-                return View::Many(words, entry.len);
-            }
-        }
-        View::Few(&bytemuck::cast_slice(held)[entry.at..entry.at + entry.len])
     }
 
     /// The block with this number.
@@ -246,13 +33,12 @@ impl Bits {
             let view = block.view();
             return (view.len() > 0).then_some(view);
         }
-        let entry = Entry::of(self.entries()[self.find(key)?]);
-        Some(self.settled_view(entry))
+        self.settled.block(key)
     }
 
     /// All blocks in order.
     pub fn blocks(&self) -> impl DoubleEndedIterator<Item = (u16, View<'_>)> {
-        let mut keys: Vec<u16> = self.entries().iter().map(|entry| Entry::of(*entry).key).collect();
+        let mut keys: Vec<u16> = self.settled.keys().collect();
         if !self.beside.is_empty() {
             keys.extend(self.beside.keys());
             keys.sort_unstable();
@@ -285,7 +71,7 @@ impl Bits {
     }
 
     fn most_blocks(&self) -> usize {
-        self.entries().len() + self.beside.len()
+        self.settled.blocks() + self.beside.len()
     }
 
     fn last(&self) -> Option<u32> {
@@ -299,7 +85,7 @@ impl Bits {
             Block::Few(list) => 64 + 2 * list.capacity(),
             Block::Many(..) => 64 + size_of::<Words>(),
         });
-        8 * self.settled.len() + beside.sum::<usize>()
+        self.settled.bytes() + beside.sum::<usize>()
     }
 
     pub fn insert(&mut self, number: u32) {
@@ -307,31 +93,9 @@ impl Bits {
         if let Some(block) = self.beside.get_mut(&key) {
             return block.insert(low);
         }
-        match self.find(key) {
-            None => self.put_beside(key, Block::Few(vec![low])),
-            Some(place) => {
-                let mut entry = Entry::of(self.entries()[place]);
-                match self.settled_view(entry) {
-                    block if block.contains(low) => {}
-                    View::Many(..) => {
-                        self.flip(entry, low);
-                        entry.len += 1;
-                        self.settled[1 + place] = entry.word();
-                    }
-                    block => {
-                        let mut block = block.owned();
-                        block.insert(low);
-                        self.put_beside(key, block);
-                    }
-                }
-            }
+        if let Some(grown) = self.settled.insert(key, low) {
+            self.put_beside(key, grown);
         }
-    }
-
-    fn flip(&mut self, entry: Entry, low: u16) {
-        let (word, bit) = bit(low);
-        let from = 1 + self.entries().len() + entry.at / 4;
-        self.settled[from + word] ^= bit;
     }
 
     /// Whether it was there.
@@ -340,36 +104,16 @@ impl Bits {
         if let Some(block) = self.beside.get_mut(&key) {
             return block.remove(low);
         }
-        let Some(place) = self.find(key) else {
-            return false;
-        };
-        let mut entry = Entry::of(self.entries()[place]);
-        let block = self.settled_view(entry);
-        if !block.contains(low) {
-            return false;
-        }
-        if entry.len == 1 {
+        let removed = self.settled.remove(key, low);
+        if removed == Removed::Last {
             self.put_beside(key, Block::Few(Vec::new()));
-            return true;
         }
-        if entry.is_many {
-            self.flip(entry, low);
-        } else {
-            let held = 1 + self.entries().len();
-            let list: &mut [u16] = bytemuck::cast_slice_mut(&mut self.settled[held..]);
-            let list = &mut list[entry.at..entry.at + entry.len];
-            if let Ok(gone) = list.binary_search(&low) {
-                list.copy_within(gone + 1.., gone);
-            }
-        }
-        entry.len -= 1;
-        self.settled[1 + place] = entry.word();
-        true
+        removed != Removed::Nobody
     }
 
     fn put_beside(&mut self, key: u16, block: Block) {
         self.beside.insert(key, block);
-        if self.beside.len() > BESIDE.max(self.entries().len() / 4) {
+        if self.beside.len() > BESIDE.max(self.settled.blocks() / 4) {
             self.settle();
         }
     }
@@ -383,45 +127,8 @@ impl Bits {
 
     /// Of blocks in order, none of which is of nobody.
     fn of(blocks: &[(u16, View<'_>)]) -> Self {
-        if blocks.is_empty() {
-            return Self::default();
-        }
-        let is_many = |block: &View<'_>| block.len() > FEW;
-        let many = blocks.iter().filter(|(_, block)| is_many(block)).count();
-        let few = blocks.iter().filter(|(_, block)| !is_many(block));
-        let few: usize = few.map(|(_, block)| block.len()).sum();
-        let begin = 1 + blocks.len();
-        let mut settled = vec![0; begin + many * 1_024 + few.div_ceil(4)].into_boxed_slice();
-        settled[0] = blocks.len() as u64;
-        let (mut next_many, mut next_few) = (0, many * FEW);
-        for (place, (key, block)) in blocks.iter().enumerate() {
-            let is_many = is_many(block);
-            let at = if is_many { next_many } else { next_few };
-            let (key, len) = (*key, block.len());
-            let entry = Entry {
-                key,
-                len,
-                is_many,
-                at,
-            };
-            settled[1 + place] = entry.word();
-            let held = &mut settled[begin..];
-            if is_many {
-                if let Ok(words) = <&mut Words>::try_from(&mut held[at / 4..at / 4 + 1_024]) {
-                    block.copy_to(words);
-                }
-                next_many += FEW;
-            } else {
-                let list: &mut [u16] = bytemuck::cast_slice_mut(held);
-                list[at..at + len]
-                    .iter_mut()
-                    .zip(block.iter())
-                    .for_each(|(to, low)| *to = low);
-                next_few += len;
-            }
-        }
         Self {
-            settled,
+            settled: Settled::of(blocks),
             beside: BTreeMap::new(),
         }
     }
@@ -517,36 +224,14 @@ impl Bits {
         if !self.beside.is_empty() {
             return Self::of(&self.blocks().collect::<Vec<_>>()).save(to, most);
         }
-        write_numbers(to, &self.settled)
+        self.settled.save(to)
     }
 
     pub fn load(from: &mut impl Source) -> io::Result<Self> {
-        let settled = read_numbers(from)?.into_boxed_slice();
-        let bits = Self {
-            settled,
+        Ok(Self {
+            settled: Settled::load(from)?,
             beside: BTreeMap::new(),
-        };
-        bits.is_whole()
-            .then_some(bits)
-            .ok_or_else(|| io::Error::other("bits that do not add up"))
-    }
-
-    /// Whether every block lies where it is said to.
-    fn is_whole(&self) -> bool {
-        let Some((count, rest)) = self.settled.split_first() else {
-            return true;
-        };
-        let Some((entries, held)) = usize::try_from(*count)
-            .ok()
-            .and_then(|count| rest.split_at_checked(count))
-        else {
-            return false;
-        };
-        let lies_within = |entry: Entry| {
-            entry.at + entry.halves() <= held.len() * 4 && (!entry.is_many || entry.at.is_multiple_of(4))
-        };
-        entries.iter().all(|entry| lies_within(Entry::of(*entry)))
-            && entries.is_sorted_by(|one, next| Entry::of(*one).key < Entry::of(*next).key)
+        })
     }
 }
 

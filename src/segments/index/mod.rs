@@ -8,6 +8,7 @@
 
 mod associates;
 mod bits;
+mod block;
 mod browse;
 mod build;
 mod calendar;
@@ -26,6 +27,7 @@ mod naming;
 mod ordinals;
 mod plan;
 mod sets;
+mod settled;
 mod several;
 mod snapshot;
 mod store;

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::bits::{Bits, View, Words, join};
+use super::bits::Bits;
+use super::block::{View, Words, join};
 use super::file::{Source, read_numbers, write_numbers};
 
 const BLOCK: usize = 64;

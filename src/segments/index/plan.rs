@@ -1,7 +1,8 @@
 //! A rule as the index reads it, and its answer: set operations from the leaves up. Everything is among people who are
 //! followed now, so what a part leaves out is never gathered beyond the scope.
 
-use super::bits::{Bits, View, Words, join, lows, zeros};
+use super::bits::Bits;
+use super::block::{View, Words, join, lows, zeros};
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
 use super::sets::{Room, Set, count};

@@ -3,7 +3,8 @@
 
 use fearless_simd::{Level, Simd, dispatch};
 
-use super::bits::{Bits, Growing, View, Words, zeros};
+use super::bits::{Bits, Growing};
+use super::block::{View, Words, zeros};
 
 /// Who is wanted.
 pub(super) enum Set<'b> {

@@ -310,7 +310,7 @@ mod tests {
         several.save_names(&mut saved).unwrap();
         let loaded = Several::load(&mut saved.as_slice()).unwrap();
         let mut found_any = 0;
-        for turn in 0..200 {
+        for turn in 0..60 {
             let like = any_said(&mut chance);
             let days = (like.day - 4_000, like.day + 4_000);
             let asked = OneFollow {
@@ -341,7 +341,7 @@ mod tests {
                 found_any += expected.len();
             }
         }
-        assert!(found_any > 1_000, "{found_any}");
+        assert!(found_any > 300, "{found_any}");
         let (contact, follows) = plain.first_key_value().unwrap();
         let anything = OneFollow::default();
         let whose = several.test(&anything, Some(follows[0].associate)).unwrap();
