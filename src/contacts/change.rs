@@ -2,12 +2,13 @@
 
 use super::intake::tag_entry;
 use super::model::{Pair, tag_list};
+use super::store::held;
 use super::store::ledger::{self, TagTurn};
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory;
 use crate::error::{Error, Result, said};
-use crate::ids::{AssociateId, ContactId, CorpId, MarkingId, TagId};
+use crate::ids::{AssociateId, ContactId, CorpId, FollowId, MarkingId, TagId};
 use crate::scope::{Act, Scope};
 use crate::timeline::{self, News};
 
@@ -90,7 +91,7 @@ pub async fn change_tags(
     remove: &[NamedTag],
     cause: Cause,
 ) -> Result<bool> {
-    let Some(kept) = ledger::pair_with(tx, corp.id, pair.follow_id).await? else {
+    let Some(kept) = held::pair_with(tx, corp.id, pair.follow_id).await? else {
         return Ok(false);
     };
     let held = super::tag_ids(&kept.tags);
@@ -150,18 +151,25 @@ async fn note_turns(
 
 /// Takes a tag that is no more off every pair. Its history stays; the timeline is not told, nobody took it.
 pub async fn drop_tag(tx: &Tx, act: &Act<'_>, corp: CorpId, tag: TagId, cause: Cause) -> Result<u64> {
-    let pairs = ledger::carrying(tx, corp, tag).await?;
-    let mut turns = Vec::with_capacity(pairs.len());
-    for kept in &pairs {
-        let rest = super::tag_ids(&kept.tags).into_iter().filter(|held| *held != tag);
-        ledger::set_tags(tx, corp, kept, &tag_list(rest), act.now).await?;
-        turns.push(TagTurn {
-            contact: kept.contact_id,
-            associate: kept.associate_id,
-            tag,
-            added: false,
-        });
+    let (mut last, mut dropped) = (FollowId(0), 0);
+    loop {
+        let pairs = held::carrying(tx, corp, tag, last).await?;
+        dropped += pairs.len() as u64;
+        let mut turns = Vec::with_capacity(pairs.len());
+        for kept in &pairs {
+            let rest = super::tag_ids(&kept.tags).into_iter().filter(|held| *held != tag);
+            ledger::set_tags(tx, corp, kept, &tag_list(rest), act.now).await?;
+            turns.push(TagTurn {
+                contact: kept.contact_id,
+                associate: kept.associate_id,
+                tag,
+                added: false,
+            });
+        }
+        ledger::note_tags(tx, act, corp, cause, turns).await?;
+        match pairs.last() {
+            Some(kept) if pairs.len() == held::TOGETHER => last = kept.id,
+            _ => return Ok(dropped),
+        }
     }
-    ledger::note_tags(tx, act, corp, cause, turns).await?;
-    Ok(pairs.len() as u64)
 }

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::Whose;
 use super::jobs::Passed;
 use super::model::{EndCause, Ending};
-use super::store::ledger;
+use super::store::{held, ledger};
 use crate::db::Tx;
 use crate::directory::{self, Corp};
 use crate::error::Result;
@@ -30,7 +30,7 @@ pub async fn end(tx: &Tx, act: &Act<'_>, corp: &Corp, whose: &Whose, ending: &En
     let Some(associate) = directory::associate_by_userid(tx, corp.id, &ending.userid).await? else {
         return Ok(Heard::TooEarly);
     };
-    let Some(kept) = ledger::pair(tx, corp.id, whose, associate.id).await? else {
+    let Some(kept) = held::pair(tx, corp.id, whose, associate.id).await? else {
         return Ok(Heard::TooEarly);
     };
     let Some(mut period) = ledger::period_at(tx, corp.id, &kept, ending.at).await? else {

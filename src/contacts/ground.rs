@@ -1,12 +1,13 @@
 //! What the pairs of a reading stand on: who the members are and where they belonged, our tags, what we hold.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono_tz::Tz;
 
 use super::mirror::Shown;
 use super::model::tag_ids;
-use super::store::ledger::{self, Kept, Person};
+use super::store::held::{self, Kept, Person};
+use super::store::ledger;
 use crate::db::Tx;
 use crate::directory::{self, Associate, Corp, Membership};
 use crate::error::Result;
@@ -23,7 +24,7 @@ pub(super) struct Ground {
     pub tag_names: HashMap<TagId, String>,
     pub people: HashMap<ExternalUserId, Person>,
     /// By contact, associate and alias.
-    pub pairs: HashMap<(ContactId, AssociateId, String), Kept>,
+    pub pairs: BTreeMap<(ContactId, AssociateId, String), Kept>,
 }
 
 impl Ground {
@@ -41,15 +42,15 @@ impl Ground {
         }
         let stores: BTreeSet<StoreId> = memberships.values().flatten().map(|one| one.store_id).collect();
         let stores: Vec<StoreId> = stores.into_iter().collect();
-        let shown_tags: BTreeSet<&str> = shown
+        let shown_tags: HashSet<&str> = shown
             .iter()
             .flat_map(|pair| pair.follow.tag_ids.iter().map(String::as_str))
             .collect();
         let external: BTreeSet<&ExternalUserId> =
             shown.iter().map(|pair| &pair.contact.external_userid).collect();
         let external: Vec<ExternalUserId> = external.into_iter().cloned().collect();
-        let people = ledger::people(tx, corp.id, &external).await?;
-        let pairs = ledger::pairs_of(tx, corp.id, people.values().map(|person| person.id)).await?;
+        let people = held::people(tx, corp.id, &external).await?;
+        let pairs = held::pairs_of(tx, corp.id, people.values().map(|person| person.id)).await?;
         let tags = ledger::platform_tags(tx, corp.id, &shown_tags.into_iter().collect::<Vec<_>>()).await?;
         let held = pairs.iter().flat_map(|kept| tag_ids(&kept.tags));
         let tag_names = ledger::tag_names(tx, corp.id, tags.values().copied().chain(held)).await?;
@@ -71,10 +72,10 @@ impl Ground {
     /// Whether a reading of this alias says what the person is called: their own id does while somebody follows them by
     /// it, else the first by which somebody does. So two ids never change a name to and fro.
     pub fn speaks(&self, contact: ContactId, alias: &str) -> bool {
-        let live = self
-            .pairs
-            .values()
-            .filter(|kept| kept.contact_id == contact && kept.is_live());
+        let all = (contact, AssociateId(i64::MIN), String::new());
+        let whose = self.pairs.range(all..).map(|(_, kept)| kept);
+        let whose = whose.take_while(|kept| kept.contact_id == contact);
+        let live = whose.filter(|kept| kept.is_live());
         let first = live.map(|kept| kept.alias.as_str()).min();
         first.unwrap_or_default() == alias
     }

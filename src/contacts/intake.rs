@@ -11,7 +11,8 @@ use super::mirror::{Mirrored, Reading, Shown};
 use super::model::{cause_of, tag_ids, tag_list};
 use super::phone::Phone;
 use super::rehome::move_pair;
-use super::store::ledger::{self, Binding, Kept, Opening, Person, TagTurn};
+use super::store::held::{Kept, Person};
+use super::store::ledger::{self, Binding, Opening, TagTurn};
 use crate::db::Tx;
 use crate::directory::Associate;
 use crate::error::Result;
@@ -390,10 +391,11 @@ impl<'a> Work<'a> {
     async fn settle(&mut self, tx: &Tx, act: &Act<'_>) -> Result<()> {
         let corp = self.reading.corp.id;
         let new = std::mem::take(&mut self.new);
+        let people = new.people.iter().map(|(person, _)| person.id).collect();
         ledger::add_people(tx, corp, act.now, new.people).await?;
         ledger::add_pairs(tx, corp, new.pairs).await?;
         ledger::open_periods(tx, act.ids, act.now, corp, new.periods).await?;
-        ledger::bind(tx, corp, new.bindings).await
+        ledger::bind(tx, corp, new.bindings, &people).await
     }
 
     pub async fn finish(mut self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {

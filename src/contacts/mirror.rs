@@ -12,7 +12,8 @@ use super::ground::Ground;
 use super::intake::Work;
 use super::jobs::Passed;
 use super::model::Ending;
-use super::store::ledger::{self, Kept};
+use super::store::held::{self, Kept};
+use super::store::ledger;
 use crate::app::App;
 use crate::db::Tx;
 use crate::directory::{self, Corp};
@@ -176,7 +177,7 @@ impl Reading<'_> {
         let known = directory::associates_by_userid(tx, self.corp.id, &userids).await?;
         let still: BTreeSet<AssociateId> = known.values().map(|associate| associate.id).collect();
         let mut closed = 0;
-        for kept in ledger::pairs_of(tx, self.corp.id, [whose.contact]).await? {
+        for kept in held::pairs_of(tx, self.corp.id, [whose.contact]).await? {
             let is_settled = kept.added_at <= self.read_at.plus_ms(-LAG_MS);
             if kept.is_live()
                 && kept.alias == whose.alias
@@ -197,7 +198,7 @@ impl Reading<'_> {
     /// Closes pairs of members whose customers were read whole. Answers how many.
     pub async fn close_unshown(&self, tx: &Tx, act: &Act<'_>, associates: &[AssociateId]) -> Result<u64> {
         let settled = self.read_at.plus_ms(-LAG_MS);
-        let gone = ledger::unshown(tx, self.corp.id, associates, self.read_at, settled).await?;
+        let gone = held::unshown(tx, self.corp.id, associates, self.read_at, settled).await?;
         for kept in &gone {
             self.close_absent(tx, kept).await?;
         }

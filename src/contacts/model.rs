@@ -1,5 +1,7 @@
 //! Contacts and follows as read.
 
+use std::fmt::Write as _;
+
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
@@ -145,9 +147,14 @@ pub fn tag_ids(list: &str) -> Vec<TagId> {
 
 /// A tag list as the database keeps it: sorted, a space before and after each id.
 pub fn tag_list(ids: impl IntoIterator<Item = TagId>) -> String {
-    let ids: std::collections::BTreeSet<TagId> = ids.into_iter().collect();
-    ids.iter()
-        .fold(String::from(" "), |list, id| format!("{list}{id} "))
+    let mut ids: Vec<TagId> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut list = String::from(" ");
+    for id in ids {
+        let _ = write!(list, "{id} ");
+    }
+    list
 }
 
 /// The digits of a phone number, the country's own 86 left out, so that every spelling is one number; `None` when it

@@ -4,7 +4,8 @@
 use chrono_tz::Tz;
 
 use super::Whose;
-use super::store::ledger::{self, Kept, Opening};
+use super::store::held::Kept;
+use super::store::ledger::{self, Opening};
 use crate::app::App;
 use crate::auth;
 use crate::db::{Filter, Tx};

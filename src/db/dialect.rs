@@ -92,6 +92,14 @@ impl Backend {
         }
     }
 
+    /// Selects these columns of every row, as one JSON list of lists; nothing where there is no row.
+    pub fn in_one(self, columns: &str) -> String {
+        match self {
+            Self::Sqlite => format!("select json_group_array(json_array({columns}))"),
+            Self::Postgres => format!("select cast(json_agg(json_build_array({columns})) as text)"),
+        }
+    }
+
     /// Names the tables the planner has to be shown. Without figures about them SQLite takes the wrong index as soon
     /// as two would do; PostgreSQL looks by itself, but only after a minute, and takes a table for empty until then.
     pub(super) fn tables_to_look_at(self) -> &'static str {

@@ -28,6 +28,7 @@ use sea_orm::{
     QueryResult, SqliteTransactionMode, Statement, StreamTrait, TransactionOptions, TransactionTrait,
     TryGetable, Value,
 };
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
@@ -405,6 +406,22 @@ pub async fn first<T: FromQueryResult>(conn: &impl Conn, sql: &str, args: Vec<Va
 /// The first row, or [`Error::NotFound`].
 pub async fn find<T: FromQueryResult>(conn: &impl Conn, sql: &str, args: Vec<Value>) -> Result<T> {
     first(conn, sql, args).await?.ok_or(Error::NotFound)
+}
+
+/// Every row of `select {columns} {from}` in one piece: for thousands of them, each of which would else be handed over
+/// for itself, which on SQLite wakes whoever waits and takes longer than to read it. `T` is read from a list of the
+/// columns' values, so it has their order.
+pub async fn many<T: DeserializeOwned>(
+    conn: &impl Conn,
+    columns: &str,
+    from: &str,
+    args: Vec<Value>,
+) -> Result<Vec<T>> {
+    let sql = format!("{} {from}", conn.backend().in_one(columns));
+    match scalar::<Option<String>>(conn, &sql, args).await?.flatten() {
+        Some(rows) => Ok(serde_json::from_str(&rows)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Every row as plain rows, for tuples: read them with [`column`].

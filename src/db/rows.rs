@@ -1,6 +1,10 @@
 //! Many rows in few statements. The texts of the statements come again whatever the number of rows, so the database
 //! reads each once and remembers it.
 
+use std::fmt::{Display, Write as _};
+
+use futures_util::future::join;
+use memchr::memchr2;
 use sea_orm::Value;
 
 use super::{Backend, Conn as _, Tx, run};
@@ -8,21 +12,29 @@ use crate::error::{Error, Result};
 
 /// Rows of one statement. SQLite keeps a place for each of their values as long as it remembers the statement.
 const SQLITE_ROWS: usize = 128;
-const POSTGRES_ROWS: usize = 4_000;
+const POSTGRES_ROWS: usize = 1_000;
 
 /// Inserts many rows: `head` is `insert into t (a, b)`, `tail` what follows the values (`on conflict do nothing`).
 /// Answers how many rows were touched. Rows must all have the same width, and a column one type.
 pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<u64> {
-    let mut touched = 0;
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let size = size(tx.backend(), rows.len());
+    let (backend, mut rows, mut touched) = (tx.backend(), rows.into_iter(), 0);
+    let mut next = move || -> Result<Option<(String, Vec<Value>)>> {
+        if rows.len() == 0 {
+            return Ok(None);
+        }
+        let size = size(backend, rows.len());
         let chunk = rows.by_ref().take(size).collect();
-        let (sql, values) = match tx.backend() {
+        Ok(Some(match backend {
             Backend::Sqlite => listed(head, chunk, tail),
             Backend::Postgres => columned(head, chunk, tail)?,
-        };
-        touched += run(tx, &sql, values).await?;
+        }))
+    };
+    let mut ready = next()?;
+    while let Some((sql, values)) = ready {
+        // While the database is at work on a statement, the next one is written.
+        let (done, following) = join(run(tx, &sql, values), async { next() }).await;
+        touched += done?;
+        ready = following?;
     }
     Ok(touched)
 }
@@ -71,33 +83,56 @@ fn columned(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<(String, Ve
 
 /// Writes a value as an element of PostgreSQL's array text; answers its type.
 fn write_element(text: &mut String, value: Value) -> Result<&'static str> {
-    let (written, kind) = match value {
-        Value::Bool(value) => (value.map(|value| value.to_string()), "boolean"),
-        Value::Int(value) => (value.map(|value| value.to_string()), "bigint"),
-        Value::BigInt(value) => (value.map(|value| value.to_string()), "bigint"),
-        Value::Double(value) => (value.map(|value| value.to_string()), "double precision"),
-        Value::String(value) => (value.map(|value| quoted(&value)), "text"),
+    fn plain(text: &mut String, value: Option<impl Display>) {
+        match value {
+            // A text takes whatever is written to it.
+            Some(value) => drop(write!(text, "{value}")),
+            None => text.push_str("NULL"),
+        }
+    }
+    Ok(match value {
+        Value::Bool(value) => {
+            plain(text, value);
+            "boolean"
+        }
+        Value::Int(value) => {
+            plain(text, value);
+            "bigint"
+        }
+        Value::BigInt(value) => {
+            plain(text, value);
+            "bigint"
+        }
+        Value::Double(value) => {
+            plain(text, value);
+            "double precision"
+        }
+        Value::String(Some(value)) => {
+            quote(text, &value);
+            "text"
+        }
+        Value::String(None) => {
+            text.push_str("NULL");
+            "text"
+        }
         other => {
             return Err(Error::internal(format!(
                 "a row holds {other:?}, a kind no table has"
             )));
         }
-    };
-    text.push_str(written.as_deref().unwrap_or("NULL"));
-    Ok(kind)
+    })
 }
 
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(character);
+fn quote(text: &mut String, mut value: &str) {
+    text.push('"');
+    while let Some(at) = memchr2(b'"', b'\\', value.as_bytes()) {
+        text.push_str(&value[..at]);
+        text.push('\\');
+        text.push_str(&value[at..=at]);
+        value = &value[at + 1..];
     }
-    quoted.push('"');
-    quoted
+    text.push_str(value);
+    text.push('"');
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Statements that write contacts, pairs, periods, bindings and the history of tags.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
 
@@ -9,60 +9,11 @@ use crate::contacts::{Cause, Whose};
 use crate::db::changes::Fact;
 use crate::db::{self, Conn, Filter, Tx, id_list, text_list};
 use crate::error::{Error, Result, said};
-use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, Ids, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, CorpId, FollowId, Ids, StoreId, TagId};
 use crate::scope::Act;
 use crate::time::{Day, Timestamp};
 
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Person {
-    pub id: ContactId,
-    pub external_userid: ExternalUserId,
-    pub unionid: Option<String>,
-    pub name: String,
-    pub avatar: String,
-    pub kind: i64,
-    pub gender: i64,
-    pub phone_blind: Option<String>,
-    pub phone_last4: Option<String>,
-    pub phone_sealed: Option<String>,
-}
-
-impl Person {
-    /// What this id of theirs is in a pair: empty when it is their own.
-    pub fn alias(&self, external: &ExternalUserId) -> String {
-        if self.external_userid == *external {
-            String::new()
-        } else {
-            external.as_str().to_owned()
-        }
-    }
-}
-
-/// A pair as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Kept {
-    pub id: FollowId,
-    pub contact_id: ContactId,
-    pub associate_id: AssociateId,
-    pub store_id: Option<StoreId>,
-    pub state: String,
-    pub remark: String,
-    pub description: String,
-    pub add_way: i64,
-    pub channel: String,
-    pub tags: String,
-    pub added_at: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    pub seen_at: Timestamp,
-    /// The platform's id of the person in this pair, where it is another than the contact's own; else empty.
-    pub alias: String,
-}
-
-impl Kept {
-    pub fn is_live(&self) -> bool {
-        self.state == "active"
-    }
-}
+use super::held::{Kept, Person};
 
 /// One stretch of a pair.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
@@ -74,66 +25,8 @@ pub struct Period {
     pub until_cause: Option<String>,
 }
 
-const PERSON: &str =
-    "select id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4, phone_sealed
-     from contact";
-const KEPT: &str =
-    "select id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags,
-                      added_at, ended_at, seen_at, alias from follow";
 const PERIOD: &str = "select id, store_id, from_at, until_at, until_cause from follow_period
                       where corp_id = $1 and contact_id = $2 and associate_id = $3 and alias = $4";
-
-/// People by the platform's ids; whoever was merged is found by the ids of both.
-pub async fn people(
-    tx: &Tx,
-    corp: CorpId,
-    external: &[ExternalUserId],
-) -> Result<HashMap<ExternalUserId, Person>> {
-    if external.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let whom = text_list(external.iter().map(ExternalUserId::as_str));
-    let sql = format!(
-        "{PERSON} where corp_id = $1 and {}",
-        tx.backend().in_texts("external_userid", "$2")
-    );
-    let rows: Vec<Person> = db::all(tx, &sql, args![corp, whom.clone()]).await?;
-    let mut people: HashMap<ExternalUserId, Person> = rows
-        .into_iter()
-        .map(|person| (person.external_userid.clone(), person))
-        .collect();
-    for (alias, person) in merged_people(tx, corp, whom).await? {
-        people.insert(alias, person);
-    }
-    Ok(people)
-}
-
-/// Who those are now who were merged.
-async fn merged_people(tx: &Tx, corp: CorpId, whom: String) -> Result<Vec<(ExternalUserId, Person)>> {
-    let sql = format!(
-        "select external_userid, contact_id from merged_contact where corp_id = $1 and {}",
-        tx.backend().in_texts("external_userid", "$2")
-    );
-    let merged = db::rows(tx, &sql, args![corp, whom]).await?;
-    if merged.is_empty() {
-        return Ok(Vec::new());
-    }
-    let now: Vec<(ExternalUserId, ContactId)> = merged
-        .iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect::<Result<_>>()?;
-    let sql = format!(
-        "{PERSON} where corp_id = $1 and {}",
-        tx.backend().in_ids("id", "$2")
-    );
-    let ids = id_list(now.iter().map(|(_, contact)| contact.0));
-    let people: Vec<Person> = db::all(tx, &sql, args![corp, ids]).await?;
-    let found = now.into_iter().filter_map(|(alias, contact)| {
-        let person = people.iter().find(|person| person.id == contact)?;
-        Some((alias, person.clone()))
-    });
-    Ok(found.collect())
-}
 
 /// New people, each with the store they first came to.
 pub async fn add_people(
@@ -216,51 +109,6 @@ pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Perso
     )
     .await?;
     Ok(())
-}
-
-/// Every pair of these contacts, live or not.
-pub async fn pairs_of(
-    tx: &Tx,
-    corp: CorpId,
-    contacts: impl IntoIterator<Item = ContactId>,
-) -> Result<Vec<Kept>> {
-    let ids = id_list(contacts.into_iter().map(|contact| contact.0));
-    let sql = format!(
-        "{KEPT} where corp_id = $1 and {}",
-        tx.backend().in_ids("contact_id", "$2")
-    );
-    db::all(tx, &sql, args![corp, ids]).await
-}
-
-pub async fn pair(tx: &Tx, corp: CorpId, whose: &Whose, associate: AssociateId) -> Result<Option<Kept>> {
-    let sql = format!("{KEPT} where corp_id = $1 and contact_id = $2 and associate_id = $3 and alias = $4");
-    let args = args![corp, whose.contact, associate, whose.alias.as_str()];
-    db::first(tx, &sql, args).await
-}
-
-pub async fn pair_with(tx: &Tx, corp: CorpId, id: FollowId) -> Result<Option<Kept>> {
-    let sql = format!("{KEPT} where corp_id = $1 and id = $2");
-    db::first(tx, &sql, args![corp, id]).await
-}
-
-/// Live pairs of associates that a reading begun at `read_at` should have shown and did not. Pairs younger than
-/// `settled` are left alone: the platform's reads lag behind an add.
-pub async fn unshown(
-    conn: &impl Conn,
-    corp: CorpId,
-    associates: &[AssociateId],
-    read_at: Timestamp,
-    settled: Timestamp,
-) -> Result<Vec<Kept>> {
-    // One associate at a time: with a list of them PostgreSQL may go through the whole table instead.
-    let sql = format!(
-        "{KEPT} where corp_id = $1 and associate_id = $2 and state = 'active' and seen_at < $3 and added_at <= $4"
-    );
-    let mut unshown = Vec::new();
-    for associate in associates {
-        unshown.extend(db::all::<Kept>(conn, &sql, args![corp, *associate, read_at, settled]).await?);
-    }
-    Ok(unshown)
 }
 
 /// New pairs, each with the day it began.
@@ -479,21 +327,34 @@ pub struct Binding {
     pub until_at: Timestamp,
 }
 
-/// Binds contacts who belong to nobody in that time; of several at once the earliest holds.
-pub async fn bind(tx: &Tx, corp: CorpId, mut bindings: Vec<Binding>) -> Result<()> {
-    if bindings.is_empty() {
-        return Ok(());
+/// When contacts belonged to somebody: from, and until.
+async fn bound(
+    tx: &Tx,
+    corp: CorpId,
+    contacts: &[ContactId],
+) -> Result<HashMap<ContactId, Vec<(Timestamp, Timestamp)>>> {
+    let mut bound: HashMap<ContactId, Vec<(Timestamp, Timestamp)>> = HashMap::new();
+    if contacts.is_empty() {
+        return Ok(bound);
     }
     let sql = format!(
         "select contact_id, from_at, until_at from binding where corp_id = $1 and {}",
         tx.backend().in_ids("contact_id", "$2")
     );
-    let whom = id_list(bindings.iter().map(|binding| binding.contact.0));
-    let mut bound: HashMap<ContactId, Vec<(Timestamp, Timestamp)>> = HashMap::new();
+    let whom = id_list(contacts.iter().map(|contact| contact.0));
     for row in &db::rows(tx, &sql, args![corp, whom]).await? {
         let span = (db::column(row, 1)?, db::column(row, 2)?);
         bound.entry(db::column(row, 0)?).or_default().push(span);
     }
+    Ok(bound)
+}
+
+/// Binds contacts who belong to nobody in that time; of several at once the earliest holds. Those who are `new` belonged
+/// to nobody before.
+pub async fn bind(tx: &Tx, corp: CorpId, mut bindings: Vec<Binding>, new: &HashSet<ContactId>) -> Result<()> {
+    let whom = bindings.iter().map(|binding| binding.contact);
+    let whom: Vec<ContactId> = whom.filter(|contact| !new.contains(contact)).collect();
+    let mut bound = bound(tx, corp, &whom).await?;
     bindings.sort_by_key(|binding| binding.from_at);
     let mut rows = Vec::with_capacity(bindings.len());
     for binding in bindings {
@@ -561,7 +422,7 @@ pub async fn tag_names(
     corp: CorpId,
     tags: impl IntoIterator<Item = TagId>,
 ) -> Result<HashMap<TagId, String>> {
-    let ids: std::collections::BTreeSet<i64> = tags.into_iter().map(|tag| tag.0).collect();
+    let ids: HashSet<i64> = tags.into_iter().map(|tag| tag.0).collect();
     let sql = format!(
         "select id, name from tag where corp_id = $1 and {}",
         conn.backend().in_ids("id", "$2")
@@ -583,12 +444,6 @@ pub async fn platform_tags(tx: &Tx, corp: CorpId, platform_ids: &[&str]) -> Resu
     rows.iter()
         .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
         .collect()
-}
-
-/// Pairs that carry a tag, live or not.
-pub async fn carrying(tx: &Tx, corp: CorpId, tag: TagId) -> Result<Vec<Kept>> {
-    let sql = format!("{KEPT} where corp_id = $1 and tags like $2");
-    db::all(tx, &sql, args![corp, format!("% {tag} %")]).await
 }
 
 /// Seen now, too: a reading begun before this change does not undo it.

@@ -5,6 +5,7 @@
 
 pub(super) mod callbacks;
 mod everybody;
+pub(super) mod held;
 mod history;
 pub(super) mod known;
 pub(super) mod ledger;

@@ -1,0 +1,329 @@
+//! Statements that read people and pairs as they are held, thousands at a time where a reading needs them.
+
+use std::collections::HashMap;
+
+use sea_orm::Value;
+use serde::Deserialize;
+
+use crate::args;
+use crate::contacts::Whose;
+use crate::db::{self, Conn, Tx, id_list, text_list};
+use crate::error::Result;
+use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::time::Timestamp;
+
+/// Pairs that are looked through at a time.
+pub const TOGETHER: usize = 5_000;
+
+/// What the platform says of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "PersonRow")]
+pub struct Person {
+    pub id: ContactId,
+    pub external_userid: ExternalUserId,
+    pub unionid: Option<String>,
+    pub name: String,
+    pub avatar: String,
+    pub kind: i64,
+    pub gender: i64,
+    pub phone_blind: Option<String>,
+    pub phone_last4: Option<String>,
+    pub phone_sealed: Option<String>,
+}
+
+impl Person {
+    /// What this id of theirs is in a pair: empty when it is their own.
+    pub fn alias(&self, external: &ExternalUserId) -> String {
+        if self.external_userid == *external {
+            String::new()
+        } else {
+            external.as_str().to_owned()
+        }
+    }
+}
+
+/// The columns of a [`Person`], in its order.
+const PERSON: &str =
+    "id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4, phone_sealed";
+type PersonRow = (
+    i64,
+    String,
+    Option<String>,
+    String,
+    String,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+impl From<PersonRow> for Person {
+    fn from(row: PersonRow) -> Self {
+        let (
+            id,
+            external_userid,
+            unionid,
+            name,
+            avatar,
+            kind,
+            gender,
+            phone_blind,
+            phone_last4,
+            phone_sealed,
+        ) = row;
+        Self {
+            id: ContactId(id),
+            external_userid: ExternalUserId(external_userid),
+            unionid,
+            name,
+            avatar,
+            kind,
+            gender,
+            phone_blind,
+            phone_last4,
+            phone_sealed,
+        }
+    }
+}
+
+/// People of the corp `$1` of whom a condition holds.
+async fn persons(conn: &impl Conn, condition: &str, args: Vec<Value>) -> Result<Vec<Person>> {
+    let from = format!("from contact where corp_id = $1 and {condition}");
+    db::many(conn, PERSON, &from, args).await
+}
+
+/// People by the platform's ids; whoever was merged is found by the ids of both.
+pub async fn people(
+    tx: &Tx,
+    corp: CorpId,
+    external: &[ExternalUserId],
+) -> Result<HashMap<ExternalUserId, Person>> {
+    if external.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let whom = text_list(external.iter().map(ExternalUserId::as_str));
+    let is_one = tx.backend().in_texts("external_userid", "$2");
+    let rows = persons(tx, &is_one, args![corp, whom.clone()]).await?;
+    let mut people: HashMap<ExternalUserId, Person> = rows
+        .into_iter()
+        .map(|person| (person.external_userid.clone(), person))
+        .collect();
+    for (alias, person) in merged_people(tx, corp, whom).await? {
+        people.insert(alias, person);
+    }
+    Ok(people)
+}
+
+/// Who those are now who were merged.
+async fn merged_people(tx: &Tx, corp: CorpId, whom: String) -> Result<Vec<(ExternalUserId, Person)>> {
+    let sql = format!(
+        "select external_userid, contact_id from merged_contact where corp_id = $1 and {}",
+        tx.backend().in_texts("external_userid", "$2")
+    );
+    let merged = db::rows(tx, &sql, args![corp, whom]).await?;
+    if merged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now: Vec<(ExternalUserId, ContactId)> = merged
+        .iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect::<Result<_>>()?;
+    let ids = id_list(now.iter().map(|(_, contact)| contact.0));
+    let people = persons(tx, &tx.backend().in_ids("id", "$2"), args![corp, ids]).await?;
+    let found = now.into_iter().filter_map(|(alias, contact)| {
+        let person = people.iter().find(|person| person.id == contact)?;
+        Some((alias, person.clone()))
+    });
+    Ok(found.collect())
+}
+
+/// A pair as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "KeptRow")]
+pub struct Kept {
+    pub id: FollowId,
+    pub contact_id: ContactId,
+    pub associate_id: AssociateId,
+    pub store_id: Option<StoreId>,
+    pub state: String,
+    pub remark: String,
+    pub description: String,
+    pub add_way: i64,
+    pub channel: String,
+    pub tags: String,
+    pub added_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub seen_at: Timestamp,
+    /// The platform's id of the person in this pair, where it is another than the contact's own; else empty.
+    pub alias: String,
+}
+
+impl Kept {
+    pub fn is_live(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// The columns of a [`Kept`], in its order.
+const KEPT: &str = "id, contact_id, associate_id, store_id, state, remark, description, add_way, channel, tags, \
+                    added_at, ended_at, seen_at, alias";
+type KeptRow = (
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    String,
+    String,
+    String,
+    i64,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    i64,
+    String,
+);
+
+impl From<KeptRow> for Kept {
+    fn from(row: KeptRow) -> Self {
+        let (id, contact, associate, store, state, remark, description, add_way, channel, tags, ..) = row;
+        let (.., added_at, ended_at, seen_at, alias) = row;
+        Self {
+            id: FollowId(id),
+            contact_id: ContactId(contact),
+            associate_id: AssociateId(associate),
+            store_id: store.map(StoreId),
+            state,
+            remark,
+            description,
+            add_way,
+            channel,
+            tags,
+            added_at: Timestamp(added_at),
+            ended_at: ended_at.map(Timestamp),
+            seen_at: Timestamp(seen_at),
+            alias,
+        }
+    }
+}
+
+/// Pairs of the corp `$1` of which a condition holds.
+async fn kept(conn: &impl Conn, condition: &str, args: Vec<Value>) -> Result<Vec<Kept>> {
+    let from = format!("from follow where corp_id = $1 and {condition}");
+    db::many(conn, KEPT, &from, args).await
+}
+
+/// Every pair of these contacts, live or not.
+pub async fn pairs_of(
+    tx: &Tx,
+    corp: CorpId,
+    contacts: impl IntoIterator<Item = ContactId>,
+) -> Result<Vec<Kept>> {
+    let ids = id_list(contacts.into_iter().map(|contact| contact.0));
+    kept(tx, &tx.backend().in_ids("contact_id", "$2"), args![corp, ids]).await
+}
+
+pub async fn pair(tx: &Tx, corp: CorpId, whose: &Whose, associate: AssociateId) -> Result<Option<Kept>> {
+    let args = args![corp, whose.contact, associate, whose.alias.as_str()];
+    let condition = "contact_id = $2 and associate_id = $3 and alias = $4";
+    Ok(kept(tx, condition, args).await?.pop())
+}
+
+pub async fn pair_with(tx: &Tx, corp: CorpId, id: FollowId) -> Result<Option<Kept>> {
+    Ok(kept(tx, "id = $2", args![corp, id]).await?.pop())
+}
+
+/// Live pairs of associates that a reading begun at `read_at` should have shown and did not. Pairs younger than
+/// `settled` are left alone: the platform's reads lag behind an add.
+pub async fn unshown(
+    conn: &impl Conn,
+    corp: CorpId,
+    associates: &[AssociateId],
+    read_at: Timestamp,
+    settled: Timestamp,
+) -> Result<Vec<Kept>> {
+    // One associate at a time: with a list of them PostgreSQL may go through the whole table instead.
+    let condition = "associate_id = $2 and state = 'active' and seen_at < $3 and added_at <= $4";
+    let mut unshown = Vec::new();
+    for associate in associates {
+        unshown.extend(kept(conn, condition, args![corp, *associate, read_at, settled]).await?);
+    }
+    Ok(unshown)
+}
+
+/// Pairs that carry a tag, live or not: the next thousands after one of them, in the order of their ids.
+pub async fn carrying(tx: &Tx, corp: CorpId, tag: TagId, after: FollowId) -> Result<Vec<Kept>> {
+    let from = format!(
+        "from (select {KEPT} from follow where corp_id = $1 and id > $2 and tags like $3 order by id limit {TOGETHER}) carrying"
+    );
+    let mut pairs: Vec<Kept> = db::many(tx, KEPT, &from, args![corp, after, format!("% {tag} %")]).await?;
+    pairs.sort_unstable_by_key(|kept| kept.id);
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger;
+    use super::*;
+    use crate::db::{Db, migrate};
+
+    /// Every field another, with what texts are written with in JSON.
+    #[tokio::test]
+    async fn people_and_pairs_are_read_as_they_were_written() {
+        let db = Db::connect("sqlite::memory:").await.unwrap();
+        migrate::up(&db, Timestamp(1)).await.unwrap();
+        let (corp, now) = (CorpId(1), Timestamp(1_700_000_000_000));
+        let text = |what: &str| format!("{what} \"\\\n\t'张\u{1f600}");
+        let person = |id: i64, has: bool| Person {
+            id: ContactId(id),
+            external_userid: ExternalUserId(format!("wm{id}")),
+            unionid: has.then(|| text("unionid")),
+            name: text("name"),
+            avatar: text("avatar"),
+            kind: 2,
+            gender: 1,
+            phone_blind: has.then(|| text("blind")),
+            phone_last4: has.then(|| text("last")),
+            phone_sealed: has.then(|| text("sealed")),
+        };
+        let kept = |id: i64, has: bool| Kept {
+            id: FollowId(id + 10),
+            contact_id: ContactId(id),
+            associate_id: AssociateId(i64::MAX - id),
+            store_id: has.then_some(StoreId(7)),
+            state: "active".to_owned(),
+            remark: text("remark"),
+            description: text("description"),
+            add_way: 3,
+            channel: text("channel"),
+            tags: " 4 5 ".to_owned(),
+            added_at: Timestamp(11),
+            ended_at: None,
+            seen_at: Timestamp(12),
+            alias: if has { String::new() } else { text("alias") },
+        };
+        let (people, pairs) = (
+            [person(1, true), person(2, false)],
+            [kept(1, true), kept(2, false)],
+        );
+        let tx = db.begin().await.unwrap();
+        let new = people.iter().map(|person| (person.clone(), None)).collect();
+        ledger::add_people(&tx, corp, now, new).await.unwrap();
+        let day = Timestamp(11).day(chrono_tz::Asia::Shanghai);
+        let new = pairs.iter().map(|pair| (pair.clone(), day)).collect();
+        ledger::add_pairs(&tx, corp, new).await.unwrap();
+
+        let asked: Vec<ExternalUserId> = people.iter().map(|one| one.external_userid.clone()).collect();
+        let read = super::people(&tx, corp, &asked).await.unwrap();
+        assert!(people.iter().all(|one| read[&one.external_userid] == *one));
+        let mut read = pairs_of(&tx, corp, [ContactId(1), ContactId(2)]).await.unwrap();
+        read.sort_by_key(|pair| pair.id);
+        assert_eq!(read, pairs);
+        let of = |after| carrying(&tx, corp, TagId(5), FollowId(after));
+        assert_eq!(of(0).await.unwrap(), pairs);
+        assert_eq!(of(11).await.unwrap(), pairs[1..]);
+        assert!(of(12).await.unwrap().is_empty());
+        assert!(pairs_of(&tx, corp, []).await.unwrap().is_empty());
+    }
+}
