@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -19,12 +20,16 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::db::node::{self, Node};
 use crate::routes::Entry;
-use crate::{api, jobs, segments, web};
+use crate::{api, auth, jobs, segments, web};
 
 use connections::Limits;
 
 /// Samples pile up in the recorder until somebody folds them, and nobody may be asking for the figures.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// After this long whoever starts has started.
+const STARTED: Duration = Duration::from_secs(1);
+/// So many often ask at once.
+const AT_ONCE: usize = 8;
 /// Connections to the figures' own address.
 const WATCHERS: usize = 32;
 
@@ -109,7 +114,23 @@ pub async fn serve(app: App, listener: TcpListener) {
     tokio::join!(
         connections::serve(listener, router, limits, app.stopping.clone()),
         segments::index::keep(&app),
+        app.stopping.run_until_cancelled(prepare(&app)),
     );
+}
+
+/// Does soon after the start, but not while everything starts, what whoever asks first would wait for: calls of the
+/// platform are made possible, and connections to the database are opened by asking what callers of the API ask, for a
+/// connection reads about the tables of a statement when it has it for the first time. What goes wrong here goes wrong
+/// again, with a reason, for whoever asks.
+async fn prepare(app: &App) {
+    tokio::time::sleep(STARTED).await;
+    let platform = app.wecom.clone();
+    let platform = tokio::task::spawn_blocking(move || platform.prepare());
+    let asked = (0..AT_ONCE).map(|_| async {
+        let _ = auth::rehearse(app).await;
+        let _ = segments::index::rehearse(app).await;
+    });
+    let _ = tokio::join!(join_all(asked), platform);
 }
 
 /// Runs background jobs until the app stops.

@@ -73,6 +73,11 @@ fn check(name: &str, scopes: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Asks for a key as callers do, for one that nobody has.
+pub async fn rehearse(app: &App) -> Result<()> {
+    store::key(&app.db, "").await.map(drop)
+}
+
 /// Who a key belongs to. `SignedOut` for an unknown, expired or revoked one.
 pub async fn caller(app: &App, key: &str) -> Result<ApiCaller> {
     if !key.starts_with(PREFIX) || key.len() != PREFIX.len() + RANDOM_LENGTH {

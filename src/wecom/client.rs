@@ -1,6 +1,7 @@
 //! Calls: token, limits, deadline, and trying again where that does no harm.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -40,15 +41,15 @@ const LEAST_PAUSE_MS: u64 = 100;
 pub struct Platform {
     base_url: String,
     cache: Cache,
-    /// The reason when there is none: the program starts without, and each call says why it cannot be made.
-    http: Result<Http, String>,
+    /// Made when it is first needed, for reading the machine's certificates takes its time. The reason when there is none:
+    /// the program runs without, and each call says why it cannot be made.
+    http: Arc<OnceLock<Result<Http, String>>>,
     limits: Limits,
     turns: Turns,
     health: Health,
     flights: Flights,
 }
 
-#[derive(Clone)]
 struct Http {
     pooled: reqwest::Client,
     /// A new connection each time: a kept one may be dead, and its request would be sent a second time.
@@ -90,20 +91,28 @@ impl Platform {
     pub fn new(base_url: &str, cache: Cache) -> Self {
         // Somebody else may have installed it already: the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        let http = Http::new(&base_url).map_err(|error| described(&error));
-        if let Err(why) = &http {
-            tracing::error!("the platform cannot be called: {why}");
-        }
         Self {
-            http,
+            http: Arc::default(),
             limits: Limits::new(cache.clone(), Clock::System),
             turns: Turns::new(cache.clone()),
             health: Health::default(),
             flights: Flights::default(),
-            base_url,
+            base_url: base_url.trim_end_matches('/').to_owned(),
             cache,
         }
+    }
+
+    /// Makes what calls need, before the first of them; what is wrong with it is logged.
+    pub fn prepare(&self) {
+        let _ = self.http();
+    }
+
+    fn http(&self) -> std::result::Result<&Http, &String> {
+        let make = || {
+            let made = Http::new(&self.base_url).map_err(|error| described(&error));
+            made.inspect_err(|why| tracing::error!("the platform cannot be called: {why}"))
+        };
+        self.http.get_or_init(make).as_ref()
     }
 
     /// Blocks that the platform reports run on this clock.
@@ -115,7 +124,7 @@ impl Platform {
 
     /// A question without a token, past every limit: the platform refuses it, and so shows that it is there.
     pub(super) async fn knock(&self, path: &str) -> Result<reqwest::Response, Away> {
-        let http = self.http.as_ref().map_err(|why| Away::Other(why.clone()))?;
+        let http = self.http().map_err(|why| Away::Other(why.clone()))?;
         let url = format!("{}/cgi-bin/{path}", self.base_url);
         http.fresh.get(url).send().await.map_err(|error| Away::of(&error))
     }
@@ -321,7 +330,7 @@ impl Client {
         ask: &Ask<'_>,
         token: Option<&SecretString>,
     ) -> Result<T, Failure> {
-        let http = self.platform.http.as_ref();
+        let http = self.platform.http();
         let http = http.map_err(|why| Failure::NotSent(why.clone()))?;
         let client = match api.repeat {
             Repeat::Freely => &http.pooled,

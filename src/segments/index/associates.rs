@@ -123,7 +123,6 @@ impl Copied {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segments::index::file::write_u32;
 
     #[test]
     fn everybody_who_follows_is_found_and_forgotten() {
@@ -145,15 +144,8 @@ mod tests {
         let mut saved = Vec::new();
         associates.copy(990).save(&mut saved).unwrap();
         let mut loaded = Associates::load(&mut saved.as_slice()).unwrap();
-        let (several, mut saved) = (&associates.several, Vec::new());
-        several.who().save(&mut saved, 990).unwrap();
-        let who = Bits::load(&mut saved.as_slice()).unwrap();
-        write_u32(&mut saved, several.blocks().len() as u32).unwrap();
-        for block in several.blocks() {
-            several.save_block(&mut saved, block, &who).unwrap();
-        }
-        several.save_names(&mut saved).unwrap();
-        loaded.several = Several::load(&mut saved.as_slice()).unwrap();
+        let several = associates.several.saved(990);
+        loaded.several = Several::load(&mut several.as_slice()).unwrap();
         for (kept, most) in [(&associates, 1_000), (&loaded, 990)] {
             let of = |associate| kept.contacts_of(associate).iter().collect::<Vec<u32>>();
             let tens = (0..most).step_by(10);

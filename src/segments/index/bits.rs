@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::block::{Block, View, Words, join, split, zeros};
+use super::block::{Block, View, Words, join, lows, split, zeros};
 use super::file::Source;
 use super::sets::{Set, count, or};
 use super::settled::{Removed, Settled};
@@ -196,13 +196,8 @@ impl Bits {
             };
             match (small, large) {
                 (View::Many(one, _), View::Many(two, _)) => {
-                    for (place, (one, two)) in one.iter().zip(two).enumerate() {
-                        let mut left = one & two;
-                        while left != 0 {
-                            common.push(join(key, (place as u32 * 64 + left.trailing_zeros()) as u16));
-                            left &= left - 1;
-                        }
-                    }
+                    let both: Words = std::array::from_fn(|place| one[place] & two[place]);
+                    common.extend(lows(&both).map(|low| join(key, low)));
                 }
                 _ => common.extend(
                     small

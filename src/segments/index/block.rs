@@ -6,6 +6,7 @@ pub(super) type Words = [u64; 1_024];
 
 /// A list of more takes more than a bit each.
 pub(super) const FEW: usize = 4_096;
+
 #[derive(Debug, Clone)]
 pub(super) enum Block {
     Few(Vec<u16>),
@@ -67,6 +68,12 @@ pub(super) fn bit(low: u16) -> (usize, u64) {
     (usize::from(low >> 6), 1 << (low & 63))
 }
 
+/// Whether a number is in the bits of a block.
+pub(super) fn holds(words: &Words, low: u16) -> bool {
+    let (word, bit) = bit(low);
+    words[word] & bit != 0
+}
+
 /// Whether it was not there.
 fn set(words: &mut Words, low: u16) -> bool {
     let (word, bit) = bit(low);
@@ -110,10 +117,7 @@ impl<'b> View<'b> {
     pub fn contains(self, low: u16) -> bool {
         match self {
             Self::Few(list) => list.binary_search(&low).is_ok(),
-            Self::Many(words, _) => {
-                let (word, bit) = bit(low);
-                words[word] & bit != 0
-            }
+            Self::Many(words, _) => holds(words, low),
         }
     }
 

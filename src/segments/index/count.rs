@@ -7,6 +7,7 @@ use super::kept::Kept;
 use super::plan::{self, Plan, Want};
 use super::{Index, leaf, store};
 use crate::error::Result;
+use crate::ids::ContactId;
 use crate::scope::Scope;
 use crate::segments::{Rule, SamplePerson};
 use crate::time::Timestamp;
@@ -26,6 +27,8 @@ pub(in crate::segments) struct Counted {
 
 /// By scope and rule.
 pub(super) type Counts = Kept<(Plan, Plan), Counted, 256>;
+/// By scope and who they are: while a rule is typed the first few often remain.
+pub(super) type Samples = Kept<(Plan, Vec<ContactId>), Vec<SamplePerson>, 256>;
 
 impl Index {
     /// How many a rule finds in scope, after each part of an `all` too, and the first of them; `None`: ask the database.
@@ -51,11 +54,30 @@ impl Index {
             count: found.count,
             steps: found.steps,
             in_reach: found.in_reach,
-            sample: store::names(&self.db, scope, &found.people).await?,
+            sample: self.sample(scope, &asked.0, found.people, version).await?,
         };
         if self.read().version == version {
             self.counts.put(asked, version, counted.clone());
         }
         Ok(Some(counted))
+    }
+
+    /// What people in scope are called.
+    async fn sample(
+        &self,
+        scope: &Scope,
+        reach: &Plan,
+        people: Vec<ContactId>,
+        version: u64,
+    ) -> Result<Vec<SamplePerson>> {
+        let asked = (reach.clone(), people);
+        if let Some(kept) = self.samples.get(&asked, version) {
+            return Ok(kept);
+        }
+        let sample = store::names(&self.db, scope, &asked.1).await?;
+        if self.read().version == version {
+            self.samples.put(asked, version, sample.clone());
+        }
+        Ok(sample)
     }
 }

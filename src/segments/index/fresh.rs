@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use super::leaf::Leaf;
 use super::named::Named;
-use super::naming::{self, Called};
-use super::store::{self, LOOK, Pair, Person, Place, Visit};
+use super::naming;
+use super::store::{self, Called, LOOK, Pair, Person, Place, Visit};
 use super::{Held, Index};
 use crate::db::Conn;
 use crate::db::changes::{self, Change, Changes, Fact};

@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 
 use self::browse::Looks;
 use self::calendar::Calendar;
-use self::count::Counts;
+use self::count::{Counts, Samples};
 use self::facts::Facts;
 use self::fresh::State;
 use self::leaf::{Leaf, Leaves};
@@ -51,7 +51,7 @@ use super::Rule;
 use super::rule::Kind;
 use crate::app::App;
 use crate::db::Db;
-use crate::db::changes::Fact;
+use crate::db::changes::{self, Fact};
 use crate::error::{Error, Result};
 use crate::ids::{ContactId, CorpId};
 use crate::scope::Scope;
@@ -79,6 +79,7 @@ pub struct Index {
     /// One question to the database about a leaf at a time.
     asking: tokio::sync::Mutex<HashMap<Leaf, Arc<tokio::sync::Mutex<()>>>>,
     counts: Counts,
+    samples: Samples,
     looks: Looks,
 }
 
@@ -225,6 +226,15 @@ pub async fn read_names(app: &App, corp: CorpId, zone: Tz) -> Result<()> {
     }
 }
 
+/// Reads changes as whoever asks for an answer does, and leaves them for them.
+pub async fn rehearse(app: &App) -> Result<()> {
+    for index in app.shelf.of::<Audiences>().all() {
+        let mark = index.read().mark;
+        changes::since(&index.db, index.corp, mark).await?;
+    }
+    Ok(())
+}
+
 /// How large the corp's index is, if there is one.
 pub fn size(app: &App, corp: CorpId, zone: Tz) -> Option<Size> {
     let index = app.shelf.of::<Audiences>().ready(corp, zone)?;
@@ -306,6 +316,7 @@ impl Index {
             is_behind: AtomicBool::new(false),
             asking: tokio::sync::Mutex::default(),
             counts: Counts::default(),
+            samples: Samples::default(),
             looks: Looks::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::names::{self, Names};
-use super::store::{self, LOOK, PAGE};
+use super::store::{self, Called, LOOK, NAMES};
 use super::{Held, Index};
 use crate::db::Conn;
 use crate::error::Result;
@@ -34,7 +34,7 @@ impl Index {
         loop {
             let called = store::names_after(&self.db, self.corp, after).await?;
             let last = called.last().map(|(id, _)| *id);
-            let is_all = called.len() < PAGE;
+            let is_all = called.len() < NAMES;
             if let Some(last) = last {
                 let remarks = store::remarks_between(&self.db, self.corp, after, last).await?;
                 names = self
@@ -68,9 +68,6 @@ pub(super) async fn called(conn: &impl Conn, index: &Index, contacts: &[i64]) ->
     let names = store::names_of(conn, index.corp, contacts).await?;
     Ok((names, store::remarks_of(conn, index.corp, contacts).await?))
 }
-
-/// Contacts, and a text of each; in the order of their ids.
-pub(super) type Called = Vec<(i64, String)>;
 
 impl Held {
     /// The lines of people who have a number.

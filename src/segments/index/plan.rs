@@ -2,7 +2,7 @@
 //! followed now, so what a part leaves out is never gathered beyond the scope.
 
 use super::bits::Bits;
-use super::block::{View, Words, join, lows, zeros};
+use super::block::{Words, holds, join, lows, zeros};
 use super::facts::Facts;
 use super::leaf::{Leaf, Leaves};
 use super::sets::{Room, Set, count};
@@ -249,7 +249,7 @@ impl<'f> People<'f> {
         let of_block = self.late[begin..]
             .iter()
             .take_while(|(number, _)| (number >> 16) as u16 == key);
-        let found = of_block.filter(|(number, _)| View::Many(words, 0).contains(*number as u16));
+        let found = of_block.filter(|(number, _)| holds(words, *number as u16));
         self.late_found.extend(found.map(|(_, id)| *id));
     }
 

@@ -54,7 +54,7 @@ impl Set<'_> {
                         _ => {
                             let mut some = room.take(words);
                             part.narrow(key, &mut some, room);
-                            or(&mut any, View::Many(&some, 0));
+                            each_word(&mut any, &some, |one, other| one | other);
                             room.give(some);
                         }
                     }
@@ -79,7 +79,7 @@ impl Set<'_> {
             Self::Everybody | Self::All(_) => {
                 let mut some = room.take(words);
                 self.narrow(key, &mut some, room);
-                minus(words, View::Many(&some, 0));
+                each_word(words, &some, |one, other| one & !other);
                 room.give(some);
             }
         }

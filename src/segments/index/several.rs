@@ -1,17 +1,20 @@
 //! What each follow says of people whom several follow. Of everybody else the bitmaps say it; of these they only say that
 //! some follow does. A few bytes a follow, packed in blocks of contacts whose numbers are near each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::bits::Bits;
-use super::file::{Source, read_numbers, read_u32, write_numbers, write_u32};
+use super::file::{Source, read_numbers, read_u32, write_numbers};
 use super::leaf::OneFollow;
 
 /// In 2024: days of twenty years before and after it take two bytes.
 const NEAR_DAY: i32 = 20_000;
 /// Contacts of a block: so many are packed anew when one of them changes.
 const TOGETHER: u32 = 256;
+/// Blocks that lie in one piece: what lies behind a block that changes is moved.
+const BLOCKS: usize = 64;
 
 /// What a follow says; the associate by place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +59,58 @@ pub(super) struct Several {
     who: Bits,
     stores: Places,
     tags: Places,
-    /// By contacts that lie together: one packed follow after the other.
-    blocks: BTreeMap<u32, Vec<u8>>,
+    /// One packed follow after the other, all of a block together.
+    pieces: Vec<Piece>,
+}
+
+/// Blocks in one piece of memory: one each would take longer to load and more to hold.
+struct Piece {
+    /// Where each block ends.
+    ends: [u32; BLOCKS],
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    fn new() -> Self {
+        Self {
+            ends: [0; BLOCKS],
+            bytes: Vec::new(),
+        }
+    }
+
+    fn place(&self, block: usize) -> Range<usize> {
+        let begin = if block == 0 { 0 } else { self.ends[block - 1] };
+        begin as usize..self.ends[block] as usize
+    }
+
+    fn block(&self, block: usize) -> &[u8] {
+        &self.bytes[self.place(block)]
+    }
+
+    /// Puts these bytes in place of some of a block's.
+    fn replace(&mut self, block: usize, place: Range<usize>, bytes: &[u8]) {
+        let (gone, come) = (place.len() as u32, bytes.len() as u32);
+        self.bytes.splice(place, bytes.iter().copied());
+        self.ends[block..]
+            .iter_mut()
+            .for_each(|end| *end = *end - gone + come);
+    }
+
+    fn load(from: &mut impl Source) -> io::Result<Self> {
+        let (ends, bytes): (Vec<u32>, Vec<u8>) = (read_numbers(from)?, read_numbers(from)?);
+        let ends = <[u32; BLOCKS]>::try_from(ends).ok();
+        let fits = |ends: &[u32; BLOCKS]| ends.is_sorted() && ends[BLOCKS - 1] as usize == bytes.len();
+        match ends.filter(fits) {
+            Some(ends) => Ok(Self { ends, bytes }),
+            None => Err(io::Error::other("follows that do not add up")),
+        }
+    }
+}
+
+/// In which piece a contact's block lies, and the how manieth there it is.
+fn whereabouts(contact: u32) -> (usize, usize) {
+    let block = (contact / TOGETHER) as usize;
+    (block / BLOCKS, block % BLOCKS)
 }
 
 /// A packed follow: the contact's place in its block, how many bytes there are of the rest, and the rest: the store or 0,
@@ -132,43 +185,57 @@ impl Several {
         for tag in &said.tags {
             push(&mut rest, self.tags.give(*tag));
         }
-        let block = self.blocks.entry(contact / TOGETHER).or_default();
-        block.push((contact % TOGETHER) as u8);
-        push(block, rest.len() as u32);
-        block.extend_from_slice(&rest);
+        let mut packed = Vec::with_capacity(3 + rest.len());
+        packed.push((contact % TOGETHER) as u8);
+        push(&mut packed, rest.len() as u32);
+        packed.extend_from_slice(&rest);
+        let (piece, block) = whereabouts(contact);
+        if self.pieces.len() <= piece {
+            self.pieces.resize_with(piece + 1, Piece::new);
+        }
+        let piece = &mut self.pieces[piece];
+        let end = piece.place(block).end;
+        piece.replace(block, end..end, &packed);
     }
 
     pub fn forget(&mut self, contact: u32) {
         if !self.who.remove(contact) {
             return;
         }
-        let number = contact / TOGETHER;
-        if let Some(block) = self.blocks.get_mut(&number) {
-            let others = follows(number, block).filter(|follow| follow.contact != contact);
-            *block = others.flat_map(|follow| follow.bytes).copied().collect();
-            if block.is_empty() {
-                self.blocks.remove(&number);
-            }
+        let (piece, block) = whereabouts(contact);
+        if let Some(piece) = self.pieces.get_mut(piece) {
+            let others = follows(contact / TOGETHER, piece.block(block));
+            let others = others.filter(|follow| follow.contact != contact);
+            let others: Vec<u8> = others.flat_map(|follow| follow.bytes).copied().collect();
+            piece.replace(block, piece.place(block), &others);
         }
+    }
+
+    /// All follows, those of a contact together.
+    fn follows(&self) -> impl Iterator<Item = Packed<'_>> {
+        let blocks = self
+            .pieces
+            .iter()
+            .flat_map(|piece| (0..BLOCKS).map(|block| piece.block(block)));
+        (0..)
+            .zip(blocks)
+            .flat_map(|(number, bytes)| follows(number, bytes))
     }
 
     /// Whom of them somebody follows who says all that is asked.
     pub fn holding(&self, test: &Test) -> Bits {
-        let follows = self
-            .blocks
-            .iter()
-            .flat_map(|(block, bytes)| follows(*block, bytes));
-        follows
+        self.follows()
             .filter(|follow| test.passes(follow))
             .map(|follow| follow.contact)
             .collect()
     }
 
     pub fn holds(&self, test: &Test, contact: u32) -> bool {
-        let block = contact / TOGETHER;
+        let (piece, block) = whereabouts(contact);
         self.who.contains(contact)
-            && self.blocks.get(&block).is_some_and(|bytes| {
-                follows(block, bytes).any(|follow| follow.contact == contact && test.passes(&follow))
+            && self.pieces.get(piece).is_some_and(|piece| {
+                let mut follows = follows(contact / TOGETHER, piece.block(block));
+                follows.any(|follow| follow.contact == contact && test.passes(&follow))
             })
     }
 
@@ -197,23 +264,37 @@ impl Several {
     /// Gives back what was set aside while it grew.
     pub fn settle(&mut self) {
         self.who.settle();
-        self.blocks.values_mut().for_each(Vec::shrink_to_fit);
+        self.pieces
+            .iter_mut()
+            .for_each(|piece| piece.bytes.shrink_to_fit());
     }
 
-    pub fn blocks(&self) -> Vec<u32> {
-        self.blocks.keys().copied().collect()
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
     }
 
-    /// Writes what a block says of these people.
-    pub fn save_block(&self, to: &mut impl Write, block: u32, who: &Bits) -> io::Result<()> {
-        let bytes = self.blocks.get(&block).map_or(&[][..], Vec::as_slice);
-        let kept = follows(block, bytes).filter(|follow| who.contains(follow.contact));
-        let kept: Vec<u8> = kept.flat_map(|follow| follow.bytes).copied().collect();
-        write_u32(to, block)?;
-        write_numbers(to, &kept)
+    /// Gives back what a piece set aside while it grew.
+    pub fn settle_piece(&mut self, piece: usize) {
+        self.pieces[piece].bytes.shrink_to_fit();
     }
 
-    /// Writes what the numbers in the blocks stand for: after the blocks, so that none is missing.
+    /// Writes what a piece says of these people.
+    pub fn save_piece(&self, to: &mut impl Write, piece: usize, who: &Bits) -> io::Result<()> {
+        let mut kept = Piece::new();
+        for block in 0..BLOCKS {
+            let number = (piece * BLOCKS + block) as u32;
+            for follow in follows(number, self.pieces[piece].block(block)) {
+                if who.contains(follow.contact) {
+                    kept.bytes.extend_from_slice(follow.bytes);
+                }
+            }
+            kept.ends[block] = kept.bytes.len() as u32;
+        }
+        write_numbers(to, &kept.ends)?;
+        write_numbers(to, &kept.bytes)
+    }
+
+    /// Writes what the numbers in the pieces stand for: after the pieces, so that none is missing.
     pub fn save_names(&self, to: &mut impl Write) -> io::Result<()> {
         write_numbers(to, &self.stores.ids)?;
         write_numbers(to, &self.tags.ids)
@@ -225,7 +306,7 @@ impl Several {
             ..Self::default()
         };
         for _ in 0..read_u32(from)? {
-            several.blocks.insert(read_u32(from)?, read_numbers(from)?);
+            several.pieces.push(Piece::load(from)?);
         }
         several.stores = Places::of(read_numbers(from)?);
         several.tags = Places::of(read_numbers(from)?);
@@ -269,11 +350,32 @@ impl Test {
 }
 
 #[cfg(test)]
+impl Several {
+    /// As a snapshot holds it.
+    pub fn saved(&self, most: u32) -> Vec<u8> {
+        let mut saved = Vec::new();
+        self.who().save(&mut saved, most).unwrap();
+        let who = Bits::load(&mut saved.as_slice()).unwrap();
+        super::file::write_u32(&mut saved, self.pieces() as u32).unwrap();
+        for piece in 0..self.pieces() {
+            self.save_piece(&mut saved, piece, &who).unwrap();
+        }
+        self.save_names(&mut saved).unwrap();
+        saved
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rand::rngs::StdRng;
     use rand::{RngExt as _, SeedableRng as _};
 
     use super::*;
+
+    /// So far apart they lie in several pieces.
+    const APART: u32 = 61;
 
     fn any_said(chance: &mut StdRng) -> Said {
         let store = chance.random_range(0..4);
@@ -290,7 +392,7 @@ mod tests {
         let mut chance = StdRng::seed_from_u64(5);
         let (mut several, mut plain): (_, BTreeMap<u32, Vec<Said>>) = (Several::default(), BTreeMap::new());
         for _ in 0..3_000 {
-            let contact = chance.random_range(0..900);
+            let contact = APART * chance.random_range(0..900);
             several.forget(contact);
             plain.remove(&contact);
             let follows = chance.random_range(0..4);
@@ -300,15 +402,7 @@ mod tests {
                 plain.entry(contact).or_default().push(said);
             }
         }
-        let mut saved = Vec::new();
-        several.who().save(&mut saved, 700).unwrap();
-        let who = Bits::load(&mut saved.as_slice()).unwrap();
-        write_u32(&mut saved, several.blocks().len() as u32).unwrap();
-        for block in several.blocks() {
-            several.save_block(&mut saved, block, &who).unwrap();
-        }
-        several.save_names(&mut saved).unwrap();
-        let loaded = Several::load(&mut saved.as_slice()).unwrap();
+        let loaded = Several::load(&mut several.saved(APART * 700).as_slice()).unwrap();
         let mut found_any = 0;
         for turn in 0..60 {
             let like = any_said(&mut chance);
@@ -329,7 +423,7 @@ mod tests {
                         .added
                         .is_none_or(|(first, last)| first <= said.day && said.day <= last)
             };
-            for (kept, most) in [(&several, 900), (&loaded, 700)] {
+            for (kept, most) in [(&several, APART * 900), (&loaded, APART * 700)] {
                 let people = plain.iter().filter(|(contact, _)| **contact < most);
                 let expected = people.filter(|(_, follows)| follows.iter().any(passes));
                 let expected: Vec<u32> = expected.map(|(contact, _)| *contact).collect();
@@ -337,7 +431,8 @@ mod tests {
                 let found = test.as_ref().map_or_else(Bits::new, |test| kept.holding(test));
                 assert_eq!(found.iter().collect::<Vec<_>>(), expected);
                 let holds = |contact| test.as_ref().is_some_and(|test| kept.holds(test, contact));
-                assert!((0..900).all(|contact| holds(contact) == expected.contains(&contact)));
+                let mut near = (0..900).flat_map(|contact| [APART * contact, APART * contact + 1]);
+                assert!(near.all(|contact| holds(contact) == expected.contains(&contact)));
                 found_any += expected.len();
             }
         }

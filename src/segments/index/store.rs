@@ -16,6 +16,8 @@ use crate::time::Day;
 
 /// Rows of one page.
 pub(super) const PAGE: usize = 20_000;
+/// Names of one page: few, for what they are read into is not given back while the process runs.
+pub(super) const NAMES: usize = 4_000;
 /// Ids of one look.
 pub(super) const LOOK: usize = 5_000;
 
@@ -212,40 +214,38 @@ pub(super) async fn found_among(
     db::scalars(conn, &sql, filter.args).await
 }
 
-const NAME: &str = "select id, name from contact where corp_id = $1";
-const REMARK: &str =
-    "select contact_id, remark from follow where corp_id = $1 and state = 'active' and remark <> ''";
+/// People, and what each is called.
+pub(super) type Called = Vec<(i64, String)>;
 
-/// People's names in the order of their ids, after this one.
-pub(super) async fn names_after(conn: &impl Conn, corp: CorpId, after: i64) -> Result<Vec<(i64, String)>> {
-    let sql = format!("{NAME} and id > $2 order by id limit {PAGE}");
-    texts(&db::rows(conn, &sql, args![corp, after]).await?)
+const REMARKED: &str = "from follow where corp_id = $1 and state = 'active' and remark <> ''";
+
+/// A page of people's names in the order of their ids, after this one.
+pub(super) async fn names_after(conn: &impl Conn, corp: CorpId, after: i64) -> Result<Called> {
+    let page = format!(
+        "from (select id, name from contact where corp_id = $1 and id > $2 order by id limit {NAMES}) page"
+    );
+    let mut called: Called = db::many(conn, "id, name", &page, args![corp, after]).await?;
+    called.sort_unstable_by_key(|(id, _)| *id);
+    Ok(called)
 }
 
 /// What associates call people with ids after the first, up to the last.
-pub(super) async fn remarks_between(
-    conn: &impl Conn,
-    corp: CorpId,
-    after: i64,
-    last: i64,
-) -> Result<Vec<(i64, String)>> {
-    let sql = format!("{REMARK} and contact_id > $2 and contact_id <= $3");
-    texts(&db::rows(conn, &sql, args![corp, after, last]).await?)
+pub(super) async fn remarks_between(conn: &impl Conn, corp: CorpId, after: i64, last: i64) -> Result<Called> {
+    let from = format!("{REMARKED} and contact_id > $2 and contact_id <= $3");
+    db::many(conn, "contact_id, remark", &from, args![corp, after, last]).await
 }
 
-pub(super) async fn names_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Vec<(i64, String)>> {
-    let sql = format!("{NAME} and {}", conn.backend().in_ids("id", "$2"));
-    texts(&db::rows(conn, &sql, args![corp, id_list(people.iter().copied())]).await?)
+pub(super) async fn names_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Called> {
+    let those = conn.backend().in_ids("id", "$2");
+    let from = format!("from contact where corp_id = $1 and {those}");
+    let ids = id_list(people.iter().copied());
+    db::many(conn, "id, name", &from, args![corp, ids]).await
 }
 
-pub(super) async fn remarks_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Vec<(i64, String)>> {
-    let sql = format!("{REMARK} and {}", conn.backend().in_ids("contact_id", "$2"));
-    texts(&db::rows(conn, &sql, args![corp, id_list(people.iter().copied())]).await?)
-}
-
-fn texts(rows: &[QueryResult]) -> Result<Vec<(i64, String)>> {
-    let text = |row| Ok((db::column(row, 0)?, db::column(row, 1)?));
-    rows.iter().map(text).collect()
+pub(super) async fn remarks_of(conn: &impl Conn, corp: CorpId, people: &[i64]) -> Result<Called> {
+    let from = format!("{REMARKED} and {}", conn.backend().in_ids("contact_id", "$2"));
+    let ids = id_list(people.iter().copied());
+    db::many(conn, "contact_id, remark", &from, args![corp, ids]).await
 }
 
 /// What a rule may name.
