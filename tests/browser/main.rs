@@ -25,6 +25,17 @@ fn looks(window: &str, is_for_people: bool) -> &'static [(&'static str, &'static
     }
 }
 
+/// Where the question is built, and in which language: on every window in each, or in half of them.
+fn asked_at(is_for_people: bool) -> Vec<(u32, u32, &'static str)> {
+    let windows = WINDOWS.into_iter().zip(["zh", "en"]);
+    let windows = windows.flat_map(|((_, width, height), first)| {
+        let langs = ["zh", "en"].into_iter();
+        let langs = langs.filter(move |lang| is_for_people || *lang == first);
+        langs.map(move |lang| (width, height, lang))
+    });
+    windows.collect()
+}
+
 /// A page to look at: a name for the picture and where it is.
 struct Place {
     name: &'static str,
@@ -137,7 +148,16 @@ async fn every_persona_finds_their_way() {
         sign_in(&mut browser, &url, persona).await;
         let mut pages = find(&mut browser, &url, role).await;
         if role == "marketer" {
-            pages.push(("segment-asked".to_owned(), ask(&mut browser, &url).await));
+            for (width, height, lang) in asked_at(shots.is_some()) {
+                browser.window(width, height).await;
+                browser.cookie(&url, "lang", lang).await;
+                let name = format!("segment-asked-{width}-{lang}");
+                let called = format!("华东金卡买裙子 {width} {lang}");
+                let address = ask(&mut browser, &url, lang, &called).await;
+                pages.push((name, address));
+            }
+            browser.window(WINDOWS[0].1, WINDOWS[0].2).await;
+            browser.cookie(&url, "lang", "zh").await;
             pages.extend(compose(&mut browser, &url).await);
         }
         if role == "admin" {
@@ -254,12 +274,15 @@ async fn find(browser: &mut Browser, url: &str, role: &str) -> Vec<(String, Stri
 
 /// Builds the question that is always asked: gold members in the East who bought dresses in 90 days and were not written
 /// to four times this month. A row a condition, and the sentence says it back; answers the saved segment's address.
-async fn ask(browser: &mut Browser, url: &str) -> String {
+async fn ask(browser: &mut Browser, url: &str, lang: &str, name: &str) -> String {
     let began = std::time::Instant::now();
-    browser.window(390, 844).await;
+    let kinds = match lang {
+        "zh" => ["区域", "最近买过", "收到群发不超过"],
+        _ => ["Region", "Bought lately", "Broadcasts at most"],
+    };
     browser.go(&format!("{url}/segments/new")).await;
     choose(browser, 0, "value", "金卡").await;
-    for (row, kind) in ["区域", "最近买过", "收到群发不超过"].into_iter().enumerate() {
+    for (row, kind) in kinds.into_iter().enumerate() {
         browser.follow("button[name=do][value=add]").await;
         browser.run("window.isOld = true").await;
         choose(browser, row + 1, "kind", kind).await;
@@ -271,7 +294,7 @@ async fn ask(browser: &mut Browser, url: &str) -> String {
     browser.fill_in("#rows-3 [name=days]", "30").await;
     browser.fill_in("#rows-3 [name=times]", "3").await;
     let count = until_said(browser, "#count .reach").await;
-    browser.fill("name", "华东金卡买裙子").await;
+    browser.fill("name", name).await;
     browser.follow("button[name=do][value=save]").await;
     let sentence = browser.text(".answer").await;
     for part in ["金卡", "华东", "连衣裙", "90", "30", "3", count.as_str()] {
