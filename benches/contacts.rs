@@ -352,12 +352,12 @@ impl Side {
             (
                 "store_day",
                 "corp_id, store_id, day, code, value",
-                stores.collect(),
+                stores.collect::<Vec<_>>(),
             ),
             (
                 "associate_day",
                 "corp_id, store_id, associate_id, day, code, value",
-                associates.collect(),
+                associates.collect::<Vec<_>>(),
             ),
         ]
     }
@@ -558,7 +558,7 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     db::insert_many(
         tx,
         "insert into store (corp_id, id, code, name, region_id, zone, status, department_id, created_at)",
-        stores.collect(),
+        stores.collect::<Vec<_>>(),
         "",
     )
     .await?;
@@ -579,7 +579,7 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     db::insert_many(
         tx,
         "insert into associate (corp_id, id, userid, name, store_id, status, created_at, seen_at)",
-        associates.collect(),
+        associates.collect::<Vec<_>>(),
         "",
     )
     .await?;
@@ -588,7 +588,7 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     db::insert_many(
         tx,
         "insert into store_membership (corp_id, associate_id, from_at, store_id)",
-        memberships.collect(),
+        memberships.collect::<Vec<_>>(),
         "",
     )
     .await?;
@@ -607,7 +607,7 @@ async fn people(tx: &Tx, corp: i64, world: &World, ids: &Ids) -> anyhow::Result<
     db::insert_many(
         tx,
         "insert into tag (corp_id, id, group_id, platform_id, name, sort, created_at)",
-        rows.collect(),
+        rows,
         "",
     )
     .await?;

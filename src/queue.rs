@@ -98,7 +98,7 @@ pub async fn enqueue_all<'a>(
             now
         ]
     };
-    let rows = jobs.into_iter().map(row).collect();
+    let rows: Vec<_> = jobs.into_iter().map(row).collect();
     db::insert_many(tx, INSERT, rows, UNLESS_WAITING).await
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono_tz::Tz;
+use futures_util::future::join;
 
 use super::mirror::Shown;
 use super::model::tag_ids;
 use super::store::held::{self, Kept, Person};
-use super::store::ledger;
 use crate::db::Tx;
 use crate::directory::{self, Associate, Corp, Membership};
 use crate::error::Result;
@@ -29,42 +29,30 @@ pub(super) struct Ground {
 
 impl Ground {
     pub async fn of(tx: &Tx, corp: &Corp, shown: &[Shown<'_>]) -> Result<Self> {
-        let userids: BTreeSet<UserId> = shown.iter().map(|pair| pair.follow.userid.folded()).collect();
-        let userids: Vec<UserId> = userids.into_iter().collect();
-        let associates = directory::associates_by_userid(tx, corp.id, &userids).await?;
-        let ids: Vec<AssociateId> = associates.values().map(|associate| associate.id).collect();
-        let mut memberships: HashMap<AssociateId, Vec<Membership>> = HashMap::new();
-        for membership in directory::memberships(tx, corp.id, &ids).await? {
-            memberships
-                .entry(membership.associate_id)
-                .or_default()
-                .push(membership);
-        }
-        let stores: BTreeSet<StoreId> = memberships.values().flatten().map(|one| one.store_id).collect();
-        let stores: Vec<StoreId> = stores.into_iter().collect();
+        // While the database looks for the ones, the others are made ready.
+        let (held, members) = join(people_and_pairs(tx, corp, shown), Members::of(tx, corp, shown)).await;
+        let ((people, pairs), members) = (held?, members?);
         let shown_tags: HashSet<&str> = shown
             .iter()
             .flat_map(|pair| pair.follow.tag_ids.iter().map(String::as_str))
             .collect();
-        let external: BTreeSet<&ExternalUserId> =
-            shown.iter().map(|pair| &pair.contact.external_userid).collect();
-        let external: Vec<ExternalUserId> = external.into_iter().cloned().collect();
-        let people = held::people(tx, corp.id, &external).await?;
-        let pairs = held::pairs_of(tx, corp.id, people.values().map(|person| person.id)).await?;
-        let tags = ledger::platform_tags(tx, corp.id, &shown_tags.into_iter().collect::<Vec<_>>()).await?;
-        let held = pairs.iter().flat_map(|kept| tag_ids(&kept.tags));
-        let tag_names = ledger::tag_names(tx, corp.id, tags.values().copied().chain(held)).await?;
+        let tags = held::platform_tags(tx, corp.id, shown_tags).await?;
+        let mut tag_names: HashMap<TagId, String> =
+            tags.iter().map(|tag| (tag.id, tag.name.clone())).collect();
+        let held_tags = pairs.iter().flat_map(|kept| tag_ids(&kept.tags));
+        let others: HashSet<TagId> = held_tags.filter(|tag| !tag_names.contains_key(tag)).collect();
+        tag_names.extend(held::tag_names(tx, corp.id, others).await?);
         Ok(Self {
-            zones: directory::zones_of(tx, corp.id, &stores).await?,
             zone: corp.zone,
-            tags,
+            tags: tags.into_iter().map(|tag| (tag.platform_id, tag.id)).collect(),
             tag_names,
             pairs: pairs
                 .into_iter()
                 .map(|kept| ((kept.contact_id, kept.associate_id, kept.alias.clone()), kept))
                 .collect(),
-            associates,
-            memberships,
+            associates: members.associates,
+            memberships: members.memberships,
+            zones: members.zones,
             people,
         })
     }
@@ -99,5 +87,48 @@ impl Ground {
     pub fn moves_after(&self, associate: &Associate, at: Timestamp) -> impl Iterator<Item = &Membership> {
         let memberships = self.memberships.get(&associate.id).map_or(&[][..], Vec::as_slice);
         memberships.iter().filter(move |one| one.from_at > at)
+    }
+}
+
+async fn people_and_pairs(
+    tx: &Tx,
+    corp: &Corp,
+    shown: &[Shown<'_>],
+) -> Result<(HashMap<ExternalUserId, Person>, Vec<Kept>)> {
+    let external: BTreeSet<&ExternalUserId> =
+        shown.iter().map(|pair| &pair.contact.external_userid).collect();
+    let external: Vec<ExternalUserId> = external.into_iter().cloned().collect();
+    let people = held::people(tx, corp.id, &external).await?;
+    let pairs = held::pairs_of(tx, corp.id, people.values().map(|person| person.id)).await?;
+    Ok((people, pairs))
+}
+
+/// Members who are shown, and where they belonged.
+struct Members {
+    associates: HashMap<UserId, Associate>,
+    memberships: HashMap<AssociateId, Vec<Membership>>,
+    zones: HashMap<StoreId, Tz>,
+}
+
+impl Members {
+    async fn of(tx: &Tx, corp: &Corp, shown: &[Shown<'_>]) -> Result<Self> {
+        let userids: BTreeSet<UserId> = shown.iter().map(|pair| pair.follow.userid.folded()).collect();
+        let userids: Vec<UserId> = userids.into_iter().collect();
+        let associates = directory::associates_by_userid(tx, corp.id, &userids).await?;
+        let ids: Vec<AssociateId> = associates.values().map(|associate| associate.id).collect();
+        let mut memberships: HashMap<AssociateId, Vec<Membership>> = HashMap::new();
+        for membership in directory::memberships(tx, corp.id, &ids).await? {
+            memberships
+                .entry(membership.associate_id)
+                .or_default()
+                .push(membership);
+        }
+        let stores: BTreeSet<StoreId> = memberships.values().flatten().map(|one| one.store_id).collect();
+        let stores: Vec<StoreId> = stores.into_iter().collect();
+        Ok(Self {
+            zones: directory::zones_of(tx, corp.id, &stores).await?,
+            associates,
+            memberships,
+        })
     }
 }

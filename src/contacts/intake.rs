@@ -1,8 +1,9 @@
 //! Takes a reading's pairs in: what each one asks of us, and what follows from it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono_tz::Tz;
+use futures_util::future::join;
 
 use super::Whose;
 use super::ground::Ground;
@@ -12,44 +13,48 @@ use super::model::{cause_of, tag_ids, tag_list};
 use super::phone::Phone;
 use super::rehome::move_pair;
 use super::store::held::{Kept, Person};
-use super::store::ledger::{self, Binding, Opening, TagTurn};
-use crate::db::Tx;
+use super::store::ledger::{self, Binding, New, Opening, TagTurn};
+use crate::db::{Inserts, Tx};
 use crate::directory::Associate;
 use crate::error::Result;
-use crate::ids::{AssociateId, ContactId, ExternalUserId, FollowId, StoreId, TagId};
+use crate::ids::{AssociateId, ContactId, CorpId, ExternalUserId, FollowId, StoreId, TagId};
 use crate::queue::{self, Lane, NewJob};
 use crate::scope::Act;
 use crate::tally::{self, Code, Tally};
-use crate::time::{DAY_MS, Day, Timestamp};
+use crate::time::{DAY_MS, Timestamp};
 use crate::timeline::{self, Entry, News};
 
 /// A contact belongs to the associate who was first, for so long.
 const BINDING_MS: i64 = 30 * DAY_MS;
 
+/// Pairs that are taken in while what the ones before them asked for is written.
+const PART: usize = 1_000;
+
 /// A reading being taken in.
 pub(super) struct Work<'a> {
     reading: &'a Reading<'a>,
     ground: &'a Ground,
+    phones: HashMap<&'a ExternalUserId, Phone>,
+    /// Who was met so far, and each by whom: a cursor may repeat an item.
+    people: HashMap<&'a ExternalUserId, ContactId>,
+    taken: BTreeSet<(&'a ExternalUserId, AssociateId)>,
     mirrored: Mirrored,
     tallies: Vec<Tally>,
     news: Vec<(Tz, News)>,
     turns: Vec<TagTurn>,
     /// Pairs by when the reading that showed them began.
     seen: BTreeMap<Timestamp, Vec<FollowId>>,
+    /// To be written while the next part is taken in.
     new: New,
+    bindings: Vec<Binding>,
+    /// Pairs that began in a store their associate has left since.
+    left_behind: Vec<(Kept, &'a Associate)>,
+    new_people: HashSet<ContactId>,
+    unionids: Vec<String>,
     /// People who came, or can now be told by another id.
     recognised: Vec<ContactId>,
     /// People whom somebody was given.
     given: Vec<ContactId>,
-}
-
-/// Rows to add, kept until there are many.
-#[derive(Default)]
-struct New {
-    people: Vec<(Person, Option<StoreId>)>,
-    pairs: Vec<(Kept, Day)>,
-    periods: Vec<Opening>,
-    bindings: Vec<Binding>,
 }
 
 /// What a pair that is shown asks of us.
@@ -83,26 +88,46 @@ fn step(kept: Option<&Kept>, created: Timestamp, read_at: Timestamp) -> Step {
 }
 
 impl<'a> Work<'a> {
-    pub fn on(reading: &'a Reading<'a>, ground: &'a Ground) -> Self {
+    pub fn on(reading: &'a Reading<'a>, ground: &'a Ground, shown: &[Shown<'a>]) -> Self {
         Self {
             reading,
             ground,
+            phones: phones(reading, shown),
+            people: HashMap::new(),
+            taken: BTreeSet::new(),
             mirrored: Mirrored::default(),
             tallies: Vec::new(),
             news: Vec::new(),
             turns: Vec::new(),
             seen: BTreeMap::new(),
             new: New::default(),
+            bindings: Vec::new(),
+            left_behind: Vec::new(),
+            new_people: HashSet::new(),
+            unionids: Vec::new(),
             recognised: Vec::new(),
             given: Vec::new(),
         }
     }
 
-    pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'_>]) -> Result<()> {
-        let phones = phones(self.reading, shown);
-        let mut people: HashMap<&ExternalUserId, ContactId> = HashMap::new();
-        // A cursor may repeat an item.
-        let mut taken: BTreeSet<(&ExternalUserId, AssociateId)> = BTreeSet::new();
+    pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'a>]) -> Result<()> {
+        let corp = self.reading.corp.id;
+        let mut ready = None;
+        for part in shown.chunks(PART) {
+            let write = write(tx, ready);
+            let take = async {
+                self.take_part(tx, act, part).await?;
+                ledger::ready(tx, act.ids, act.now, corp, std::mem::take(&mut self.new))
+            };
+            let (written, taken) = join(write, take).await;
+            written?;
+            ready = Some(taken?);
+        }
+        write(tx, ready).await
+    }
+
+    /// Nothing here looks at rows that are new: they may be on their way only now.
+    async fn take_part(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'a>]) -> Result<()> {
         for pair in shown {
             let userid = pair.follow.userid.folded();
             let Some(associate) = self.ground.associates.get(&userid) else {
@@ -110,16 +135,15 @@ impl<'a> Work<'a> {
                 continue;
             };
             let external = &pair.contact.external_userid;
-            let contact = match people.get(external) {
+            let contact = match self.people.get(external) {
                 Some(contact) => *contact,
                 None => {
-                    let phone = phones.get(external);
-                    let contact = self.person(tx, act, associate, pair, phone).await?;
-                    people.insert(external, contact);
+                    let contact = self.person(tx, act, associate, pair).await?;
+                    self.people.insert(external, contact);
                     contact
                 }
             };
-            if taken.insert((external, associate.id)) {
+            if self.taken.insert((external, associate.id)) {
                 let whose = Whose {
                     contact,
                     alias: self
@@ -141,9 +165,9 @@ impl<'a> Work<'a> {
         act: &Act<'_>,
         associate: &Associate,
         pair: &Shown<'_>,
-        phone: Option<&Phone>,
     ) -> Result<ContactId> {
         let corp = self.reading.corp.id;
+        let phone = self.phones.get(&pair.contact.external_userid);
         let kept = self.ground.people.get(&pair.contact.external_userid);
         let alias = kept.map_or_else(String::new, |kept| kept.alias(&pair.contact.external_userid));
         let id = kept.map_or_else(|| ContactId::new(act.ids, act.now), |kept| kept.id);
@@ -183,6 +207,8 @@ impl<'a> Work<'a> {
                 let home = self
                     .ground
                     .store_at(associate, Timestamp::from_seconds(pair.follow.createtime));
+                self.new_people.insert(id);
+                self.unionids.extend(person.unionid.clone());
                 self.new.people.push((person, home));
                 return Ok(id);
             }
@@ -205,7 +231,7 @@ impl<'a> Work<'a> {
         tx: &Tx,
         act: &Act<'_>,
         whose: &Whose,
-        associate: &Associate,
+        associate: &'a Associate,
         shown: &Shown<'_>,
     ) -> Result<()> {
         let corp = self.reading.corp.id;
@@ -227,14 +253,14 @@ impl<'a> Work<'a> {
         }
         self.turn_tags(kept, &fresh);
         match step {
-            Step::Begin | Step::Again => self.begin(tx, act, associate, &fresh, kept).await,
+            Step::Begin | Step::Again => self.begin(tx, associate, &fresh, kept).await,
             Step::Restart => {
                 if let Some(period) = ledger::last_period(tx, corp, &fresh).await? {
                     let at = created.max(period.from_at);
                     let day = at.day(self.ground.zone(period.store_id));
                     ledger::close_period(tx, corp, &period, at, day, "system").await?;
                 }
-                self.begin(tx, act, associate, &fresh, kept).await
+                self.begin(tx, associate, &fresh, kept).await
             }
             Step::Ended => self.revive_if_only_absent(tx, &fresh).await,
             Step::Keep | Step::Stale => Ok(()),
@@ -273,12 +299,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Opens a stretch in the store of that time, and carries it along wherever the associate has moved since.
+    /// Opens a stretch in the store of that time.
     async fn begin(
         &mut self,
         tx: &Tx,
-        act: &Act<'_>,
-        associate: &Associate,
+        associate: &'a Associate,
         fresh: &Kept,
         kept: Option<&Kept>,
     ) -> Result<()> {
@@ -305,7 +330,7 @@ impl<'a> Work<'a> {
             cause,
             alias: fresh.alias.clone(),
         });
-        self.new.bindings.push(Binding {
+        self.bindings.push(Binding {
             contact: fresh.contact_id,
             associate: associate.id,
             from_at: fresh.added_at,
@@ -319,12 +344,13 @@ impl<'a> Work<'a> {
             value: 1,
         });
         self.tell(fresh, fresh.store_id, fresh.added_at, added(cause, fresh));
-        let ground = self.ground;
-        for moved in ground.moves_after(associate, fresh.added_at) {
-            // A move is a change of rows that must be there.
-            self.settle(tx, act).await?;
-            let zones = (zone, self.ground.zone(Some(moved.store_id)));
-            move_pair(tx, act, corp, fresh, moved.store_id, moved.from_at, zones).await?;
+        if self
+            .ground
+            .moves_after(associate, fresh.added_at)
+            .next()
+            .is_some()
+        {
+            self.left_behind.push((fresh.clone(), associate));
         }
         self.mirrored.changed += 1;
         Ok(())
@@ -387,21 +413,14 @@ impl<'a> Work<'a> {
         self.news.push((self.ground.zone(store), news));
     }
 
-    /// Writes the rows that are new.
-    async fn settle(&mut self, tx: &Tx, act: &Act<'_>) -> Result<()> {
+    pub async fn finish(self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {
         let corp = self.reading.corp.id;
-        let new = std::mem::take(&mut self.new);
-        let people = new.people.iter().map(|(person, _)| person.id).collect();
-        ledger::add_people(tx, corp, act.now, new.people).await?;
-        ledger::add_pairs(tx, corp, new.pairs).await?;
-        ledger::open_periods(tx, act.ids, act.now, corp, new.periods).await?;
-        ledger::bind(tx, corp, new.bindings, &people).await
-    }
-
-    pub async fn finish(mut self, tx: &Tx, act: &Act<'_>) -> Result<Mirrored> {
-        let corp = self.reading.corp.id;
-        self.settle(tx, act).await?;
-        for (read_at, pairs) in std::mem::take(&mut self.seen) {
+        ledger::note_duplicates(tx, corp, &self.unionids).await?;
+        ledger::bind(tx, corp, self.bindings, &self.new_people).await?;
+        for (pair, associate) in &self.left_behind {
+            carry_along(tx, act, corp, self.ground, pair, associate).await?;
+        }
+        for (read_at, pairs) in self.seen {
             ledger::seen(tx, corp, &pairs, read_at).await?;
         }
         ledger::note_tags(tx, act, corp, "platform".into(), self.turns).await?;
@@ -430,6 +449,32 @@ impl<'a> Work<'a> {
         }
         Ok(self.mirrored)
     }
+}
+
+async fn write(tx: &Tx, ready: Option<Inserts<'_>>) -> Result<()> {
+    if let Some(ready) = ready {
+        ready.run(tx).await?;
+    }
+    Ok(())
+}
+
+/// Carries a pair along wherever its associate has moved since it began.
+async fn carry_along(
+    tx: &Tx,
+    act: &Act<'_>,
+    corp: CorpId,
+    ground: &Ground,
+    pair: &Kept,
+    associate: &Associate,
+) -> Result<()> {
+    let mut zone = ground.zone(pair.store_id);
+    for moved in ground.moves_after(associate, pair.added_at) {
+        let zone_there = ground.zone(Some(moved.store_id));
+        let zones = (zone, zone_there);
+        move_pair(tx, act, corp, pair, moved.store_id, moved.from_at, zones).await?;
+        zone = zone_there;
+    }
+    Ok(())
 }
 
 /// A phone number of each person, as the first follower who noted one has it.

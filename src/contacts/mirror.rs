@@ -147,7 +147,7 @@ impl Reading<'_> {
             return Ok(Mirrored::default());
         }
         let ground = Ground::of(tx, self.corp, shown).await?;
-        let mut work = Work::on(self, &ground);
+        let mut work = Work::on(self, &ground, shown);
         work.take_in(tx, act, shown).await?;
         work.finish(tx, act).await
     }

@@ -83,6 +83,28 @@ impl Backend {
         }
     }
 
+    /// As [`Self::in_ids`], where thousands are sought by an index that begins with what is asked before, and
+    /// `column`: PostgreSQL goes through it once, in its order, a quarter faster than for each by itself. Without such
+    /// an index it would compare every row with every id.
+    pub fn sought_ids(self, column: &str, place: &str) -> String {
+        match self {
+            Self::Sqlite => self.in_ids(column, place),
+            Self::Postgres => format!(
+                "{column} = any(array(select cast(value as bigint) from json_array_elements_text(cast({place} as json))))"
+            ),
+        }
+    }
+
+    /// The same for texts.
+    pub fn sought_texts(self, column: &str, place: &str) -> String {
+        match self {
+            Self::Sqlite => self.in_texts(column, place),
+            Self::Postgres => format!(
+                "{column} = any(array(select value from json_array_elements_text(cast({place} as json))))"
+            ),
+        }
+    }
+
     /// The members of the JSON list at `place` as rows, each in a column `value`: many rows as one argument of a
     /// statement that never changes. `value ->> 0` takes the first part of a member.
     pub fn each(self, place: &str) -> String {

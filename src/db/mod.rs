@@ -38,7 +38,7 @@ pub use filter::{Filter, like_escape};
 pub use halves::{Halves, is_not_taken, not_taken};
 pub use knock::{Closed, knock};
 use long::{Deadline, Long, Seat};
-pub use rows::insert_many;
+pub use rows::{Insert, Inserts, insert_many};
 
 /// Statement arguments: `args![corp, name, now]`.
 #[macro_export]

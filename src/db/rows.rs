@@ -1,6 +1,7 @@
 //! Many rows in few statements. The texts of the statements come again whatever the number of rows, so the database
 //! reads each once and remembers it.
 
+use std::collections::VecDeque;
 use std::fmt::{Display, Write as _};
 
 use futures_util::future::join;
@@ -13,30 +14,98 @@ use crate::error::{Error, Result};
 /// Rows of one statement. SQLite keeps a place for each of their values as long as it remembers the statement.
 const SQLITE_ROWS: usize = 128;
 const POSTGRES_ROWS: usize = 1_000;
+/// From so many rows on, a column that is the same in all of them is sent once.
+const MANY: usize = 500;
 
-/// Inserts many rows: `head` is `insert into t (a, b)`, `tail` what follows the values (`on conflict do nothing`).
-/// Answers how many rows were touched. Rows must all have the same width, and a column one type.
-pub async fn insert_many(tx: &Tx, head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<u64> {
-    let (backend, mut rows, mut touched) = (tx.backend(), rows.into_iter(), 0);
-    let mut next = move || -> Result<Option<(String, Vec<Value>)>> {
-        if rows.len() == 0 {
+/// Rows for one table: `head` is `insert into t (a, b)`. They must all have the same width, and a column one type.
+pub struct Insert<'a> {
+    head: &'a str,
+    rows: Box<dyn ExactSizeIterator<Item = Vec<Value>> + Send + 'a>,
+    tail: &'a str,
+}
+
+impl<'a> Insert<'a> {
+    /// Each row is asked for just before it is written.
+    pub fn new<R>(head: &'a str, rows: R) -> Self
+    where
+        R: IntoIterator<Item = Vec<Value>>,
+        R::IntoIter: ExactSizeIterator + Send + 'a,
+    {
+        Self {
+            head,
+            rows: Box::new(rows.into_iter()),
+            tail: "",
+        }
+    }
+
+    /// What follows the values: `on conflict do nothing`.
+    pub fn then(self, tail: &'a str) -> Self {
+        Self { tail, ..self }
+    }
+
+    /// The next statement; `None`: no row is left.
+    fn next(&mut self, backend: Backend) -> Result<Option<(String, Vec<Value>)>> {
+        if self.rows.len() == 0 {
             return Ok(None);
         }
-        let size = size(backend, rows.len());
-        let chunk = rows.by_ref().take(size).collect();
+        let size = size(backend, self.rows.len());
+        let rows = self.rows.by_ref().take(size).collect();
         Ok(Some(match backend {
-            Backend::Sqlite => listed(head, chunk, tail),
-            Backend::Postgres => columned(head, chunk, tail)?,
+            Backend::Sqlite => listed(self.head, rows, self.tail),
+            Backend::Postgres => columned(self.head, rows, self.tail)?,
         }))
-    };
-    let mut ready = next()?;
-    while let Some((sql, values)) = ready {
-        // While the database is at work on a statement, the next one is written.
-        let (done, following) = join(run(tx, &sql, values), async { next() }).await;
-        touched += done?;
-        ready = following?;
     }
-    Ok(touched)
+}
+
+/// Rows for several tables, one after the other. The next statement is always written already.
+pub struct Inserts<'a> {
+    backend: Backend,
+    left: VecDeque<Insert<'a>>,
+    ready: Option<(String, Vec<Value>)>,
+}
+
+impl<'a> Inserts<'a> {
+    pub fn new(backend: Backend, inserts: impl IntoIterator<Item = Insert<'a>>) -> Result<Self> {
+        let mut inserts = Self {
+            backend,
+            left: VecDeque::from_iter(inserts),
+            ready: None,
+        };
+        inserts.ready = inserts.next()?;
+        Ok(inserts)
+    }
+
+    fn next(&mut self) -> Result<Option<(String, Vec<Value>)>> {
+        while let Some(insert) = self.left.front_mut() {
+            if let Some(statement) = insert.next(self.backend)? {
+                return Ok(Some(statement));
+            }
+            self.left.pop_front();
+        }
+        Ok(None)
+    }
+
+    /// Answers how many rows were touched.
+    pub async fn run(mut self, tx: &Tx) -> Result<u64> {
+        let mut touched = 0;
+        while let Some((sql, values)) = self.ready.take() {
+            // While the database is at work on a statement, the next one is written.
+            let (done, next) = join(run(tx, &sql, values), async { self.next() }).await;
+            touched += done?;
+            self.ready = next?;
+        }
+        Ok(touched)
+    }
+}
+
+/// Inserts many rows into one table, as [`Insert`] has them. Answers how many were touched.
+pub async fn insert_many<R>(tx: &Tx, head: &str, rows: R, tail: &str) -> Result<u64>
+where
+    R: IntoIterator<Item = Vec<Value>>,
+    R::IntoIter: ExactSizeIterator + Send,
+{
+    let insert = Insert::new(head, rows).then(tail);
+    Inserts::new(tx.backend(), [insert])?.run(tx).await
 }
 
 /// How many of the rows left go together: on SQLite the text grows with them, so only few sizes are used.
@@ -58,27 +127,81 @@ fn listed(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> (String, Vec<Value>)
     (sql, rows.into_iter().flatten().collect())
 }
 
-/// `insert … select * from unnest($1, $2)`: one argument a column, whatever the number of rows.
+/// What is sent for a column of many rows.
+enum Column {
+    /// The value that all of them have.
+    Same(Value),
+    /// The text of a list with the value of each, not closed yet, and the type of them.
+    Each(String, &'static str),
+}
+
+/// `insert … select u1, $2 from unnest($1) as u (u1)`: one argument a column, whatever the number of rows.
 fn columned(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<(String, Vec<Value>)> {
-    let width = rows.first().map_or(0, Vec::len);
-    let mut columns = vec![String::from("{"); width];
-    let mut types = vec![""; width];
-    for (index, row) in rows.into_iter().enumerate() {
-        for ((column, kind), value) in columns.iter_mut().zip(&mut types).zip(row) {
-            if index > 0 {
-                column.push(',');
+    let mut columns = columns_of(&rows);
+    for row in rows {
+        for (column, value) in columns.iter_mut().zip(row) {
+            if let Column::Each(list, kind) = column {
+                list.push(if list.is_empty() { '{' } else { ',' });
+                *kind = write_element(list, value)?;
             }
-            *kind = write_element(column, value)?;
         }
     }
-    let places: Vec<String> = types
-        .iter()
-        .enumerate()
-        .map(|(index, kind)| format!("cast(${} as {kind}[])", index + 1))
-        .collect();
-    let sql = format!("{head} select * from unnest({}) {tail}", places.join(", "));
-    let values = columns.into_iter().map(|column| (column + "}").into());
-    Ok((sql, values.collect()))
+    let (mut chosen, mut lists, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let mut values = Vec::with_capacity(columns.len());
+    for (number, column) in (1..).zip(columns) {
+        match column {
+            Column::Same(value) => {
+                chosen.push(format!("cast(${number} as {})", kind_of(&value)?));
+                values.push(value);
+            }
+            Column::Each(list, kind) => {
+                chosen.push(format!("u{number}"));
+                names.push(format!("u{number}"));
+                lists.push(format!("cast(${number} as {kind}[])"));
+                values.push((list + "}").into());
+            }
+        }
+    }
+    let mut sql = format!("{head} select {}", chosen.join(", "));
+    if !lists.is_empty() {
+        let (lists, names) = (lists.join(", "), names.join(", "));
+        let _ = write!(sql, " from unnest({lists}) as u ({names})");
+    }
+    let _ = write!(sql, " {tail}");
+    Ok((sql, values))
+}
+
+/// How each column is sent. Of few rows none is looked at, but of one: their statements would have too many texts. Of
+/// many at least one column is a list, which says how many they are.
+fn columns_of(rows: &[Vec<Value>]) -> Vec<Column> {
+    let [first, rest @ ..] = rows else {
+        return Vec::new();
+    };
+    let is_looked_at = rest.is_empty() || rows.len() >= MANY;
+    let is_same = |index: usize| is_looked_at && rest.iter().all(|row| row[index] == first[index]);
+    let column = |(index, value): (usize, &Value)| match is_same(index) {
+        true => Column::Same(value.clone()),
+        false => Column::Each(String::new(), ""),
+    };
+    let mut columns: Vec<Column> = first.iter().enumerate().map(column).collect();
+    let is_told = rest.is_empty() || columns.iter().any(|column| matches!(column, Column::Each(..)));
+    if let Some(last) = columns.last_mut().filter(|_| !is_told) {
+        *last = Column::Each(String::new(), "");
+    }
+    columns
+}
+
+/// The type of the column that a value goes into.
+fn kind_of(value: &Value) -> Result<&'static str> {
+    match value {
+        Value::Bool(_) => Ok("boolean"),
+        Value::Int(_) | Value::BigInt(_) => Ok("bigint"),
+        Value::Double(_) => Ok("double precision"),
+        Value::String(_) => Ok("text"),
+        other => Err(Error::internal(format!(
+            "a row holds {other:?}, a kind no table has"
+        ))),
+    }
 }
 
 /// Writes a value as an element of PostgreSQL's array text; answers its type.
@@ -90,37 +213,16 @@ fn write_element(text: &mut String, value: Value) -> Result<&'static str> {
             None => text.push_str("NULL"),
         }
     }
-    Ok(match value {
-        Value::Bool(value) => {
-            plain(text, value);
-            "boolean"
-        }
-        Value::Int(value) => {
-            plain(text, value);
-            "bigint"
-        }
-        Value::BigInt(value) => {
-            plain(text, value);
-            "bigint"
-        }
-        Value::Double(value) => {
-            plain(text, value);
-            "double precision"
-        }
-        Value::String(Some(value)) => {
-            quote(text, &value);
-            "text"
-        }
-        Value::String(None) => {
-            text.push_str("NULL");
-            "text"
-        }
-        other => {
-            return Err(Error::internal(format!(
-                "a row holds {other:?}, a kind no table has"
-            )));
-        }
-    })
+    let kind = kind_of(&value)?;
+    match value {
+        Value::Bool(value) => plain(text, value),
+        Value::Int(value) => plain(text, value),
+        Value::BigInt(value) => plain(text, value),
+        Value::Double(value) => plain(text, value),
+        Value::String(Some(value)) => quote(text, &value),
+        _ => text.push_str("NULL"),
+    }
+    Ok(kind)
 }
 
 fn quote(text: &mut String, mut value: &str) {
@@ -167,8 +269,8 @@ mod tests {
         let (sql, values) = columned("insert into t (a, b, c, d)", rows, "on conflict do nothing").unwrap();
         assert_eq!(
             sql,
-            "insert into t (a, b, c, d) select * from unnest(cast($1 as bigint[]), cast($2 as text[]), \
-             cast($3 as text[]), cast($4 as boolean[])) on conflict do nothing"
+            "insert into t (a, b, c, d) select u1, u2, u3, u4 from unnest(cast($1 as bigint[]), cast($2 as text[]), \
+             cast($3 as text[]), cast($4 as boolean[])) as u (u1, u2, u3, u4) on conflict do nothing"
         );
         let expected = args![
             "{1,2}",
@@ -177,5 +279,49 @@ mod tests {
             "{true,false}"
         ];
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn what_many_rows_share_is_handed_over_once() {
+        let rows = |count: i64| -> Vec<Vec<Value>> {
+            (0..count)
+                .map(|number| args![7i64, number, None::<String>, "x"])
+                .collect()
+        };
+        let (sql, values) = columned("insert into t (a, b, c, d)", rows(500), "").unwrap();
+        assert_eq!(
+            sql.trim(),
+            "insert into t (a, b, c, d) select cast($1 as bigint), u2, cast($3 as text), cast($4 as text) \
+             from unnest(cast($2 as bigint[])) as u (u2)"
+        );
+        let numbers: Vec<String> = (0..500).map(|number| number.to_string()).collect();
+        assert_eq!(
+            values,
+            args![7i64, format!("{{{}}}", numbers.join(",")), None::<String>, "x"]
+        );
+
+        let (sql, values) = columned("insert into t (a, b, c, d)", rows(1), "").unwrap();
+        assert_eq!(
+            sql.trim(),
+            "insert into t (a, b, c, d) select cast($1 as bigint), cast($2 as bigint), cast($3 as text), cast($4 as text)"
+        );
+        assert_eq!(values, args![7i64, 0i64, None::<String>, "x"]);
+        // All but the last row are the same.
+        let mut same = vec![args![7i64, 0i64, None::<String>, "x"]; 500];
+        same.push(args![8i64, 0i64, "", "x"]);
+        let (sql, values) = columned("insert into t (a, b, c, d)", same, "").unwrap();
+        assert!(
+            sql.contains("select u1, cast($2 as bigint), u3, cast($4 as text) from"),
+            "{sql}"
+        );
+        assert!(values[0].to_string().ends_with(",8}'"), "{}", values[0]);
+        // Rows that are the same in everything stay so many.
+        let same = vec![args![7i64, "x"]; 500];
+        let (sql, values) = columned("insert into t (a, b)", same, "").unwrap();
+        assert!(
+            sql.contains("select cast($1 as bigint), u2 from unnest(cast($2 as text[]))"),
+            "{sql}"
+        );
+        assert_eq!(values[1].to_string().matches('x').count(), 500);
     }
 }

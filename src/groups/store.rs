@@ -93,7 +93,7 @@ pub async fn listed(
 ) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
     let once = groups.iter().filter(|group| seen.insert(&group.chat_id));
-    let rows = once
+    let rows: Vec<_> = once
         .map(|group| stub(act, corp, &group.chat_id, status_of(group.status), began_at))
         .collect();
     let tail = "on conflict (corp_id, chat_id) do update set status = excluded.status, listed_at = excluded.listed_at";
@@ -184,23 +184,20 @@ pub async fn former(tx: &Tx, corp: CorpId, group: GroupId, members: &[&str]) -> 
 
 /// Adds stretches that began; each has its id already.
 pub async fn join(tx: &Tx, corp: CorpId, group: GroupId, stretches: Vec<Stretch>) -> Result<()> {
-    let rows = stretches
-        .into_iter()
-        .map(|new| {
-            args![
-                corp,
-                new.id,
-                group,
-                new.member,
-                new.kind,
-                new.unionid,
-                new.joined_at,
-                new.join_scene,
-                new.channel,
-                new.invitor
-            ]
-        })
-        .collect();
+    let rows = stretches.into_iter().map(|new| {
+        args![
+            corp,
+            new.id,
+            group,
+            new.member,
+            new.kind,
+            new.unionid,
+            new.joined_at,
+            new.join_scene,
+            new.channel,
+            new.invitor
+        ]
+    });
     let head = "insert into group_member (corp_id, id, group_id, member, kind, unionid, joined_at, join_scene, channel,
        invitor)";
     db::insert_many(tx, head, rows, "").await?;

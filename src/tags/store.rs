@@ -193,21 +193,17 @@ pub(super) async fn keep_group(
     )
     .await?;
     let id = id.ok_or_else(|| Error::internal("an upsert answered no row"))?;
-    let rows = group
-        .tag
-        .iter()
-        .map(|tag| {
-            args![
-                corp,
-                TagId::new(act.ids, act.now),
-                id,
-                tag.id.clone(),
-                tag.name.clone(),
-                tag.order,
-                act.now
-            ]
-        })
-        .collect();
+    let rows = group.tag.iter().map(|tag| {
+        args![
+            corp,
+            TagId::new(act.ids, act.now),
+            id,
+            tag.id.clone(),
+            tag.name.clone(),
+            tag.order,
+            act.now
+        ]
+    });
     let kept = db::insert_many(
         tx,
         "insert into tag (corp_id, id, group_id, platform_id, name, sort, created_at)",

@@ -57,8 +57,7 @@ async fn write(tx: &Tx, corp: CorpId, tallies: &[Tally], change: &str) -> Result
     // Rows go in key order, so two transactions never wait for each other crosswise.
     let rows = stores
         .into_iter()
-        .map(|((store, day, code), value)| args![corp, store, day, code, value])
-        .collect();
+        .map(|((store, day, code), value)| args![corp, store, day, code, value]);
     let tail = format!(
         "on conflict (corp_id, store_id, day, code) do update set {}",
         change.replace("{table}", "store_day")
@@ -73,8 +72,7 @@ async fn write(tx: &Tx, corp: CorpId, tallies: &[Tally], change: &str) -> Result
 
     let rows = associates
         .into_iter()
-        .map(|((store, associate, day, code), value)| args![corp, store, associate, day, code, value])
-        .collect();
+        .map(|((store, associate, day, code), value)| args![corp, store, associate, day, code, value]);
     let tail = format!(
         "on conflict (corp_id, store_id, associate_id, day, code) do update set {}",
         change.replace("{table}", "associate_day")

@@ -32,15 +32,16 @@ pub async fn append(
         true => HashSet::new(),
         false => wanted(tx, corp).await?,
     };
-    let mut rows = Vec::with_capacity(news.len());
-    let mut told = Vec::new();
-    for news in news {
-        let id = TimelineId::new(act.ids, act.now);
-        if wanted.contains(news.entry.kind()) {
-            told.push(id);
-        }
-        rows.push(row(corp, id, zone, news, None)?);
-    }
+    let ids: Vec<TimelineId> = news.iter().map(|_| TimelineId::new(act.ids, act.now)).collect();
+    let waited_for = news
+        .iter()
+        .zip(&ids)
+        .filter(|(news, _)| wanted.contains(news.entry.kind()));
+    let told: Vec<TimelineId> = waited_for.map(|(_, id)| *id).collect();
+    let rows = news
+        .into_iter()
+        .zip(ids)
+        .map(|(news, id)| row(corp, id, zone, news, None));
     db::insert_many(tx, INSERT, rows, "").await?;
     let tell = |entries: &[TimelineId]| NewJob {
         corp,
@@ -69,19 +70,13 @@ pub async fn append_by(
 ) -> Result<TimelineId> {
     let id = TimelineId::new(act.ids, act.now);
     let author = Some(act.by.to_string());
-    db::insert_many(tx, INSERT, vec![row(corp, id, zone, news, author)?], "").await?;
+    db::insert_many(tx, INSERT, [row(corp, id, zone, news, author)], "").await?;
     Ok(id)
 }
 
-fn row(
-    corp: CorpId,
-    id: TimelineId,
-    zone: chrono_tz::Tz,
-    news: News,
-    author: Option<String>,
-) -> Result<Vec<Value>> {
-    let detail = serde_json::to_string(&news.entry)?;
-    Ok(args![
+fn row(corp: CorpId, id: TimelineId, zone: chrono_tz::Tz, news: News, author: Option<String>) -> Vec<Value> {
+    let detail = serde_json::to_string(&news.entry).expect("an entry is JSON");
+    args![
         corp,
         id,
         news.contact,
@@ -92,7 +87,7 @@ fn row(
         news.entry.kind(),
         detail,
         author
-    ])
+    ]
 }
 
 /// Puts another entry in the place of one of this kind: when it was and whose it is stay. `false`: it is none.
@@ -120,7 +115,7 @@ async fn wanted(conn: &impl Conn, corp: CorpId) -> Result<HashSet<String>> {
 pub async fn want(tx: &Tx, corp: CorpId, kinds: &[&str]) -> Result<()> {
     let sql = "delete from timeline_wanted where corp_id = $1";
     db::run(tx, sql, args![corp]).await?;
-    let rows = kinds.iter().map(|kind| args![corp, *kind]).collect();
+    let rows = kinds.iter().map(|kind| args![corp, *kind]);
     let head = "insert into timeline_wanted (corp_id, kind)";
     db::insert_many(tx, head, rows, "on conflict do nothing").await?;
     Ok(())

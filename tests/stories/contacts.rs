@@ -1,7 +1,7 @@
 //! Contacts: what the platform shows becomes what we hold, whatever the order; who sees whom; the inbox.
 
 use dianyu::contacts::inbox::{self, Arrived};
-use dianyu::contacts::{self, ContactFilter, EndCause, Ending, Reading, Refreshed};
+use dianyu::contacts::{self, ContactFilter, EndCause, Ending, Mirrored, Reading, Refreshed, Shown};
 use dianyu::db;
 use dianyu::directory;
 use dianyu::error::Error;
@@ -75,6 +75,29 @@ impl World {
             .unwrap();
         tx.commit().await.unwrap();
         refreshed
+    }
+
+    async fn read_pairs(&self, pairs: &[(ExternalContact, FollowUser)]) -> Mirrored {
+        let corp = directory::find_corp(&self.app.db, self.corp).await.unwrap();
+        let reading = Reading {
+            corp: &corp,
+            sealer: &self.app.sealer,
+            read_at: self.now(),
+        };
+        let shown: Vec<Shown<'_>> = pairs
+            .iter()
+            .map(|(contact, follow)| Shown {
+                contact,
+                follow,
+                read_at: reading.read_at,
+            })
+            .collect();
+        let tx = self.begin().await;
+        let mirrored = reading
+            .of_pairs(&tx, &self.app.act(Actor::Platform), &shown)
+            .await;
+        tx.commit().await.unwrap();
+        mirrored.unwrap()
     }
 
     async fn tally(&self, code: &str, day: &str, store: i64) -> i64 {
@@ -393,6 +416,83 @@ async fn customers_come_along_when_an_associate_changes_store_and_the_past_stays
     );
     assert_eq!(shop.number(open).await, 5);
     assert_eq!(shop.number("select count(*) from store_day").await, 1);
+}
+
+#[tokio::test]
+async fn each_stretch_ends_on_the_day_of_the_store_it_was_in() {
+    let shop = World::open().await;
+    let (first, second) = (Timestamp(1_795_300_000_000), Timestamp(1_795_400_000_000));
+    let there = chrono_tz::Pacific::Honolulu;
+    assert_ne!(second.day(there), second.day(chrono_tz::Asia::Shanghai));
+    shop.run("update store set zone = 'Pacific/Honolulu' where id = 22")
+        .await;
+    shop.run("update associate set store_id = 23 where id = 31").await;
+    shop.run(&format!(
+        "update store_membership set until_at = {} where associate_id = 31",
+        first.0
+    ))
+    .await;
+    shop.run(&format!(
+        "insert into store_membership (corp_id, associate_id, from_at, store_id, until_at)
+         values (1, 31, {0}, 22, {1}), (1, 31, {1}, 23, null)",
+        first.0, second.0
+    ))
+    .await;
+    let before = Timestamp(first.0 - HOUR_MS);
+    shop.read(NEW, vec![follow("li", before)], None).await;
+    for (store, until) in [
+        (21, format!("'{}'", first.day(chrono_tz::Asia::Shanghai))),
+        (22, format!("'{}'", second.day(there))),
+    ] {
+        let ended = format!(
+            "select count(*) from follow_period p join contact c on c.id = p.contact_id
+              where c.external_userid = '{NEW}' and p.store_id = {store} and p.until_cause = 'moved' and p.until_day = {until}"
+        );
+        assert_eq!(shop.number(&ended).await, 1, "{store}");
+    }
+    let now = format!(
+        "select f.store_id from follow f join contact c on c.id = f.contact_id where c.external_userid = '{NEW}'"
+    );
+    assert_eq!(shop.number(&now).await, 23);
+}
+
+#[tokio::test]
+async fn thousands_of_pairs_in_one_reading_are_kept_as_one_by_one() {
+    const PEOPLE: i64 = 1_300;
+    let shop = World::open().await;
+    let (late, early) = (shop.now(), shop.now().plus_ms(-DAY_MS));
+    // Everybody by the one, then by the other, who was first.
+    let pairs: Vec<(ExternalContact, FollowUser)> = [("li", late), ("wu", early)]
+        .into_iter()
+        .flat_map(|(userid, at)| (0..PEOPLE).map(move |number| (number, userid, at)))
+        .map(|(number, userid, at)| {
+            let mut person = person(&format!("wmMany{number}"));
+            // The first and the last have one unionid.
+            person.unionid = Some(format!("oMany{}", number % (PEOPLE - 1)));
+            (person, follow(userid, at))
+        })
+        .collect();
+    for changed in [2 * PEOPLE as u64, 0] {
+        assert_eq!(shop.read_pairs(&pairs).await.changed, changed);
+    }
+    let of_these = "contact_id in (select id from contact where external_userid like 'wmMany%')";
+    for (table, condition, expected) in [
+        ("contact", "external_userid like 'wmMany%'", PEOPLE),
+        ("follow", of_these, 2 * PEOPLE),
+        ("follow_period", of_these, 2 * PEOPLE),
+        ("timeline", of_these, 2 * PEOPLE),
+        ("binding", &format!("associate_id = 32 and {of_these}"), PEOPLE),
+        ("binding", of_these, PEOPLE),
+        ("contact_duplicate", "unionid = 'oMany0'", 1),
+        ("contact_duplicate", "unionid like 'oMany%'", 1),
+    ] {
+        let count = format!("select count(*) from {table} where {condition}");
+        assert_eq!(shop.number(&count).await, expected, "{count}");
+    }
+    for at in [late, early] {
+        let day = at.day(chrono_tz::Asia::Shanghai).to_string();
+        assert_eq!(shop.tally("new_relations", &day, 21).await, PEOPLE);
+    }
 }
 
 #[tokio::test]

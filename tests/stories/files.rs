@@ -127,7 +127,7 @@ impl World {
         });
         let head = "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, created_at,
              updated_at)";
-        dianyu::db::insert_many(&tx, head, people.collect(), "")
+        dianyu::db::insert_many(&tx, head, people.collect::<Vec<_>>(), "")
             .await
             .unwrap();
         let follows = (0..count).map(|n| {
@@ -151,7 +151,7 @@ impl World {
         let head =
             "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description,
              add_way, channel, tags, added_at, added_day, seen_at)";
-        dianyu::db::insert_many(&tx, head, follows.collect(), "")
+        dianyu::db::insert_many(&tx, head, follows.collect::<Vec<_>>(), "")
             .await
             .unwrap();
         tx.commit().await.unwrap();

@@ -1,8 +1,8 @@
 //! Statements that read people and pairs as they are held, thousands at a time where a reading needs them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 use serde::Deserialize;
 
 use crate::args;
@@ -16,8 +16,7 @@ use crate::time::Timestamp;
 pub const TOGETHER: usize = 5_000;
 
 /// What the platform says of a person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "PersonRow")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     pub id: ContactId,
     pub external_userid: ExternalUserId,
@@ -43,9 +42,27 @@ impl Person {
 }
 
 /// The columns of a [`Person`], in its order.
-const PERSON: &str =
-    "id, external_userid, unionid, name, avatar, kind, gender, phone_blind, phone_last4, phone_sealed";
-type PersonRow = (
+const PERSON: [&str; 10] = [
+    "id",
+    "external_userid",
+    "unionid",
+    "name",
+    "avatar",
+    "kind",
+    "gender",
+    "phone_blind",
+    "phone_last4",
+    "phone_sealed",
+];
+
+/// A person, and the id they were found by where it is not their own; else it is empty.
+#[derive(Deserialize)]
+#[serde(from = "FoundRow")]
+struct Found {
+    person: Person,
+    alias: String,
+}
+type FoundRow = (
     i64,
     String,
     Option<String>,
@@ -56,23 +73,14 @@ type PersonRow = (
     Option<String>,
     Option<String>,
     Option<String>,
+    String,
 );
 
-impl From<PersonRow> for Person {
-    fn from(row: PersonRow) -> Self {
-        let (
-            id,
-            external_userid,
-            unionid,
-            name,
-            avatar,
-            kind,
-            gender,
-            phone_blind,
-            phone_last4,
-            phone_sealed,
-        ) = row;
-        Self {
+impl From<FoundRow> for Found {
+    fn from(row: FoundRow) -> Self {
+        let (id, external_userid, unionid, name, avatar, kind, gender, ..) = row;
+        let (.., phone_blind, phone_last4, phone_sealed, alias) = row;
+        let person = Person {
             id: ContactId(id),
             external_userid: ExternalUserId(external_userid),
             unionid,
@@ -83,14 +91,9 @@ impl From<PersonRow> for Person {
             phone_blind,
             phone_last4,
             phone_sealed,
-        }
+        };
+        Self { person, alias }
     }
-}
-
-/// People of the corp `$1` of whom a condition holds.
-async fn persons(conn: &impl Conn, condition: &str, args: Vec<Value>) -> Result<Vec<Person>> {
-    let from = format!("from contact where corp_id = $1 and {condition}");
-    db::many(conn, PERSON, &from, args).await
 }
 
 /// People by the platform's ids; whoever was merged is found by the ids of both.
@@ -102,40 +105,32 @@ pub async fn people(
     if external.is_empty() {
         return Ok(HashMap::new());
     }
-    let whom = text_list(external.iter().map(ExternalUserId::as_str));
-    let is_one = tx.backend().in_texts("external_userid", "$2");
-    let rows = persons(tx, &is_one, args![corp, whom.clone()]).await?;
-    let mut people: HashMap<ExternalUserId, Person> = rows
-        .into_iter()
-        .map(|person| (person.external_userid.clone(), person))
-        .collect();
-    for (alias, person) in merged_people(tx, corp, whom).await? {
-        people.insert(alias, person);
-    }
-    Ok(people)
-}
-
-/// Who those are now who were merged.
-async fn merged_people(tx: &Tx, corp: CorpId, whom: String) -> Result<Vec<(ExternalUserId, Person)>> {
-    let sql = format!(
-        "select external_userid, contact_id from merged_contact where corp_id = $1 and {}",
-        tx.backend().in_texts("external_userid", "$2")
+    let (own, of_both) = (
+        PERSON.join(", "),
+        PERSON.map(|column| format!("c.{column}")).join(", "),
     );
-    let merged = db::rows(tx, &sql, args![corp, whom]).await?;
-    if merged.is_empty() {
-        return Ok(Vec::new());
-    }
-    let now: Vec<(ExternalUserId, ContactId)> = merged
-        .iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect::<Result<_>>()?;
-    let ids = id_list(now.iter().map(|(_, contact)| contact.0));
-    let people = persons(tx, &tx.backend().in_ids("id", "$2"), args![corp, ids]).await?;
-    let found = now.into_iter().filter_map(|(alias, contact)| {
-        let person = people.iter().find(|person| person.id == contact)?;
-        Some((alias, person.clone()))
+    let backend = tx.backend();
+    let from = format!(
+        "from (select {own}, '' as alias from contact where corp_id = $1 and {}
+               union all
+               select {of_both}, m.external_userid from merged_contact m
+                 join contact c on c.corp_id = m.corp_id and c.id = m.contact_id
+                where m.corp_id = $1 and {}) found",
+        backend.sought_texts("external_userid", "$2"),
+        backend.sought_texts("m.external_userid", "$2")
+    );
+    let whom = text_list(external.iter().map(ExternalUserId::as_str));
+    let found: Vec<Found> = db::many(tx, &format!("{own}, alias"), &from, args![corp, whom]).await?;
+    let by_id = found.into_iter().map(|Found { person, alias }| {
+        let is_own = alias.is_empty();
+        let id = if is_own {
+            person.external_userid.clone()
+        } else {
+            ExternalUserId(alias)
+        };
+        (id, person)
     });
-    Ok(found.collect())
+    Ok(by_id.collect())
 }
 
 /// A pair as it stands.
@@ -221,7 +216,7 @@ pub async fn pairs_of(
     contacts: impl IntoIterator<Item = ContactId>,
 ) -> Result<Vec<Kept>> {
     let ids = id_list(contacts.into_iter().map(|contact| contact.0));
-    kept(tx, &tx.backend().in_ids("contact_id", "$2"), args![corp, ids]).await
+    kept(tx, &tx.backend().sought_ids("contact_id", "$2"), args![corp, ids]).await
 }
 
 pub async fn pair(tx: &Tx, corp: CorpId, whose: &Whose, associate: AssociateId) -> Result<Option<Kept>> {
@@ -262,11 +257,53 @@ pub async fn carrying(tx: &Tx, corp: CorpId, tag: TagId, after: FollowId) -> Res
     Ok(pairs)
 }
 
+/// A tag of ours that the platform has, too.
+#[derive(FromQueryResult)]
+pub struct MirroredTag {
+    pub platform_id: String,
+    pub id: TagId,
+    pub name: String,
+}
+
+/// Our tags by the platform's ids: the crossing of a reading to our words. Deleted ones are none.
+pub async fn platform_tags(
+    tx: &Tx,
+    corp: CorpId,
+    platform_ids: impl IntoIterator<Item = &str>,
+) -> Result<Vec<MirroredTag>> {
+    let sql = format!(
+        "select platform_id, id, name from tag where corp_id = $1 and {} and deleted_at is null",
+        tx.backend().in_texts("platform_id", "$2")
+    );
+    db::all(tx, &sql, args![corp, text_list(platform_ids)]).await
+}
+
+/// Names of our tags, deleted ones too: for the history.
+pub async fn tag_names(
+    conn: &impl Conn,
+    corp: CorpId,
+    tags: impl IntoIterator<Item = TagId>,
+) -> Result<HashMap<TagId, String>> {
+    let ids: HashSet<i64> = tags.into_iter().map(|tag| tag.0).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "select id, name from tag where corp_id = $1 and {}",
+        conn.backend().in_ids("id", "$2")
+    );
+    let rows = db::rows(conn, &sql, args![corp, id_list(ids)]).await?;
+    rows.iter()
+        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::ledger;
     use super::*;
     use crate::db::{Db, migrate};
+    use crate::ids::Ids;
 
     /// Every field another, with what texts are written with in JSON.
     #[tokio::test]
@@ -308,11 +345,15 @@ mod tests {
             [kept(1, true), kept(2, false)],
         );
         let tx = db.begin().await.unwrap();
-        let new = people.iter().map(|person| (person.clone(), None)).collect();
-        ledger::add_people(&tx, corp, now, new).await.unwrap();
         let day = Timestamp(11).day(chrono_tz::Asia::Shanghai);
-        let new = pairs.iter().map(|pair| (pair.clone(), day)).collect();
-        ledger::add_pairs(&tx, corp, new).await.unwrap();
+        let new = ledger::New {
+            people: people.iter().map(|person| (person.clone(), None)).collect(),
+            pairs: pairs.iter().map(|pair| (pair.clone(), day)).collect(),
+            periods: Vec::new(),
+        };
+        let ids = Ids::new(1, now);
+        let ready = ledger::ready(&tx, &ids, now, corp, new).unwrap();
+        ready.run(&tx).await.unwrap();
 
         let asked: Vec<ExternalUserId> = people.iter().map(|one| one.external_userid.clone()).collect();
         let read = super::people(&tx, corp, &asked).await.unwrap();

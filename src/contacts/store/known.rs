@@ -191,8 +191,7 @@ pub async fn put_values(
     tx.note(corp, Fact::Person, values.iter().map(|(contact, ..)| contact.0));
     let rows = values
         .into_iter()
-        .map(|(contact, field, value)| args![corp, contact, field, value, now])
-        .collect();
+        .map(|(contact, field, value)| args![corp, contact, field, value, now]);
     let head = "insert into contact_value (corp_id, contact_id, field_id, value, updated_at)";
     let tail = "on conflict (corp_id, contact_id, field_id)
                 do update set value = excluded.value, updated_at = excluded.updated_at";

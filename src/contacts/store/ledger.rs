@@ -28,41 +28,59 @@ pub struct Period {
 const PERIOD: &str = "select id, store_id, from_at, until_at, until_cause from follow_period
                       where corp_id = $1 and contact_id = $2 and associate_id = $3 and alias = $4";
 
-/// New people, each with the store they first came to.
-pub async fn add_people(
-    tx: &Tx,
-    corp: CorpId,
-    now: Timestamp,
-    people: Vec<(Person, Option<StoreId>)>,
-) -> Result<()> {
-    tx.note(corp, Fact::Person, people.iter().map(|(person, _)| person.id.0));
-    let unionids: Vec<String> = people.iter().filter_map(|(one, _)| one.unionid.clone()).collect();
-    let rows = people
-        .into_iter()
-        .map(|(person, home)| {
-            args![
-                corp,
-                person.id,
-                person.external_userid,
-                person.unionid,
-                person.name,
-                person.avatar,
-                person.kind,
-                person.gender,
-                person.phone_blind,
-                person.phone_last4,
-                person.phone_sealed,
-                home,
-                now,
-                now
-            ]
-        })
-        .collect();
+/// What is new to us.
+#[derive(Default)]
+pub struct New {
+    /// Each with the store they first came to.
+    pub people: Vec<(Person, Option<StoreId>)>,
+    /// Each with the day it began.
+    pub pairs: Vec<(Kept, Day)>,
+    pub periods: Vec<Opening>,
+}
+
+/// What is new, made ready to be written. Which unionids of the people others have, too, is for [`note_duplicates`].
+pub fn ready<'a>(tx: &Tx, ids: &'a Ids, now: Timestamp, corp: CorpId, new: New) -> Result<db::Inserts<'a>> {
+    tx.note(
+        corp,
+        Fact::Person,
+        new.people.iter().map(|(person, _)| person.id.0),
+    );
+    tx.note(
+        corp,
+        Fact::Follow,
+        new.pairs.iter().map(|(kept, _)| kept.contact_id.0),
+    );
+    let inserts = [
+        people_rows(corp, now, new.people),
+        pair_rows(corp, new.pairs),
+        period_rows(ids, now, corp, new.periods),
+    ];
+    db::Inserts::new(tx.backend(), inserts)
+}
+
+fn people_rows(corp: CorpId, now: Timestamp, people: Vec<(Person, Option<StoreId>)>) -> db::Insert<'static> {
+    let rows = people.into_iter().map(move |(person, home)| {
+        args![
+            corp,
+            person.id,
+            person.external_userid,
+            person.unionid,
+            person.name,
+            person.avatar,
+            person.kind,
+            person.gender,
+            person.phone_blind,
+            person.phone_last4,
+            person.phone_sealed,
+            home,
+            now,
+            now
+        ]
+    });
     let head =
         "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
            phone_last4, phone_sealed, home_store_id, created_at, updated_at)";
-    db::insert_many(tx, head, rows, "").await?;
-    note_duplicates(tx, corp, &unionids).await
+    db::Insert::new(head, rows)
 }
 
 /// Remembers which of these unionids several contacts have.
@@ -75,7 +93,7 @@ pub async fn note_duplicates(tx: &Tx, corp: CorpId, unionids: &[String]) -> Resu
          select corp_id, unionid from contact where corp_id = $1 and unionid is not null and {}
          group by corp_id, unionid having count(*) > 1 order by unionid
          on conflict do nothing",
-        tx.backend().in_texts("unionid", "$2")
+        tx.backend().sought_texts("unionid", "$2")
     );
     db::run(
         tx,
@@ -111,39 +129,29 @@ pub async fn change_person(tx: &Tx, corp: CorpId, now: Timestamp, person: &Perso
     Ok(())
 }
 
-/// New pairs, each with the day it began.
-pub async fn add_pairs(tx: &Tx, corp: CorpId, pairs: Vec<(Kept, Day)>) -> Result<()> {
-    tx.note(
-        corp,
-        Fact::Follow,
-        pairs.iter().map(|(kept, _)| kept.contact_id.0),
-    );
-    let rows = pairs
-        .into_iter()
-        .map(|(kept, added_day)| {
-            args![
-                corp,
-                kept.id,
-                kept.contact_id,
-                kept.associate_id,
-                kept.store_id,
-                kept.state,
-                kept.remark,
-                kept.description,
-                kept.add_way,
-                kept.channel,
-                kept.tags,
-                kept.added_at,
-                added_day,
-                kept.seen_at,
-                kept.alias
-            ]
-        })
-        .collect();
+fn pair_rows(corp: CorpId, pairs: Vec<(Kept, Day)>) -> db::Insert<'static> {
+    let rows = pairs.into_iter().map(move |(kept, added_day)| {
+        args![
+            corp,
+            kept.id,
+            kept.contact_id,
+            kept.associate_id,
+            kept.store_id,
+            kept.state,
+            kept.remark,
+            kept.description,
+            kept.add_way,
+            kept.channel,
+            kept.tags,
+            kept.added_at,
+            added_day,
+            kept.seen_at,
+            kept.alias
+        ]
+    });
     let head = "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
            channel, tags, added_at, added_day, seen_at, alias)";
-    db::insert_many(tx, head, rows, "").await?;
-    Ok(())
+    db::Insert::new(head, rows)
 }
 
 /// What the platform says of a pair, without its beginning and end.
@@ -206,7 +214,7 @@ pub async fn seen(tx: &Tx, corp: CorpId, pairs: &[FollowId], read_at: Timestamp)
     let ids = id_list(pairs.iter().map(|pair| pair.0));
     let sql = format!(
         "update follow set seen_at = $3 where corp_id = $1 and {} and seen_at < $3",
-        tx.backend().in_ids("id", "$2")
+        tx.backend().sought_ids("id", "$2")
     );
     db::run(tx, &sql, args![corp, ids, read_at]).await?;
     Ok(())
@@ -231,26 +239,28 @@ pub async fn open_periods(
     corp: CorpId,
     openings: Vec<Opening>,
 ) -> Result<()> {
-    let rows = openings
-        .into_iter()
-        .map(|opening| {
-            args![
-                corp,
-                FollowId::new(ids, now),
-                opening.contact,
-                opening.associate,
-                opening.store,
-                opening.from_at,
-                opening.from_day,
-                opening.cause,
-                opening.alias
-            ]
-        })
-        .collect();
+    let openings = [period_rows(ids, now, corp, openings)];
+    db::Inserts::new(tx.backend(), openings)?.run(tx).await?;
+    Ok(())
+}
+
+fn period_rows(ids: &Ids, now: Timestamp, corp: CorpId, openings: Vec<Opening>) -> db::Insert<'_> {
+    let rows = openings.into_iter().map(move |opening| {
+        args![
+            corp,
+            FollowId::new(ids, now),
+            opening.contact,
+            opening.associate,
+            opening.store,
+            opening.from_at,
+            opening.from_day,
+            opening.cause,
+            opening.alias
+        ]
+    });
     let head = "insert into follow_period (corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause,
            alias)";
-    db::insert_many(tx, head, rows, "").await?;
-    Ok(())
+    db::Insert::new(head, rows)
 }
 
 /// Ends a period, or says anew when and why it ended, if it still stands as it was read.
@@ -356,23 +366,25 @@ pub async fn bind(tx: &Tx, corp: CorpId, mut bindings: Vec<Binding>, new: &HashS
     let whom: Vec<ContactId> = whom.filter(|contact| !new.contains(contact)).collect();
     let mut bound = bound(tx, corp, &whom).await?;
     bindings.sort_by_key(|binding| binding.from_at);
-    let mut rows = Vec::with_capacity(bindings.len());
-    for binding in bindings {
+    bindings.retain(|binding| {
         let spans = bound.entry(binding.contact).or_default();
-        if spans
+        let is_free = spans
             .iter()
-            .all(|(from, until)| *until <= binding.from_at || binding.until_at <= *from)
-        {
+            .all(|(from, until)| *until <= binding.from_at || binding.until_at <= *from);
+        if is_free {
             spans.push((binding.from_at, binding.until_at));
-            rows.push(args![
-                corp,
-                binding.contact,
-                binding.from_at,
-                binding.associate,
-                binding.until_at
-            ]);
         }
-    }
+        is_free
+    });
+    let rows = bindings.into_iter().map(|binding| {
+        args![
+            corp,
+            binding.contact,
+            binding.from_at,
+            binding.associate,
+            binding.until_at
+        ]
+    });
     let head = "insert into binding (corp_id, contact_id, from_at, associate_id, until_at)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
@@ -394,56 +406,23 @@ pub async fn note_tags(
     cause: Cause,
     turns: Vec<TagTurn>,
 ) -> Result<()> {
-    let rows = turns
-        .into_iter()
-        .map(|turn| {
-            args![
-                corp,
-                FollowId::new(act.ids, act.now),
-                turn.contact,
-                turn.associate,
-                turn.tag,
-                turn.added,
-                cause.source,
-                act.by.to_string(),
-                act.now,
-                cause.marking
-            ]
-        })
-        .collect();
+    let rows = turns.into_iter().map(|turn| {
+        args![
+            corp,
+            FollowId::new(act.ids, act.now),
+            turn.contact,
+            turn.associate,
+            turn.tag,
+            turn.added,
+            cause.source,
+            act.by.to_string(),
+            act.now,
+            cause.marking
+        ]
+    });
     let head = "insert into tag_change (corp_id, id, contact_id, associate_id, tag_id, added, source, actor, at, marking_id)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())
-}
-
-/// Names of our tags, deleted ones too: for the history.
-pub async fn tag_names(
-    conn: &impl Conn,
-    corp: CorpId,
-    tags: impl IntoIterator<Item = TagId>,
-) -> Result<HashMap<TagId, String>> {
-    let ids: HashSet<i64> = tags.into_iter().map(|tag| tag.0).collect();
-    let sql = format!(
-        "select id, name from tag where corp_id = $1 and {}",
-        conn.backend().in_ids("id", "$2")
-    );
-    let rows = db::rows(conn, &sql, args![corp, id_list(ids)]).await?;
-    rows.iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect()
-}
-
-/// Our tags by the platform's ids: the crossing of a reading to our words.
-pub async fn platform_tags(tx: &Tx, corp: CorpId, platform_ids: &[&str]) -> Result<HashMap<String, TagId>> {
-    let sql = format!(
-        "select platform_id, id from tag where corp_id = $1 and {} and deleted_at is null",
-        tx.backend().in_texts("platform_id", "$2")
-    );
-    let wanted = text_list(platform_ids.iter().copied());
-    let rows = db::rows(tx, &sql, args![corp, wanted]).await?;
-    rows.iter()
-        .map(|row| Ok((db::column(row, 0)?, db::column(row, 1)?)))
-        .collect()
 }
 
 /// Seen now, too: a reading begun before this change does not undo it.

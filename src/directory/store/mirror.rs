@@ -41,8 +41,7 @@ pub async fn write_departments(
 ) -> Result<()> {
     let rows = departments
         .iter()
-        .map(|new| args![corp, new.id, new.parentid, new.name.clone(), new.order, now])
-        .collect();
+        .map(|new| args![corp, new.id, new.parentid, new.name.clone(), new.order, now]);
     db::insert_many(
         tx,
         "insert into department (corp_id, id, parent_id, name, sort, seen_at)",

@@ -70,7 +70,7 @@ pub async fn write_shelves(tx: &Tx, corp: &Corp, shelves: &[&Shelf], now: Timest
     db::insert_many(
         tx,
         "insert into store (corp_id, id, code, name, region_id, zone, status, department_id, created_at)",
-        shelves.iter().map(row).collect(),
+        shelves.iter().map(row),
         "on conflict (corp_id, id) do update set code = excluded.code, name = excluded.name,
            region_id = excluded.region_id, department_id = excluded.department_id",
     )
@@ -96,7 +96,7 @@ pub async fn regions(tx: &Tx, corp: CorpId) -> Result<Vec<NewRegion>> {
 pub async fn add_regions(tx: &Tx, corp: CorpId, regions: Vec<NewRegion>) -> Result<()> {
     let row = |new: NewRegion| args![corp, new.id, new.name, new.department_id];
     let head = "insert into region (corp_id, id, name, department_id)";
-    db::insert_many(tx, head, regions.into_iter().map(row).collect(), "").await?;
+    db::insert_many(tx, head, regions.into_iter().map(row), "").await?;
     tx.note_named(corp);
     Ok(())
 }
@@ -109,7 +109,7 @@ pub async fn mark(tx: &Tx, corp: CorpId, marks: &[(i64, StoreId)]) -> Result<()>
     db::insert_many(
         tx,
         "insert into store_mark (corp_id, department_id, store_id)",
-        rows.collect(),
+        rows,
         "on conflict (corp_id, department_id) do update set store_id = excluded.store_id",
     )
     .await?;
@@ -185,7 +185,7 @@ pub async fn place_members(tx: &Tx, corp: CorpId, places: Vec<(UserId, StoreId)>
     db::insert_many(
         tx,
         "insert into store_member (corp_id, userid, store_id)",
-        rows.collect(),
+        rows,
         "on conflict (corp_id, userid) do update set store_id = excluded.store_id",
     )
     .await?;

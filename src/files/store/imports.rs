@@ -213,8 +213,7 @@ pub async fn found(
 pub async fn note_found(tx: &Tx, corp: CorpId, id: ImportId, found: Vec<(ContactId, i64)>) -> Result<()> {
     let rows = found
         .into_iter()
-        .map(|(contact, line)| args![corp, id, contact, line])
-        .collect();
+        .map(|(contact, line)| args![corp, id, contact, line]);
     let head = "insert into import_found (corp_id, import_id, contact_id, line)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(())

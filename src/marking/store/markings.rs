@@ -336,8 +336,7 @@ impl Refusal {
 pub async fn refuse(tx: &Tx, corp: CorpId, id: MarkingId, refused: Vec<Refusal>) -> Result<()> {
     let rows = refused
         .into_iter()
-        .map(|one| args![corp, id, one.contact, one.associate, one.why])
-        .collect();
+        .map(|one| args![corp, id, one.contact, one.associate, one.why]);
     let head = "insert into marking_refusal (corp_id, marking_id, contact_id, associate_id, why)";
     db::insert_many(tx, head, rows, "on conflict do nothing").await?;
     Ok(())

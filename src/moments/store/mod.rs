@@ -449,7 +449,7 @@ pub(super) async fn add_interactions(
         .iter()
         .map(|(contact, kind, at)| args![corp, moment, associate, *contact, *kind, *at]);
     let head = "insert into moment_interaction (corp_id, moment_id, associate_id, contact_id, kind, at)";
-    db::insert_many(tx, head, rows.collect(), "on conflict do nothing").await?;
+    db::insert_many(tx, head, rows, "on conflict do nothing").await?;
     Ok(())
 }
 

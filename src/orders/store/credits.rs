@@ -80,7 +80,7 @@ pub async fn insert_decision(
         tx,
         "insert into credit (corp_id, order_id, part, associate_id, store_id, source, touch_id, link_id, campaign_id,
            moment_id, contact_id, paid_fen, day, rule_version)",
-        credits.collect(),
+        credits,
         "",
     )
     .await?;
@@ -104,7 +104,7 @@ pub async fn insert_decision(
     db::insert_many(
         tx,
         "insert into candidate (corp_id, order_id, place, source, touch_id, associate_id, store_id, at, verdict)",
-        candidates.collect(),
+        candidates,
         "",
     )
     .await?;

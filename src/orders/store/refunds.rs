@@ -104,7 +104,7 @@ pub async fn apply_refund(
     db::insert_many(
         tx,
         "insert into adjustment (corp_id, refund_id, order_id, part, refund_fen, day)",
-        rows.collect(),
+        rows,
         "",
     )
     .await?;

@@ -156,7 +156,7 @@ pub async fn insert_lines(tx: &Tx, corp: CorpId, order: OrderId, lines: Vec<Line
     db::insert_many(
         tx,
         "insert into sale_line (corp_id, order_id, line_no, sku, name, category, quantity, paid_fen, list_fen, associate_id)",
-        rows.collect(),
+        rows,
         "",
     )
     .await?;

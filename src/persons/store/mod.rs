@@ -249,10 +249,7 @@ pub(super) async fn replace_duplicates(tx: &Tx, corp: CorpId, found: &[String]) 
         tx.backend().in_texts("unionid", "$2")
     );
     db::run(tx, &gone, args![corp, list]).await?;
-    let rows = found
-        .iter()
-        .map(|unionid| args![corp, unionid.as_str()])
-        .collect();
+    let rows = found.iter().map(|unionid| args![corp, unionid.as_str()]);
     let head = "insert into contact_duplicate (corp_id, unionid)";
     db::insert_many(tx, head, rows, "on conflict do nothing").await?;
     Ok(())

@@ -96,13 +96,18 @@ pub(super) fn zeros() -> Box<Words> {
 
 /// The numbers in the bits of a block, in order.
 pub(super) fn lows(words: &Words) -> impl Iterator<Item = u16> + '_ {
-    words.iter().enumerate().flat_map(|(place, word)| {
-        let mut left = *word;
-        std::iter::from_fn(move || {
-            let low = left.trailing_zeros();
-            left &= left.wrapping_sub(1);
-            (low < 64).then(|| (place as u32 * 64 + low) as u16)
-        })
+    words
+        .iter()
+        .enumerate()
+        .flat_map(|(place, word)| ones(*word).map(move |low| (place as u32 * 64 + low) as u16))
+}
+
+/// The places of the bits of a word, in order.
+pub(super) fn ones(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let low = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (low < 64).then_some(low)
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::bits::Bits;
-use super::block::{View, Words, join};
+use super::block::{View, Words, join, ones};
 use super::file::{Source, read_numbers, write_numbers};
 
 const BLOCK: usize = 64;
@@ -134,12 +134,7 @@ impl Ordinals {
     pub fn ids_of_block(&self, key: u16, words: &Words, into: &mut Vec<i64>) {
         for (place, word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
             let first = join(key, (place * BLOCK) as u16);
-            let mut left = *word;
-            let lows = std::iter::from_fn(|| {
-                let low = left.trailing_zeros();
-                left &= left.wrapping_sub(1);
-                (low < 64).then_some(low)
-            });
+            let lows = ones(*word);
             let Some(base) = self.bases.get(first as usize / BLOCK) else {
                 into.extend(lows.map(|low| self.id(first + low)));
                 continue;

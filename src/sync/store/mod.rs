@@ -51,25 +51,21 @@ pub async fn insert(tx: &Tx, corp: CorpId, id: SyncRunId, kind: Kind, now: Times
     if inserted == 0 {
         return Ok(false);
     }
-    let rows = Step::ALL
-        .iter()
-        .enumerate()
-        .map(|(sort, step)| {
-            args![
-                corp,
-                id,
-                step.as_str(),
-                sort as i64,
-                "waiting",
-                0i64,
-                0i64,
-                0i64,
-                0i64,
-                0i64,
-                0i64
-            ]
-        })
-        .collect();
+    let rows = Step::ALL.iter().enumerate().map(|(sort, step)| {
+        args![
+            corp,
+            id,
+            step.as_str(),
+            sort as i64,
+            "waiting",
+            0i64,
+            0i64,
+            0i64,
+            0i64,
+            0i64,
+            0i64
+        ]
+    });
     let head = "insert into sync_step (corp_id, run_id, step, sort, state, done, total, seen, changed, closed, failed)";
     db::insert_many(tx, head, rows, "").await?;
     Ok(true)
