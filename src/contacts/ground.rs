@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono_tz::Tz;
-use futures_util::future::join;
 
 use super::mirror::Shown;
 use super::model::tag_ids;
@@ -29,9 +28,8 @@ pub(super) struct Ground {
 
 impl Ground {
     pub async fn of(tx: &Tx, corp: &Corp, shown: &[Shown<'_>]) -> Result<Self> {
-        // While the database looks for the ones, the others are made ready.
-        let (held, members) = join(people_and_pairs(tx, corp, shown), Members::of(tx, corp, shown)).await;
-        let ((people, pairs), members) = (held?, members?);
+        let (people, pairs) = people_and_pairs(tx, corp, shown).await?;
+        let members = Members::of(tx, corp, shown).await?;
         let shown_tags: HashSet<&str> = shown
             .iter()
             .flat_map(|pair| pair.follow.tag_ids.iter().map(String::as_str))

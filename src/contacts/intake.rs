@@ -34,6 +34,7 @@ const PART: usize = 1_000;
 pub(super) struct Work<'a> {
     reading: &'a Reading<'a>,
     ground: &'a Ground,
+    shown: &'a [Shown<'a>],
     phones: HashMap<&'a ExternalUserId, Phone>,
     /// Who was met so far, and each by whom: a cursor may repeat an item.
     people: HashMap<&'a ExternalUserId, ContactId>,
@@ -88,10 +89,11 @@ fn step(kept: Option<&Kept>, created: Timestamp, read_at: Timestamp) -> Step {
 }
 
 impl<'a> Work<'a> {
-    pub fn on(reading: &'a Reading<'a>, ground: &'a Ground, shown: &[Shown<'a>]) -> Self {
+    pub fn on(reading: &'a Reading<'a>, ground: &'a Ground, shown: &'a [Shown<'a>]) -> Self {
         Self {
             reading,
             ground,
+            shown,
             phones: phones(reading, shown),
             people: HashMap::new(),
             taken: BTreeSet::new(),
@@ -110,15 +112,16 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'a>]) -> Result<()> {
+    pub async fn take_in(&mut self, tx: &Tx, act: &Act<'_>) -> Result<()> {
         let corp = self.reading.corp.id;
         let mut ready = None;
-        for part in shown.chunks(PART) {
+        for part in self.shown.chunks(PART) {
             let write = write(tx, ready);
             let take = async {
                 self.take_part(tx, act, part).await?;
                 ledger::ready(tx, act.ids, act.now, corp, std::mem::take(&mut self.new))
             };
+            // Both end, and of two errors the writing's is told: after it the other may only be that nothing goes on.
             let (written, taken) = join(write, take).await;
             written?;
             ready = Some(taken?);
@@ -126,7 +129,8 @@ impl<'a> Work<'a> {
         write(tx, ready).await
     }
 
-    /// Nothing here looks at rows that are new: they may be on their way only now.
+    /// Nothing here needs rows that are new: they may be on their way only now. Unionids of new people are looked at
+    /// again at the end.
     async fn take_part(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'a>]) -> Result<()> {
         for pair in shown {
             let userid = pair.follow.userid.folded();

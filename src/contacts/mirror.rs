@@ -148,7 +148,7 @@ impl Reading<'_> {
         }
         let ground = Ground::of(tx, self.corp, shown).await?;
         let mut work = Work::on(self, &ground, shown);
-        work.take_in(tx, act, shown).await?;
+        work.take_in(tx, act).await?;
         work.finish(tx, act).await
     }
 

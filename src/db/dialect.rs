@@ -83,14 +83,14 @@ impl Backend {
         }
     }
 
-    /// As [`Self::in_ids`], where thousands are sought by an index that begins with what is asked before, and
-    /// `column`: PostgreSQL goes through it once, in its order, a quarter faster than for each by itself. Without such
-    /// an index it would compare every row with every id.
+    /// As [`Self::in_ids`], where thousands are sought by an index: PostgreSQL goes through it in its order, which takes
+    /// a quarter less than in that of a hash.
     pub fn sought_ids(self, column: &str, place: &str) -> String {
         match self {
             Self::Sqlite => self.in_ids(column, place),
             Self::Postgres => format!(
-                "{column} = any(array(select cast(value as bigint) from json_array_elements_text(cast({place} as json))))"
+                "{column} in (select distinct cast(value as bigint) as id
+                   from json_array_elements_text(cast({place} as json)) order by id)"
             ),
         }
     }
@@ -100,7 +100,7 @@ impl Backend {
         match self {
             Self::Sqlite => self.in_texts(column, place),
             Self::Postgres => format!(
-                "{column} = any(array(select value from json_array_elements_text(cast({place} as json))))"
+                "{column} in (select distinct value from json_array_elements_text(cast({place} as json)) order by value)"
             ),
         }
     }

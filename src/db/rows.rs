@@ -1,5 +1,6 @@
 //! Many rows in few statements. The texts of the statements come again whatever the number of rows, so the database
-//! reads each once and remembers it.
+//! reads each once and remembers it: there are a few of each, by how many rows go together on SQLite, by what they share
+//! on PostgreSQL.
 
 use std::collections::VecDeque;
 use std::fmt::{Display, Write as _};
@@ -25,8 +26,8 @@ pub struct Insert<'a> {
 }
 
 impl<'a> Insert<'a> {
-    /// Each row is asked for just before it is written.
-    pub fn new<R>(head: &'a str, rows: R) -> Self
+    /// Each row is asked for just before it is written; `tail` follows them: `on conflict do nothing`.
+    pub fn new<R>(head: &'a str, rows: R, tail: &'a str) -> Self
     where
         R: IntoIterator<Item = Vec<Value>>,
         R::IntoIter: ExactSizeIterator + Send + 'a,
@@ -34,13 +35,8 @@ impl<'a> Insert<'a> {
         Self {
             head,
             rows: Box::new(rows.into_iter()),
-            tail: "",
+            tail,
         }
-    }
-
-    /// What follows the values: `on conflict do nothing`.
-    pub fn then(self, tail: &'a str) -> Self {
-        Self { tail, ..self }
     }
 
     /// The next statement; `None`: no row is left.
@@ -104,7 +100,7 @@ where
     R: IntoIterator<Item = Vec<Value>>,
     R::IntoIter: ExactSizeIterator + Send,
 {
-    let insert = Insert::new(head, rows).then(tail);
+    let insert = Insert::new(head, rows, tail);
     Inserts::new(tx.backend(), [insert])?.run(tx).await
 }
 
@@ -171,8 +167,9 @@ fn columned(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Result<(String, Ve
     Ok((sql, values))
 }
 
-/// How each column is sent. Of few rows none is looked at, but of one: their statements would have too many texts. Of
-/// many at least one column is a list, which says how many they are.
+/// How each column is sent. Values are compared in a single row and in [`MANY`] and more: in between every combination
+/// would be one more statement to remember. Where all columns are the same the last is a list nevertheless: its length
+/// is the number of rows.
 fn columns_of(rows: &[Vec<Value>]) -> Vec<Column> {
     let [first, rest @ ..] = rows else {
         return Vec::new();

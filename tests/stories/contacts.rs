@@ -77,7 +77,8 @@ impl World {
         refreshed
     }
 
-    async fn read_pairs(&self, pairs: &[(ExternalContact, FollowUser)]) -> Mirrored {
+    /// Takes in pairs of any people, in one reading; nothing of them when one cannot be kept.
+    async fn read_pairs(&self, pairs: &[(ExternalContact, FollowUser)]) -> Result<Mirrored, Error> {
         let corp = directory::find_corp(&self.app.db, self.corp).await.unwrap();
         let reading = Reading {
             corp: &corp,
@@ -95,9 +96,9 @@ impl World {
         let tx = self.begin().await;
         let mirrored = reading
             .of_pairs(&tx, &self.app.act(Actor::Platform), &shown)
-            .await;
+            .await?;
         tx.commit().await.unwrap();
-        mirrored.unwrap()
+        Ok(mirrored)
     }
 
     async fn tally(&self, code: &str, day: &str, store: i64) -> i64 {
@@ -473,7 +474,7 @@ async fn thousands_of_pairs_in_one_reading_are_kept_as_one_by_one() {
         })
         .collect();
     for changed in [2 * PEOPLE as u64, 0] {
-        assert_eq!(shop.read_pairs(&pairs).await.changed, changed);
+        assert_eq!(shop.read_pairs(&pairs).await.unwrap().changed, changed);
     }
     let of_these = "contact_id in (select id from contact where external_userid like 'wmMany%')";
     for (table, condition, expected) in [
@@ -492,6 +493,55 @@ async fn thousands_of_pairs_in_one_reading_are_kept_as_one_by_one() {
     for at in [late, early] {
         let day = at.day(chrono_tz::Asia::Shanghai).to_string();
         assert_eq!(shop.tally("new_relations", &day, 21).await, PEOPLE);
+    }
+}
+
+#[tokio::test]
+async fn of_thousands_what_cannot_be_kept_is_told_as_what_it_is_and_nothing_is_kept() {
+    let shop = World::open().await;
+    let known = (person("wmKnown"), follow("li", shop.now()));
+    let other = (person("wmOther"), follow("li", shop.now()));
+    shop.read_pairs(&[known.clone(), other.clone()]).await.unwrap();
+    for index in [
+        "contact (corp_id) where external_userid like 'wmTwice%'",
+        "follow (corp_id) where remark like 'vip%'",
+    ] {
+        shop.run(&format!(
+            "create unique index only_one_{} on {index}",
+            &index[..6]
+        ))
+        .await;
+    }
+    let new = |name: &str| -> Vec<(ExternalContact, FollowUser)> {
+        (0..1_500)
+            .map(|number| (person(&format!("wm{name}{number}")), follow("wu", shop.now())))
+            .collect()
+    };
+    let called = |(person, follow): &(ExternalContact, FollowUser), remark: &str| {
+        let remark = remark.to_owned();
+        (
+            person.clone(),
+            FollowUser {
+                remark,
+                ..follow.clone()
+            },
+        )
+    };
+    // What is written is refused while a change of what is held is asked for, and the other way round.
+    let mut refused_first = new("Twice");
+    refused_first.push(called(&known, "new"));
+    let mut refused_last = new("Once");
+    refused_last.extend([called(&known, "vip 1"), called(&other, "vip 2")]);
+    for pairs in [refused_first, refused_last] {
+        let error = shop.read_pairs(&pairs).await.unwrap_err();
+        assert!(db::refusal(&error).is_some(), "{error}");
+        let kept = "select count(*) from contact where external_userid like 'wmTwice%' or external_userid like 'wmOnce%'";
+        assert_eq!(shop.number(kept).await, 0);
+        assert_eq!(
+            shop.number("select count(*) from follow where remark <> ''")
+                .await,
+            0
+        );
     }
 }
 

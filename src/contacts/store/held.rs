@@ -1,4 +1,4 @@
-//! Statements that read people and pairs as they are held, thousands at a time where a reading needs them.
+//! Statements that read people, pairs and tags as they are held, thousands at a time where a reading needs them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -358,6 +358,15 @@ mod tests {
         let asked: Vec<ExternalUserId> = people.iter().map(|one| one.external_userid.clone()).collect();
         let read = super::people(&tx, corp, &asked).await.unwrap();
         assert!(people.iter().all(|one| read[&one.external_userid] == *one));
+        // Whoever was merged is found by both ids, in one question.
+        let sql = "insert into merged_contact (corp_id, id, external_userid, name, avatar, kind, gender, created_at,
+                     updated_at, contact_id, merge_id) values (1, 9, 'wm9', '', '', 1, 0, 0, 0, 1, 1)";
+        db::run(&tx, sql, vec![]).await.unwrap();
+        let read = super::people(&tx, corp, &["wm9".into(), "wm1".into()])
+            .await
+            .unwrap();
+        assert_eq!(read.len(), 2);
+        assert!(read.values().all(|one| *one == people[0]));
         let mut read = pairs_of(&tx, corp, [ContactId(1), ContactId(2)]).await.unwrap();
         read.sort_by_key(|pair| pair.id);
         assert_eq!(read, pairs);

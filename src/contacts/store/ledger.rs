@@ -80,7 +80,7 @@ fn people_rows(corp: CorpId, now: Timestamp, people: Vec<(Person, Option<StoreId
     let head =
         "insert into contact (corp_id, id, external_userid, unionid, name, avatar, kind, gender, phone_blind,
            phone_last4, phone_sealed, home_store_id, created_at, updated_at)";
-    db::Insert::new(head, rows)
+    db::Insert::new(head, rows, "")
 }
 
 /// Remembers which of these unionids several contacts have.
@@ -151,7 +151,7 @@ fn pair_rows(corp: CorpId, pairs: Vec<(Kept, Day)>) -> db::Insert<'static> {
     });
     let head = "insert into follow (corp_id, id, contact_id, associate_id, store_id, state, remark, description, add_way,
            channel, tags, added_at, added_day, seen_at, alias)";
-    db::Insert::new(head, rows)
+    db::Insert::new(head, rows, "")
 }
 
 /// What the platform says of a pair, without its beginning and end.
@@ -260,7 +260,7 @@ fn period_rows(ids: &Ids, now: Timestamp, corp: CorpId, openings: Vec<Opening>) 
     });
     let head = "insert into follow_period (corp_id, id, contact_id, associate_id, store_id, from_at, from_day, from_cause,
            alias)";
-    db::Insert::new(head, rows)
+    db::Insert::new(head, rows, "")
 }
 
 /// Ends a period, or says anew when and why it ended, if it still stands as it was read.
