@@ -327,9 +327,9 @@ async fn bought(
         bought.insert(db::column::<ContactId>(row, 0)?, of_contact);
     }
     let sql = format!(
-        "select s.contact_id, cast(sum(r.refund_fen) as bigint)
+        "select s.contact_id, cast(sum(case when r.day >= $3 then r.refund_fen else 0 end) as bigint)
          from sale s join refund r on r.corp_id = s.corp_id and r.order_no = s.order_no
-         where s.corp_id = $1 and {wanted} and r.day >= $3 group by s.contact_id"
+         where s.corp_id = $1 and {wanted} group by s.contact_id"
     );
     for row in &db::rows(conn, &sql, args![corp, ids, since]).await? {
         let returned: i64 = db::column(row, 1)?;
