@@ -51,6 +51,7 @@ pub(super) struct Work<'a> {
     /// Pairs that began in a store their associate has left since.
     left_behind: Vec<(Kept, &'a Associate)>,
     new_people: HashSet<ContactId>,
+    /// Of people who are new or have another one now: others may have it, too.
     unionids: Vec<String>,
     /// People who came, or can now be told by another id.
     recognised: Vec<ContactId>,
@@ -129,8 +130,7 @@ impl<'a> Work<'a> {
         write(tx, ready).await
     }
 
-    /// Nothing here needs rows that are new: they may be on their way only now. Unionids of new people are looked at
-    /// again at the end.
+    /// Nothing here looks at rows that are new: they may be on their way only now.
     async fn take_part(&mut self, tx: &Tx, act: &Act<'_>, shown: &[Shown<'a>]) -> Result<()> {
         for pair in shown {
             let userid = pair.follow.userid.folded();
@@ -222,7 +222,7 @@ impl<'a> Work<'a> {
                 }
                 ledger::change_person(tx, corp, act.now, &person).await?;
                 if kept.unionid != person.unionid {
-                    ledger::note_duplicates(tx, corp, person.unionid.as_slice()).await?;
+                    self.unionids.extend(person.unionid.clone());
                 }
             }
             Some(_) => {}

@@ -326,6 +326,7 @@ async fn bought(
         };
         bought.insert(db::column::<ContactId>(row, 0)?, of_contact);
     }
+    // The day is no condition: SQLite would take it for the way in, and go through every refund of a year.
     let sql = format!(
         "select s.contact_id, cast(sum(case when r.day >= $3 then r.refund_fen else 0 end) as bigint)
          from sale s join refund r on r.corp_id = s.corp_id and r.order_no = s.order_no
