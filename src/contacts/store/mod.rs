@@ -60,12 +60,8 @@ pub async fn list(
            and (later.added_at > f.added_at or (later.added_at = f.added_at and later.id > f.id)){later})"
     ));
     let mut all = wanted.all;
-    go_on_after(&mut all, page.after()?);
-    // The few that are asked about are found by their ids, not by walking everybody in order.
-    let at = match filter.among {
-        Some(_) => "f.added_at + 0",
-        None => "f.added_at",
-    };
+    let at = format!("f.{}", instant(filter));
+    go_on_after(&mut all, &at, page.after()?);
     let limit = all.arg(page.limit() + 1);
     // Only those of the page are looked up in other tables.
     let called = match filter.part() {
@@ -109,7 +105,7 @@ pub async fn last_added(
     limit: i64,
 ) -> Result<Vec<(Timestamp, ContactId)>> {
     let mut all = Filter::new("f.corp_id", corp);
-    go_on_after(&mut all, after);
+    go_on_after(&mut all, "f.added_at", after);
     let limit = all.arg(limit);
     let sql = format!(
         "select f.added_at, f.contact_id from follow f where {} and f.state = 'active'
@@ -122,12 +118,22 @@ pub async fn last_added(
         .collect()
 }
 
-/// The part of the list after this one. The first condition leads by the index, the other tells those of an instant apart.
-fn go_on_after(all: &mut Filter, after: Option<(Timestamp, ContactId)>) {
+/// How the instant of the list is written. The few that are asked about are found by their ids, not by walking through
+/// everybody of a time: of a sum no index knows.
+fn instant(filter: &ContactFilter) -> &'static str {
+    match filter.among {
+        Some(_) => "added_at + 0",
+        None => "added_at",
+    }
+}
+
+/// The part of the list after this one. The first condition leads by the index, where `instant` has one; the other tells
+/// those of an instant apart.
+fn go_on_after(all: &mut Filter, instant: &str, after: Option<(Timestamp, ContactId)>) {
     if let Some((at, id)) = after {
         let (at, id) = (all.arg(at), all.arg(id));
         all.and_sql(&format!(
-            "f.added_at <= {at} and (f.added_at < {at} or f.contact_id < {id})"
+            "{instant} <= {at} and ({instant} < {at} or f.contact_id < {id})"
         ));
     }
 }
@@ -183,6 +189,7 @@ fn wanted(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, zone: Tz) -> 
 }
 
 fn follow_conditions(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, all: &mut Filter) -> String {
+    let instant = instant(filter);
     let mut follow = String::from(" and {f}.state = 'active'");
     let mut ask = |condition: String| {
         follow.push_str(" and ");
@@ -208,11 +215,11 @@ fn follow_conditions(conn: &impl Conn, scope: &Scope, filter: &ContactFilter, al
     // A day is that of the pair's store; the instants of any zone's day lie between these, and lead by the index.
     if let Some(day) = filter.added_from {
         let (day, from) = (all.arg(day), all.arg(day.plus(-1).start(Tz::UTC)));
-        ask(format!("{{f}}.added_day >= {day} and {{f}}.added_at >= {from}"));
+        ask(format!("{{f}}.added_day >= {day} and {{f}}.{instant} >= {from}"));
     }
     if let Some(day) = filter.added_to {
         let (day, until) = (all.arg(day), all.arg(day.plus(1).end(Tz::UTC)));
-        ask(format!("{{f}}.added_day <= {day} and {{f}}.added_at < {until}"));
+        ask(format!("{{f}}.added_day <= {day} and {{f}}.{instant} < {until}"));
     }
     if let Some(text) = filter.part() {
         let place = all.arg(format!("%{}%", like_escape(text)));
