@@ -69,7 +69,7 @@ for (const form of document.querySelectorAll("form[data-rows]")) {
   form.addEventListener("change", ({ target }) => {
     if (!target.matches("[data-again]")) return;
     const row = target.closest(".rule");
-    if (target.name === "value" || target.value === "field") {
+    if (target.name === "value") {
       // What was asked of another field means nothing of this one.
       for (const field of row.querySelectorAll("[name=days], [name=times], [name=amount]")) field.value = "";
     }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use futures_util::future::join;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, FromQueryResult,
     QueryResult, SqliteTransactionMode, Statement, StreamTrait, TransactionOptions, TransactionTrait,
@@ -417,11 +418,35 @@ pub async fn many<T: DeserializeOwned>(
     from: &str,
     args: Vec<Value>,
 ) -> Result<Vec<T>> {
+    many_in_parts(conn, columns, from, vec![args]).await
+}
+
+/// The same, one part of the rows for each list of arguments: while the database reads a part, what it said of the one
+/// before is made into rows.
+pub async fn many_in_parts<T: DeserializeOwned>(
+    conn: &impl Conn,
+    columns: &str,
+    from: &str,
+    parts: Vec<Vec<Value>>,
+) -> Result<Vec<T>> {
     let sql = format!("{} {from}", conn.backend().in_one(columns));
-    match scalar::<Option<String>>(conn, &sql, args).await?.flatten() {
-        Some(rows) => Ok(serde_json::from_str(&rows)?),
-        None => Ok(Vec::new()),
+    let (mut rows, mut said) = (Vec::new(), None::<String>);
+    for args in parts {
+        // The database is asked first: the other never waits.
+        let ask = scalar::<Option<String>>(conn, &sql, args);
+        let (answer, made) = join(ask, async { make_rows(said.take(), &mut rows) }).await;
+        made?;
+        said = answer?.flatten();
     }
+    make_rows(said, &mut rows)?;
+    Ok(rows)
+}
+
+fn make_rows<T: DeserializeOwned>(said: Option<String>, rows: &mut Vec<T>) -> Result<()> {
+    if let Some(said) = said {
+        rows.append(&mut serde_json::from_str(&said)?);
+    }
+    Ok(())
 }
 
 /// Every row as plain rows, for tuples: read them with [`column`].

@@ -25,4 +25,4 @@ pub use model::*;
 pub use products::*;
 pub use record::*;
 pub use refund::*;
-pub use store::{OrderFilter, attribution, categories, list, products, refunds};
+pub use store::{OrderFilter, attribution, categories, list, product_categories, products, refunds};

@@ -47,6 +47,15 @@ impl Rule {
             _ => None,
         }
     }
+
+    /// Everything that is asked of people, from left to right.
+    pub fn leaves(&self) -> Vec<&Self> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::leaves).collect(),
+            Self::Not(part) => part.leaves(),
+            leaf => vec![leaf],
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -277,8 +277,8 @@ async fn find(browser: &mut Browser, url: &str, role: &str) -> Vec<(String, Stri
 async fn ask(browser: &mut Browser, url: &str, lang: &str, name: &str) -> String {
     let began = std::time::Instant::now();
     let kinds = match lang {
-        "zh" => ["区域", "最近买过", "收到群发不超过"],
-        _ => ["Region", "Bought lately", "Broadcasts at most"],
+        "zh" => ["区域", "最近买过", "群发不超过"],
+        _ => ["Region", "Bought lately", "Sent at most"],
     };
     browser.go(&format!("{url}/segments/new")).await;
     choose(browser, 0, "value", "金卡").await;

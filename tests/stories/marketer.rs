@@ -180,6 +180,126 @@ async fn a_segment_is_built_row_by_row_and_kept_as_typed() {
     assert!(marketer.get("/segments").await.text.contains("静安"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_builder_offers_what_there_is_and_keeps_what_a_rule_names() {
+    let shop = World::open().await;
+    let link = |id: i64, title: &str| {
+        format!(
+            "(1, {id}, 'code{id}', '{title}', '{{\"kind\":\"web\",\"url\":\"https://shop.example.com/\"}}', 21, 31, 'system', {id})"
+        )
+    };
+    let links: Vec<String> = (1_000..1_100).map(|id| link(id, "新款")).collect();
+    shop.run(&format!(
+        "insert into link (corp_id, id, code, title, target, store_id, associate_id, created_by, created_at) values {}, {}",
+        link(900, "冬日连衣裙"),
+        links.join(", ")
+    ))
+    .await;
+    shop.run(
+        "insert into product (corp_id, id, sku, name, category, price_fen, page, status, updated_at) values
+         (1, 1, 'D1', '碎花裙', '连衣裙', 100, '', 'on', 0), (1, 2, 'C1', '大衣', '外套', 100, '', 'on', 0), (1, 3, 'X', 'X', '', 1, '', 'on', 0)",
+    )
+    .await;
+    shop.run("update follow set channel = '店内海报' where contact_id = 101")
+        .await;
+    shop.run("update associate set name = 'zz' where id = 31").await;
+    let many: Vec<String> = (5_000..5_200)
+        .map(|id| format!("(1, {id}, 'u{id}', 'a', 21, 'active', 0, 0)"))
+        .collect();
+    shop.run(&format!(
+        "insert into associate (corp_id, id, userid, name, store_id, status, created_at, seen_at) values {}",
+        many.join(", ")
+    ))
+    .await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let row = |kind: &'static str, value: &'static str, days: &'static str| {
+        [
+            ("group", "0"),
+            ("kind", kind),
+            ("was", kind),
+            ("op", "is"),
+            ("value", value),
+            ("days", days),
+            ("times", ""),
+            ("amount", ""),
+        ]
+    };
+
+    // A link and an associate of a rule are named and stay chosen, however many others are offered before them.
+    let named = [row("clicked", "900", "7"), row("associate", "31", "")].concat();
+    let save = [&named[..], &[("name", "看过"), ("do", "save")]].concat();
+    let segment = marketer.post("/segments/new", &save).await.location;
+    let path = segment.split('?').next().unwrap();
+    let page = marketer.get(path).await.text;
+    for part in [
+        "7 天内点过“冬日连衣裙”",
+        r#"<option value="900" selected>冬日连衣裙</option>"#,
+        r#"<option value="31" selected>zz</option>"#,
+        r#"<option value="1099">新款</option>"#,
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(marketer.get("/segments").await.text.contains("点过“冬日连衣裙”"));
+
+    // A link that is gone is not taken for any link.
+    shop.run("delete from link where id = 900").await;
+    let page = marketer.get(path).await.text;
+    assert!(page.contains(r#"<option value="900" selected>已不在的链接</option>"#));
+    let kept = marketer.post(path, &save).await;
+    assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    // Categories and channels are offered; one that no product is in is told at once.
+    let bought = row("ordered", "裙子", "90");
+    let told = "没有商品属于“裙子”这个品类。已有的品类：外套、连衣裙。";
+    let page = marketer
+        .post("/segments/new", &[&bought[..], &[("do", "update")]].concat())
+        .await;
+    let page = marketer.get(&page.location).await.text;
+    assert!(
+        page.contains(told) && page.contains(r#"<option value="连衣裙"></option>"#),
+        "{page}"
+    );
+    assert!(
+        marketer
+            .post("/segments/preview", &bought)
+            .await
+            .text
+            .contains(told)
+    );
+    let real = marketer
+        .post("/segments/preview", &row("ordered", "连衣裙", "90"))
+        .await;
+    assert!(!real.text.contains("没有商品"), "{}", real.text);
+    let mut page = String::new();
+    for _ in 0..100 {
+        page = marketer.get("/segments/new?kind=channel&value=x").await.text;
+        if page.contains(r#"<option value="店内海报"></option>"#) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(page.contains(r#"<option value="店内海报"></option>"#), "{page}");
+    let rules = marketer.get("/tags/rules").await.text;
+    for word in ["店内海报", "外套"] {
+        assert!(
+            rules.contains(&format!(r#"<option value="{word}"></option>"#)),
+            "{rules}"
+        );
+    }
+
+    // What was said of another kind of condition is not carried along.
+    let turned: Vec<_> = row("region", "21", "")
+        .map(|(name, value)| (name, if name == "was" { "store" } else { value }))
+        .into_iter()
+        .chain([("do", "update")])
+        .collect();
+    let turned = marketer.post("/segments/new", &turned).await.location;
+    assert!(
+        turned.contains("kind=region") && turned.contains("value=&"),
+        "{turned}"
+    );
+}
+
 #[tokio::test]
 async fn what_a_rule_may_not_mean_is_said_and_who_uses_a_segment_is_listed() {
     let shop = World::open().await;

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 
 /// Pairs that are looked through at a time.
 pub const TOGETHER: usize = 5_000;
+/// Rows that are read while those before them are made into ours.
+const PART: usize = 1_000;
 
 /// What the platform says of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +104,6 @@ pub async fn people(
     corp: CorpId,
     external: &[ExternalUserId],
 ) -> Result<HashMap<ExternalUserId, Person>> {
-    if external.is_empty() {
-        return Ok(HashMap::new());
-    }
     let (own, of_both) = (
         PERSON.join(", "),
         PERSON.map(|column| format!("c.{column}")).join(", "),
@@ -119,8 +118,12 @@ pub async fn people(
         backend.sought_texts("external_userid", "$2"),
         backend.sought_texts("m.external_userid", "$2")
     );
-    let whom = text_list(external.iter().map(ExternalUserId::as_str));
-    let found: Vec<Found> = db::many(tx, &format!("{own}, alias"), &from, args![corp, whom]).await?;
+    let mut parts = Vec::new();
+    for part in external.chunks(PART) {
+        let whom = text_list(part.iter().map(ExternalUserId::as_str));
+        parts.push(args![corp, whom]);
+    }
+    let found: Vec<Found> = db::many_in_parts(tx, &format!("{own}, alias"), &from, parts).await?;
     let by_id = found.into_iter().map(|Found { person, alias }| {
         let is_own = alias.is_empty();
         let id = if is_own {
@@ -205,8 +208,11 @@ impl From<KeptRow> for Kept {
 
 /// Pairs of the corp `$1` of which a condition holds.
 async fn kept(conn: &impl Conn, condition: &str, args: Vec<Value>) -> Result<Vec<Kept>> {
-    let from = format!("from follow where corp_id = $1 and {condition}");
-    db::many(conn, KEPT, &from, args).await
+    db::many(conn, KEPT, &kept_of(condition), args).await
+}
+
+fn kept_of(condition: &str) -> String {
+    format!("from follow where corp_id = $1 and {condition}")
 }
 
 /// Every pair of these contacts, live or not.
@@ -215,8 +221,15 @@ pub async fn pairs_of(
     corp: CorpId,
     contacts: impl IntoIterator<Item = ContactId>,
 ) -> Result<Vec<Kept>> {
-    let ids = id_list(contacts.into_iter().map(|contact| contact.0));
-    kept(tx, &tx.backend().sought_ids("contact_id", "$2"), args![corp, ids]).await
+    let mut contacts: Vec<i64> = contacts.into_iter().map(|contact| contact.0).collect();
+    contacts.sort_unstable();
+    contacts.dedup();
+    let mut parts = Vec::new();
+    for part in contacts.chunks(PART) {
+        parts.push(args![corp, id_list(part.iter().copied())]);
+    }
+    let from = kept_of(&tx.backend().sought_ids("contact_id", "$2"));
+    db::many_in_parts(tx, KEPT, &from, parts).await
 }
 
 pub async fn pair(tx: &Tx, corp: CorpId, whose: &Whose, associate: AssociateId) -> Result<Option<Kept>> {

@@ -311,6 +311,19 @@ pub async fn associates(
     }))
 }
 
+/// Those of some associates that are in scope.
+pub async fn associates_by_id(
+    conn: &impl Conn,
+    scope: &Scope,
+    ids: &[AssociateId],
+) -> Result<Vec<Associate>> {
+    let mut filter = Filter::new("a.corp_id", scope.corp);
+    narrow_associates(scope, &mut filter, conn);
+    let place = filter.arg(db::id_list(ids.iter().map(|id| id.0)));
+    filter.and_sql(&conn.backend().in_ids("a.id", &place));
+    db::all(conn, &format!("{ASSOCIATE} where {}", filter.sql()), filter.args).await
+}
+
 pub async fn find_associate(conn: &impl Conn, scope: &Scope, id: AssociateId) -> Result<Associate> {
     let mut filter = Filter::new("a.corp_id", scope.corp);
     filter.and("a.id = {}", id);

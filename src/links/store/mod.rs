@@ -71,6 +71,38 @@ pub async fn list(conn: &impl Conn, scope: &Scope, filter: &LinkFilter, page: &P
     Ok(Page::cut(links, page, |link: &Link| link.id.0))
 }
 
+/// A link and what it is called.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Titled {
+    pub id: LinkId,
+    pub title: String,
+}
+
+/// The newest links in scope that people made themselves, `most` of them, and after these the ones of `also`.
+pub async fn titled(conn: &impl Conn, scope: &Scope, most: i64, also: &[LinkId]) -> Result<Vec<Titled>> {
+    let mut newest = in_scope(scope, conn.backend());
+    newest.and_sql("l.campaign_id is null and l.moment_id is null");
+    let limit = newest.arg(most);
+    let sql = format!(
+        "select l.id, l.title from link l where {} order by l.id desc limit {limit}",
+        newest.sql()
+    );
+    let mut links: Vec<Titled> = db::all(conn, &sql, newest.args).await?;
+    let is_new = |id: &&LinkId| links.iter().all(|link| link.id != **id);
+    let others: Vec<i64> = also.iter().filter(is_new).map(|id| id.0).collect();
+    if !others.is_empty() {
+        let mut named = in_scope(scope, conn.backend());
+        let place = named.arg(db::id_list(others));
+        named.and_sql(&conn.backend().in_ids("l.id", &place));
+        let sql = format!(
+            "select l.id, l.title from link l where {} order by l.id desc",
+            named.sql()
+        );
+        links.extend(db::all::<Titled>(conn, &sql, named.args).await?);
+    }
+    Ok(links)
+}
+
 pub async fn find(conn: &impl Conn, scope: &Scope, id: LinkId) -> Result<Link> {
     let mut narrowed = in_scope(scope, conn.backend());
     narrowed.and("l.id = {}", id);

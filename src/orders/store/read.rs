@@ -237,6 +237,15 @@ pub async fn products(
     Ok(Page::cut(rows, page, |row| row.sku.clone()))
 }
 
+/// What the corp's products are sorted into, by name; everybody in the corp sees it.
+pub async fn product_categories(conn: &impl Conn, scope: &Scope, most: i64) -> Result<Vec<String>> {
+    let sql = "select distinct category from product where corp_id = $1 and category <> '' order by category limit $2";
+    let mut categories: Vec<String> = db::scalars(conn, sql, args![scope.corp, most]).await?;
+    // A database has an order of its own for text.
+    categories.sort_unstable();
+    Ok(categories)
+}
+
 #[derive(FromQueryResult)]
 struct CreditListRow {
     associate_id: Option<AssociateId>,

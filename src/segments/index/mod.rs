@@ -32,6 +32,7 @@ mod several;
 mod snapshot;
 mod store;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -272,6 +273,16 @@ pub async fn people(
     Ok(found.map(|found| found.people))
 }
 
+/// The channels by which people came, `most` of them, those of the most people first: to choose from, so none of them
+/// while there is no index, and none for whoever sees a part of the corp.
+pub async fn channels(app: &App, scope: &Scope, zone: Tz, most: usize) -> Result<Vec<String>> {
+    if !scope.is_whole() {
+        return Ok(Vec::new());
+    }
+    let index = fresh(app, scope.corp, zone).await?;
+    Ok(index.map_or_else(Vec::new, |index| index.channels(most)))
+}
+
 /// The corp's index with everything in it that was committed by now; `None`: ask the database.
 pub(super) async fn fresh(app: &App, corp: CorpId, zone: Tz) -> Result<Option<Arc<Index>>> {
     let audiences = app.shelf.of::<Audiences>();
@@ -324,6 +335,23 @@ impl Index {
     /// Whether somebody may name it in a rule; `None`: only the database knows.
     pub(super) fn may_name(&self, scope: &Scope, kind: Kind, id: i64) -> Option<bool> {
         self.read().facts.named.may_name(scope, kind, id)
+    }
+
+    fn channels(&self, most: usize) -> Vec<String> {
+        let held = self.read();
+        let mut by_people: Vec<(u64, &String)> = held
+            .facts
+            .channels
+            .iter()
+            .map(|(channel, people)| (people.len(), channel))
+            .filter(|(people, _)| *people > 0)
+            .collect();
+        by_people.sort_by_key(|(people, channel)| (Reverse(*people), *channel));
+        by_people.truncate(most);
+        by_people
+            .into_iter()
+            .map(|(_, channel)| channel.clone())
+            .collect()
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Held> {

@@ -302,7 +302,10 @@ async fn page(
     let segments = segments::list(&app.db, &me.scope, &PageOf::first(SEGMENTS)).await?;
     let rule_words = match fields.rule.as_str() {
         "" => None,
-        json => Some(sentence(&parse(json)?, &names(app, me).await?, &shell)),
+        json => {
+            let rule = parse(json)?;
+            Some(sentence(&rule, &names(app, me, [&rule]).await?, &shell))
+        }
     };
     let plan = match fields.read()? {
         Some(audience) => match plan(app, me, &audience, fields.holdout(), campaign).await {

@@ -285,7 +285,7 @@ async fn page(
             Err(Error::NotFound) => String::new(),
             found => found?.name,
         },
-        None => sentence(&campaign.rule, &names(app, me).await?, &shell),
+        None => sentence(&campaign.rule, &names(app, me, [&campaign.rule]).await?, &shell),
     };
     let time = campaign
         .send_at

@@ -6,6 +6,7 @@ use super::form::{self, Kind, Reading, Row};
 use super::words::{Names, sentence};
 use crate::contacts::FieldKind;
 use crate::ids::SegmentId;
+use crate::links::Titled;
 use crate::segments::{Preview, Remark, Rule, remarks};
 use crate::web::Shell;
 use crate::web::figures as say;
@@ -21,10 +22,10 @@ pub struct Choice {
 
 /// How a row's value is given.
 pub enum Value {
-    /// By groups with a name; an empty name is no group.
-    Choices(Vec<(String, Vec<Choice>)>),
-    /// A word, with the label over its field.
-    Text(String),
+    /// What none chosen means, and the choices by groups with a name; an empty name is no group.
+    Choices(String, Vec<(String, Vec<Choice>)>),
+    /// A word: the label over its field, and the list of those there are.
+    Text(String, &'static str),
     /// Three lowest scores: label, field name, choices.
     Scores(Vec<(String, &'static str, Vec<Choice>)>),
     None,
@@ -140,6 +141,14 @@ pub struct BuilderPage {
     pub share: String,
     /// Broadcasts that use it, newest first.
     pub uses: Vec<Use>,
+    pub known: Known,
+}
+
+/// Words that there are, to choose from where one may write what one likes.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub categories: Vec<String>,
+    pub channels: Vec<String>,
 }
 
 /// A broadcast of a saved segment.
@@ -185,6 +194,7 @@ impl BuilderPage {
             action: id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}")),
             share: share.unwrap_or_default(),
             uses: Vec::new(),
+            known: Known::default(),
             problems,
             id,
             name,
@@ -277,7 +287,8 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         value,
         word: word.to_owned(),
     };
-    let flat = |choices: Vec<Choice>| Value::Choices(vec![(String::new(), choices)]);
+    let grouped = |groups| Value::Choices(shell.t("choose"), groups);
+    let flat = |choices: Vec<Choice>| grouped(vec![(String::new(), choices)]);
     let worded = |prefix: &str, words: &[&str]| {
         let choices = words
             .iter()
@@ -285,7 +296,7 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         flat(choices.collect())
     };
     match row.kind {
-        Kind::Tag => Value::Choices(
+        Kind::Tag => grouped(
             names
                 .tags
                 .iter()
@@ -325,12 +336,19 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         ),
         Kind::Stage => worded("stage", &form::STAGES.map(|(word, _)| word)),
         Kind::Gender => worded("gender", &form::GENDERS.map(|(word, _)| word)),
-        Kind::Channel => Value::Text(shell.t("field-channel")),
-        Kind::Ordered => Value::Text(shell.t("field-category")),
-        Kind::Rfm => Value::Scores(scores(row, shell)),
-        Kind::Added | Kind::Clicked | Kind::MessagedAtMost | Kind::MessagedAtLeast | Kind::Birthday => {
-            Value::None
+        Kind::Channel => Value::Text(shell.t("field-channel"), "channels"),
+        Kind::Ordered => Value::Text(shell.t("field-category"), "categories"),
+        Kind::Clicked => {
+            let link = |link: &Titled| choice(link.id.to_string(), &link.title);
+            let mut links: Vec<Choice> = names.links.iter().map(link).collect();
+            if !row.value.is_empty() && !links.iter().any(|link| link.is_chosen) {
+                // Chosen still: without it the rule would be of any link.
+                links.push(choice(row.value.clone(), &shell.t("link-gone")));
+            }
+            Value::Choices(shell.t("rules-any-link"), vec![(String::new(), links)])
         }
+        Kind::Rfm => Value::Scores(scores(row, shell)),
+        Kind::Added | Kind::MessagedAtMost | Kind::MessagedAtLeast | Kind::Birthday => Value::None,
     }
 }
 

@@ -108,6 +108,22 @@ pub struct Row {
     pub amount: String,
 }
 
+impl Row {
+    /// What is left of it when it was filled in as another kind.
+    fn of_another(self, was: Kind) -> Self {
+        let kept = |text: String, is_kept: bool| if is_kept { text } else { String::new() };
+        let has_days = was.has_days() && self.kind.has_days();
+        let has_times = was.has_times() && self.kind.has_times();
+        Self {
+            value: String::new(),
+            days: kept(self.days, has_days),
+            times: kept(self.times, has_times),
+            amount: String::new(),
+            ..self
+        }
+    }
+}
+
 /// The form's fields, and the address's: lists side by side, one entry a row.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -120,6 +136,9 @@ pub struct Fields {
     pub name: String,
     pub group: Vec<String>,
     pub kind: Vec<String>,
+    /// The kind each row was shown as: what was said of another kind means nothing of this one.
+    #[serde(skip_serializing)]
+    pub was: Vec<String>,
     pub op: Vec<String>,
     pub value: Vec<String>,
     pub days: Vec<String>,
@@ -136,14 +155,20 @@ impl Fields {
         };
         let kinds = self.kind.iter().enumerate().take(MAX_ROWS);
         kinds
-            .map(|(index, kind)| Row {
-                group: text(&self.group, index).parse().unwrap_or(0),
-                kind: Kind::parse(kind).unwrap_or_default(),
-                is_not: text(&self.op, index) == "not",
-                value: text(&self.value, index),
-                days: text(&self.days, index),
-                times: text(&self.times, index),
-                amount: text(&self.amount, index),
+            .map(|(index, kind)| {
+                let row = Row {
+                    group: text(&self.group, index).parse().unwrap_or(0),
+                    kind: Kind::parse(kind).unwrap_or_default(),
+                    is_not: text(&self.op, index) == "not",
+                    value: text(&self.value, index),
+                    days: text(&self.days, index),
+                    times: text(&self.times, index),
+                    amount: text(&self.amount, index),
+                };
+                match self.was.get(index).and_then(|was| Kind::parse(was)) {
+                    Some(was) if was != row.kind => row.of_another(was),
+                    _ => row,
+                }
             })
             .collect()
     }
@@ -409,6 +434,31 @@ mod tests {
             }
         }
         assert_eq!((fields.name.as_str(), fields.rows()), ("gold", rows));
+    }
+
+    #[test]
+    fn what_was_said_of_another_kind_means_nothing_of_this_one() {
+        let of_kinds = |was: &str, kind: &str| {
+            let one = |text: &str| vec![text.to_owned()];
+            let fields = Fields {
+                was: one(was),
+                kind: one(kind),
+                value: one("7"),
+                days: one("30"),
+                times: one("3"),
+                amount: one("500"),
+                ..Fields::default()
+            };
+            let row = fields.rows().remove(0);
+            [row.value, row.days, row.times, row.amount].map(|text| text.parse::<i64>().unwrap_or(0))
+        };
+        assert_eq!(of_kinds("ordered", "ordered"), [7, 30, 3, 500]);
+        assert_eq!(of_kinds("", "ordered"), [7, 30, 3, 500]);
+        assert_eq!(of_kinds("tag", "region"), [0; 4]);
+        assert_eq!(of_kinds("ordered", "messaged-at-most"), [0, 30, 3, 0]);
+        assert_eq!(of_kinds("ordered", "added"), [0, 30, 0, 0]);
+        assert_eq!(of_kinds("rfm", "ordered"), [0; 4]);
+        assert_eq!(of_kinds("field", "added"), [0; 4]);
     }
 
     #[test]

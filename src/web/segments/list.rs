@@ -39,7 +39,7 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Show<SegmentsPage>> {
     let found = segments::list(&app.db, &me.scope, &PageOf::new(None, asked.after)?).await?;
-    let names = super::names(&app, &me).await?;
+    let names = super::names(&app, &me, found.items.iter().map(|segment| &segment.rule)).await?;
     Ok(Show(SegmentsPage::new(shell, found, &names)))
 }
 

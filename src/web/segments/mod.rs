@@ -19,10 +19,10 @@ use crate::ids::SegmentId;
 use crate::page::PageOf;
 use crate::routes::Routes;
 use crate::segments::{self, Preview, Rule, rule};
-use crate::{campaigns, contacts, directory, tags};
+use crate::{campaigns, contacts, directory, links, orders, tags};
 
-pub use builder::{Asked, BuilderPage, Count, Use};
-use form::{Edit, Fields, Row};
+pub use builder::{Asked, BuilderPage, Count, Known, Use};
+use form::{Edit, Fields, Kind, Row};
 pub use list::SegmentsPage;
 pub(super) use sample::{names as sample_names, rule as sample_rule};
 use words::Names;
@@ -32,6 +32,12 @@ const USES: i64 = 10;
 
 /// Associates in the select; a chain's thousands are found by store instead.
 const ASSOCIATES: i64 = 200;
+/// Links in the select, the newest.
+pub(super) const LINKS: i64 = 100;
+/// Words of a list to choose from.
+const WORDS: i64 = 200;
+/// Categories that are named where another was asked for.
+const NAMED: usize = 8;
 
 pub fn routes() -> Routes<App> {
     Routes::new(session::guard)
@@ -108,7 +114,11 @@ async fn count(
         Err(Error::Invalid(_)) => None,
         counted => counted?,
     };
-    Ok(Show(Count::new(&shell, rule, &reading.groups, preview.as_ref())))
+    let mut count = Count::new(&shell, rule, &reading.groups, preview.as_ref());
+    count
+        .remarks
+        .splice(0..0, strange(&app, &shell, &me, rule).await?);
+    Ok(Show(count))
 }
 
 /// A button of the form: a change of the rows comes back as an address; saving saves.
@@ -236,11 +246,12 @@ async fn builder(
     asked: Asked,
     mut problems: Vec<FieldProblem>,
 ) -> Result<Show<BuilderPage>> {
-    let names = names(app, me).await?;
     let rule = match &asked {
         Asked::Rows(rows) => form::read(rows).rule,
         Asked::Deep(rule) => Some(rule.clone()),
     };
+    let names = names(app, me, rule.as_ref()).await?;
+    let known = known(app, me, &asked).await?;
     // What a rule names may be gone since: the page is where that is mended.
     let preview = match preview(app, me, rule.as_ref()).await {
         Err(error @ Error::Invalid(_)) if problems.is_empty() => {
@@ -254,8 +265,10 @@ async fn builder(
         Some(id) => uses(app, &shell, me, id).await?,
         None => Vec::new(),
     };
-    let page = BuilderPage::new(shell, id, name, asked, &names, preview.as_ref(), problems);
-    Ok(Show(BuilderPage { uses, ..page }))
+    let strange = strange(app, &shell, me, rule.as_ref()).await?;
+    let mut page = BuilderPage::new(shell, id, name, asked, &names, preview.as_ref(), problems);
+    page.count.remarks.splice(0..0, strange);
+    Ok(Show(BuilderPage { uses, known, ..page }))
 }
 
 /// Broadcasts of a segment, newest first.
@@ -275,10 +288,73 @@ async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error:
     Ok(Some(preview))
 }
 
-/// Everything a rule of this person's scope can point at.
-pub(super) async fn names(app: &App, me: &Operator) -> Result<Names> {
-    let associates = directory::associates(&app.db, &me.scope, None, &PageOf::first(ASSOCIATES)).await?;
+/// What rows can be filled in with, for the kinds there are.
+async fn known(app: &App, me: &Operator, asked: &Asked) -> Result<Known> {
+    let has = |kind| matches!(asked, Asked::Rows(rows) if rows.iter().any(|row| row.kind == kind));
+    let mut known = Known::default();
+    if has(Kind::Ordered) {
+        known.categories = orders::product_categories(&app.db, &me.scope, WORDS).await?;
+    }
+    if has(Kind::Channel) {
+        known.channels = segments::index::channels(app, &me.scope, me.zone, WORDS as usize).await?;
+    }
+    Ok(known)
+}
+
+/// Remarks on categories that a rule asks for and no product is in: nobody can have bought them, or not by that name.
+async fn strange(
+    app: &App,
+    shell: &Shell,
+    me: &Operator,
+    rule: Option<&Rule>,
+) -> crate::error::Result<Vec<String>> {
+    let category = |leaf: &Rule| match leaf {
+        Rule::Ordered(ordered) => ordered.category.clone(),
+        _ => None,
+    };
+    let mut asked: Vec<String> = rule
+        .iter()
+        .flat_map(|rule| rule.leaves())
+        .filter_map(category)
+        .collect();
+    asked.dedup();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = orders::product_categories(&app.db, &me.scope, i64::MAX).await?;
+    asked.retain(|category| !known.is_empty() && !known.contains(category));
+    let named = known[..known.len().min(NAMED)].join(&shell.t("say-and"));
+    let remark = |category: &String| {
+        shell.with(
+            "segment-remark-category",
+            &[("name", category), ("known", &named)],
+        )
+    };
+    Ok(asked.iter().map(remark).collect())
+}
+
+/// Everything that rules can point at in this person's scope, and whatever else these do.
+pub(super) async fn names<'r>(
+    app: &App,
+    me: &Operator,
+    rules: impl IntoIterator<Item = &'r Rule>,
+) -> Result<Names> {
+    let (mut named, mut links) = (Vec::new(), Vec::new());
+    for leaf in rules.into_iter().flat_map(Rule::leaves) {
+        match leaf {
+            Rule::Associate(id) => named.push(*id),
+            Rule::Clicked(clicked) => links.extend(clicked.link),
+            _ => {}
+        }
+    }
+    let mut associates = directory::associates(&app.db, &me.scope, None, &PageOf::first(ASSOCIATES)).await?;
+    named.retain(|id| associates.items.iter().all(|associate| associate.id != *id));
+    if !named.is_empty() {
+        let others = directory::associates_by_id(&app.db, &me.scope, &named).await?;
+        associates.items.extend(others);
+    }
     Ok(Names {
+        links: links::titled(&app.db, &me.scope, LINKS, &links).await?,
         tags: tags::groups(&app.db, &me.scope).await?,
         regions: directory::regions(&app.db, &me.scope).await?,
         stores: directory::all_stores(&app.db, &me.scope).await?,

@@ -1,12 +1,15 @@
 //! Invented segments for the tests of the pages.
 
-use super::builder::{Asked, BuilderPage, Use};
+use super::builder::{Asked, BuilderPage, Known, Use};
 use super::form::{Kind, Row};
 use super::list::SegmentsPage;
 use super::words::Names;
 use crate::contacts::{ContactField, FieldKind};
 use crate::directory::{Associate, Region, Store};
-use crate::ids::{AssociateId, ContactId, FieldId, RegionId, SegmentId, StoreId, TagGroupId, TagId, UserId};
+use crate::ids::{
+    AssociateId, ContactId, FieldId, LinkId, RegionId, SegmentId, StoreId, TagGroupId, TagId, UserId,
+};
+use crate::links::Titled;
 use crate::page::Page;
 use crate::segments::{Ordered, Preview, PreviewStep, Rule, SamplePerson, Segment, Stage, Within};
 use crate::tags::{Tag, TagGroup};
@@ -65,6 +68,10 @@ pub fn names() -> Names {
             field(3, "鞋码", FieldKind::Number, &[]),
             field(4, "纪念日", FieldKind::Date, &[]),
         ],
+        links: vec![Titled {
+            id: LinkId(9),
+            title: "冬日连衣裙 <新>".into(),
+        }],
     }
 }
 
@@ -177,8 +184,19 @@ impl BuilderPage {
             link: "/campaigns/1".into(),
             state: shell.t("campaign-scheduled"),
         }];
+        let known = Known {
+            categories: vec!["外套".into(), "连衣裙".into()],
+            channels: vec!["S1<till>".into()],
+        };
         vec![
-            ("typical", Self { uses, ..typical }),
+            (
+                "typical",
+                Self {
+                    uses,
+                    known,
+                    ..typical
+                },
+            ),
             (
                 "empty",
                 page(None, "", Asked::Rows(vec![Row::default()]), None, Vec::new()),

@@ -2,8 +2,9 @@
 
 use crate::contacts::ContactField;
 use crate::directory::{Associate, Region, Store};
+use crate::links::Titled;
 use crate::money::Fen;
-use crate::segments::{Messaged, Ordered, OwnField, Rule};
+use crate::segments::{Clicked, Messaged, Ordered, OwnField, Rule};
 use crate::tags::TagGroup;
 use crate::web::Shell;
 use crate::web::figures as say;
@@ -18,6 +19,7 @@ pub struct Names {
     pub stores: Vec<Store>,
     pub associates: Vec<Associate>,
     pub fields: Vec<ContactField>,
+    pub links: Vec<Titled>,
 }
 
 impl Names {
@@ -69,7 +71,20 @@ fn say_leaf(leaf: &Rule, names: &Names, shell: &Shell) -> String {
         Rule::Channel(channel) => named("say-channel", Some(channel)),
         Rule::Added(added) => within("say-added", added.within_days),
         Rule::Birthday(birthday) => within("say-birthday", birthday.within_days),
-        Rule::Clicked(clicked) => within("say-clicked", clicked.within_days),
+        Rule::Clicked(Clicked {
+            within_days,
+            link: None,
+        }) => within("say-clicked", *within_days),
+        Rule::Clicked(Clicked {
+            within_days,
+            link: Some(id),
+        }) => match names.links.iter().find(|link| link.id == *id) {
+            Some(link) => {
+                let days = say::count(*within_days);
+                shell.with("say-clicked-link", &[("days", &days), ("name", &link.title)])
+            }
+            None => shell.t("say-unknown"),
+        },
         Rule::Ordered(ordered) => say_ordered(ordered, shell),
         Rule::Messaged(messaged) => say_messaged(messaged, shell),
         Rule::Stage(stage) => {

@@ -11,18 +11,19 @@ use crate::app::App;
 use crate::auth::Operator;
 use crate::error::{Error, said};
 use crate::ids::{LinkId, TagId, TagRuleId};
-use crate::links::{self, Link, LinkFilter};
+use crate::links::{self, Titled};
 use crate::marking::{self, OfOrder, OnLink, RuleChange, TagRule, When};
 use crate::money::Fen;
-use crate::page::PageOf;
 use crate::tags::{self, TagGroup};
+use crate::web::segments::LINKS;
 use crate::web::segments::form::STAGES;
 use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Result, Shell, Show, figures, format};
+use crate::{orders, segments};
 
 pub(super) const HERE: &str = "/tags/rules";
-/// Links to choose from; the others are rules of a program.
-const LINKS: i64 = 50;
+/// Words of a list to choose from.
+const WORDS: i64 = 200;
 /// What a rule may wait for, as the form names it.
 const KINDS: [&str; 4] = ["channel", "clicked", "ordered", "stage"];
 
@@ -31,7 +32,7 @@ pub fn waits_for(when: &When, shell: &Shell) -> String {
     said_of(when, &[], shell)
 }
 
-fn said_of(when: &When, links: &[Link], shell: &Shell) -> String {
+fn said_of(when: &When, links: &[Titled], shell: &Shell) -> String {
     match when {
         When::Channel(channel) => shell.t1("rule-channel", "name", channel.as_str()),
         When::Clicked(OnLink { link: None }) => shell.t("rule-clicked"),
@@ -127,13 +128,15 @@ pub struct RulesPage {
     pub answer: Safe<String>,
     pub lines: Vec<Line>,
     pub tag_groups: Vec<TagGroup>,
-    pub links: Vec<Link>,
+    pub links: Vec<Titled>,
+    pub categories: Vec<String>,
+    pub channels: Vec<String>,
     pub typed: Typed,
     pub problems: Vec<FieldProblem>,
 }
 
 impl RulesPage {
-    pub fn new(shell: Shell, rules: &[TagRule], tag_groups: Vec<TagGroup>, links: Vec<Link>) -> Self {
+    pub fn new(shell: Shell, rules: &[TagRule], tag_groups: Vec<TagGroup>, links: Vec<Titled>) -> Self {
         let name = |id: TagId| {
             let mut tags = tag_groups.iter().flat_map(|group| &group.tags);
             tags.find(|tag| tag.id == id).map(|tag| tag.name.clone())
@@ -161,6 +164,8 @@ impl RulesPage {
                 ..Typed::default()
             },
             problems: Vec::new(),
+            categories: Vec::new(),
+            channels: Vec::new(),
             tag_groups,
             links,
             shell,
@@ -203,12 +208,18 @@ pub async fn list(app: State<App>, shell: Shell, me: Operator) -> Result<Show<Ru
 async fn page(app: &App, shell: Shell, me: &Operator) -> Result<RulesPage> {
     let rules = marking::list_rules(&app.db, &me.scope, shell.now).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
-    let filter = LinkFilter {
-        own_only: true,
-        ..LinkFilter::default()
+    let link = |rule: &TagRule| match rule.when {
+        When::Clicked(OnLink { link }) => link,
+        _ => None,
     };
-    let links = links::list(&app.db, &me.scope, &filter, &PageOf::first(LINKS)).await?;
-    Ok(RulesPage::new(shell, &rules, tag_groups, links.items))
+    let named: Vec<LinkId> = rules.iter().filter_map(link).collect();
+    let links = links::titled(&app.db, &me.scope, LINKS, &named).await?;
+    let page = RulesPage::new(shell, &rules, tag_groups, links);
+    Ok(RulesPage {
+        categories: orders::product_categories(&app.db, &me.scope, WORDS).await?,
+        channels: segments::index::channels(app, &me.scope, me.zone, WORDS as usize).await?,
+        ..page
+    })
 }
 
 pub async fn add(app: State<App>, shell: Shell, me: Operator, Form(typed): Form<Typed>) -> Result<Response> {
