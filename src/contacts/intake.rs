@@ -43,9 +43,10 @@ pub(super) struct Work<'a> {
     tallies: Vec<Tally>,
     news: Vec<(Tz, News)>,
     turns: Vec<TagTurn>,
-    /// To be written while the next part is taken in: what is new, and pairs by when the reading that showed them began.
-    new: New,
+    /// Pairs by when the reading that showed them began.
     seen: BTreeMap<Timestamp, Vec<FollowId>>,
+    /// To be written while the next part is taken in.
+    new: New,
     bindings: Vec<Binding>,
     /// Pairs that began in a store their associate has left since.
     left_behind: Vec<(Kept, &'a Associate)>,
@@ -116,19 +117,17 @@ impl<'a> Work<'a> {
         let corp = self.reading.corp.id;
         let mut ready = None;
         for part in self.shown.chunks(PART) {
-            let write = write(tx, corp, ready);
+            let write = write(tx, ready);
             let take = async {
                 self.take_part(tx, act, part).await?;
-                let new = std::mem::take(&mut self.new);
-                let seen = std::mem::take(&mut self.seen);
-                ledger::ready(tx, act.ids, act.now, corp, new).map(|new| (new, seen))
+                ledger::ready(tx, act.ids, act.now, corp, std::mem::take(&mut self.new))
             };
             // Both end, and of two errors the writing's is told: after it the other may only be that nothing goes on.
             let (written, taken) = join(write, take).await;
             written?;
             ready = Some(taken?);
         }
-        write(tx, corp, ready).await
+        write(tx, ready).await
     }
 
     /// Nothing here looks at rows that are new: they may be on their way only now.
@@ -425,6 +424,9 @@ impl<'a> Work<'a> {
         for (pair, associate) in &self.left_behind {
             carry_along(tx, act, corp, self.ground, pair, associate).await?;
         }
+        for (read_at, pairs) in self.seen {
+            ledger::seen(tx, corp, &pairs, read_at).await?;
+        }
         ledger::note_tags(tx, act, corp, "platform".into(), self.turns).await?;
         tally::add(tx, corp, &self.tallies).await?;
         let mut by_zone: HashMap<Tz, Vec<News>> = HashMap::new();
@@ -453,16 +455,9 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Rows to insert, and pairs that were seen.
-type Ready<'a> = (Inserts<'a>, BTreeMap<Timestamp, Vec<FollowId>>);
-
-async fn write(tx: &Tx, corp: CorpId, ready: Option<Ready<'_>>) -> Result<()> {
-    let Some((new, seen)) = ready else {
-        return Ok(());
-    };
-    new.run(tx).await?;
-    for (read_at, pairs) in seen {
-        ledger::seen(tx, corp, &pairs, read_at).await?;
+async fn write(tx: &Tx, ready: Option<Inserts<'_>>) -> Result<()> {
+    if let Some(ready) = ready {
+        ready.run(tx).await?;
     }
     Ok(())
 }

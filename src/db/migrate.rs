@@ -56,6 +56,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0020_field_values",
         include_str!("../../migrations/0020_field_values.sql"),
     ),
+    (
+        "0021_own_links",
+        include_str!("../../migrations/0021_own_links.sql"),
+    ),
 ];
 
 /// Applies what is missing and answers its names. Each migration stands or falls whole.

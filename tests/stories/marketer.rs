@@ -233,13 +233,35 @@ async fn the_builder_offers_what_there_is_and_keeps_what_a_rule_names() {
     let page = marketer.get(path).await.text;
     for part in [
         "7 天内点过“冬日连衣裙”",
-        r#"<option value="900" selected>冬日连衣裙</option>"#,
+        r#"<option value="900" selected>冬日连衣裙 · zz · "#,
         r#"<option value="31" selected>zz</option>"#,
-        r#"<option value="1099">新款</option>"#,
+        r#"<option value="1099">新款 · zz · "#,
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(marketer.get("/segments").await.text.contains("点过“冬日连衣裙”"));
+
+    // So does one whose days are still missing, and one that a refused form of a rule named.
+    let undated = marketer
+        .get("/segments/new?kind=clicked&value=900&days=")
+        .await
+        .text;
+    assert!(
+        undated.contains(r#"<option value="900" selected>冬日连衣裙"#),
+        "{undated}"
+    );
+    let refused = marketer
+        .post(
+            "/tags/rules",
+            &[("kind", "clicked"), ("link", "900"), ("tag", "")],
+        )
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        refused.text.contains(r#"<option value="900" selected>"#),
+        "{}",
+        refused.text
+    );
 
     // A link that is gone is not taken for any link.
     shop.run("delete from link where id = 900").await;
@@ -250,7 +272,7 @@ async fn the_builder_offers_what_there_is_and_keeps_what_a_rule_names() {
 
     // Categories and channels are offered; one that no product is in is told at once.
     let bought = row("ordered", "裙子", "90");
-    let told = "没有商品属于“裙子”这个品类。已有的品类：外套、连衣裙。";
+    let told = "商品目录里没有“裙子”这个品类。目录里有：外套、连衣裙。";
     let page = marketer
         .post("/segments/new", &[&bought[..], &[("do", "update")]].concat())
         .await;
@@ -269,7 +291,7 @@ async fn the_builder_offers_what_there_is_and_keeps_what_a_rule_names() {
     let real = marketer
         .post("/segments/preview", &row("ordered", "连衣裙", "90"))
         .await;
-    assert!(!real.text.contains("没有商品"), "{}", real.text);
+    assert!(!real.text.contains("商品目录里没有"), "{}", real.text);
     let mut page = String::new();
     for _ in 0..100 {
         page = marketer.get("/segments/new?kind=channel&value=x").await.text;
@@ -297,6 +319,72 @@ async fn the_builder_offers_what_there_is_and_keeps_what_a_rule_names() {
     assert!(
         turned.contains("kind=region") && turned.contains("value=&"),
         "{turned}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_is_saved_as_it_was_sent_or_not_at_all() {
+    let shop = World::open().await;
+    let marketer = Browser::of(&shop, "xu", Role::Marketer, None).await;
+    let row = |group: &'static str, kind: &'static str, value: &'static str, times: &'static str| {
+        [
+            ("group", group),
+            ("kind", kind),
+            ("op", "is"),
+            ("value", value),
+            ("days", "30"),
+            ("times", times),
+            ("amount", ""),
+        ]
+    };
+    let save = [("name", "春"), ("do", "save")];
+    let long: &'static str = "x".repeat(200).leak();
+    let many: Vec<_> = (0..31).flat_map(|_| row("0", "added", "", "")).collect();
+    for (fields, word) in [
+        (many, "最多 30 条"),
+        (row("0", "channel", long, "").to_vec(), "128"),
+        (row("0", "ordered", "", "0").to_vec(), "0"),
+        (row("0", "messaged-at-least", "", "0").to_vec(), "0"),
+        (vec![("rule", r#"{"channel":"a\u0000b"}"#)], "128"),
+    ] {
+        let refused = marketer
+            .post("/segments/new", &[&fields[..], &save].concat())
+            .await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
+        assert!(refused.text.contains(word), "{word}: {}", refused.text);
+    }
+    assert_eq!(shop.number("select count(*) from segment").await, 0);
+
+    // A rule deeper than the form is counted, and goes along whatever is pressed.
+    let deep = r#"{"not":{"any":[{"store":"21"},{"all":[{"store":"23"},{"added":{"within_days":1}}]}]}}"#;
+    let fields = [("rule", deep), ("name", "别处的")];
+    let counted = marketer.post("/segments/preview", &fields).await;
+    assert!(counted.text.contains("class=\"reach num\""), "{}", counted.text);
+    let pressed = marketer
+        .post("/segments/new", &[&fields[..], &[("do", "update")]].concat())
+        .await;
+    let page = marketer.get(&pressed.location).await.text;
+    assert!(
+        page.contains("value=\"别处的\"") && page.contains("name=\"rule\""),
+        "{page}"
+    );
+
+    // The last row leaves an empty one, not what was saved before.
+    let saved = marketer
+        .post(
+            "/segments/new",
+            &[&row("0", "store", "21", "")[..], &save].concat(),
+        )
+        .await;
+    let path = saved.location.split('?').next().unwrap().to_owned();
+    let renamed = [("name", "夏"), ("do", "remove-0")];
+    let emptied = marketer
+        .post(&path, &[&row("0", "store", "21", "")[..], &renamed].concat())
+        .await;
+    let page = marketer.get(&emptied.location).await.text;
+    assert!(
+        page.contains("value=\"夏\"") && !page.contains("value=\"21\" selected"),
+        "{page}"
     );
 }
 

@@ -117,7 +117,7 @@ pub async fn titles(
         tx.backend().in_ids("id", "$2")
     );
     let links = db::id_list(links.into_iter().map(|link| link.0));
-    let rows = db::all::<super::Titled>(tx, &sql, args![corp, links]).await?;
+    let rows = db::all::<Titled>(tx, &sql, args![corp, links]).await?;
     Ok(rows.into_iter().map(|link| (link.id, link.title)).collect())
 }
 
@@ -146,4 +146,10 @@ pub struct Named {
     pub store_id: Option<StoreId>,
     pub at: Timestamp,
     pub kind: String,
+}
+
+#[derive(FromQueryResult)]
+struct Titled {
+    id: LinkId,
+    title: String,
 }

@@ -71,36 +71,42 @@ pub async fn list(conn: &impl Conn, scope: &Scope, filter: &LinkFilter, page: &P
     Ok(Page::cut(links, page, |link: &Link| link.id.0))
 }
 
-/// A link and what it is called.
+/// A link by what people tell it by.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Titled {
     pub id: LinkId,
     pub title: String,
+    pub associate_name: Option<String>,
+    pub created_at: Timestamp,
 }
 
-/// The newest links in scope that people made themselves, `most` of them, and after these the ones of `also`.
-pub async fn titled(conn: &impl Conn, scope: &Scope, most: i64, also: &[LinkId]) -> Result<Vec<Titled>> {
-    let mut newest = in_scope(scope, conn.backend());
-    newest.and_sql("l.campaign_id is null and l.moment_id is null");
-    let limit = newest.arg(most);
-    let sql = format!(
-        "select l.id, l.title from link l where {} order by l.id desc limit {limit}",
-        newest.sql()
-    );
-    let mut links: Vec<Titled> = db::all(conn, &sql, newest.args).await?;
-    let is_new = |id: &&LinkId| links.iter().all(|link| link.id != **id);
-    let others: Vec<i64> = also.iter().filter(is_new).map(|id| id.0).collect();
-    if !others.is_empty() {
-        let mut named = in_scope(scope, conn.backend());
-        let place = named.arg(db::id_list(others));
-        named.and_sql(&conn.backend().in_ids("l.id", &place));
-        let sql = format!(
-            "select l.id, l.title from link l where {} order by l.id desc",
-            named.sql()
-        );
-        links.extend(db::all::<Titled>(conn, &sql, named.args).await?);
+/// The newest links in scope that people made themselves, by their titles.
+pub async fn newest_titled(conn: &impl Conn, scope: &Scope, most: i64) -> Result<Vec<Titled>> {
+    let mut own = in_scope(scope, conn.backend());
+    own.and_sql("l.campaign_id is null and l.moment_id is null");
+    let limit = own.arg(most);
+    titled(conn, own, &format!("limit {limit}")).await
+}
+
+/// Those of some links that are in scope, by their titles.
+pub async fn titled_by_id(conn: &impl Conn, scope: &Scope, ids: &[LinkId]) -> Result<Vec<Titled>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(links)
+    let mut named = in_scope(scope, conn.backend());
+    let place = named.arg(db::id_list(ids.iter().map(|id| id.0)));
+    named.and_sql(&conn.backend().in_ids("l.id", &place));
+    titled(conn, named, "").await
+}
+
+async fn titled(conn: &impl Conn, which: Filter, limit: &str) -> Result<Vec<Titled>> {
+    let sql = format!(
+        "select l.id, l.title, a.name as associate_name, l.created_at
+           from link l left join associate a on a.corp_id = l.corp_id and a.id = l.associate_id
+          where {} order by l.id desc {limit}",
+        which.sql()
+    );
+    db::all(conn, &sql, which.args).await
 }
 
 pub async fn find(conn: &impl Conn, scope: &Scope, id: LinkId) -> Result<Link> {

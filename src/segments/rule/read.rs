@@ -342,7 +342,7 @@ impl Reader {
     fn word(&mut self, value: &Value, at: &str) -> Option<String> {
         match value
             .as_str()
-            .filter(|word| !word.is_empty() && word.chars().count() <= MAX_WORD)
+            .filter(|word| !word.is_empty() && !word.contains('\0') && word.chars().count() <= MAX_WORD)
         {
             Some(word) => Some(word.to_owned()),
             None => self.refuse(

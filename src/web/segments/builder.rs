@@ -149,6 +149,8 @@ pub struct BuilderPage {
 pub struct Known {
     pub categories: Vec<String>,
     pub channels: Vec<String>,
+    /// Links are chosen, too, each by its id.
+    pub has_links: bool,
 }
 
 /// A broadcast of a saved segment.
@@ -200,6 +202,10 @@ impl BuilderPage {
             name,
             shell,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.groups.iter().map(|group| group.rows.len()).sum::<usize>() >= form::MAX_ROWS
     }
 
     fn has_problem(&self, field: &str) -> bool {
@@ -339,7 +345,7 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         Kind::Channel => Value::Text(shell.t("field-channel"), "channels"),
         Kind::Ordered => Value::Text(shell.t("field-category"), "categories"),
         Kind::Clicked => {
-            let link = |link: &Titled| choice(link.id.to_string(), &link.title);
+            let link = |link: &Titled| choice(link.id.to_string(), &link_label(link, shell));
             let mut links: Vec<Choice> = names.links.iter().map(link).collect();
             if !row.value.is_empty() && !links.iter().any(|link| link.is_chosen) {
                 // Chosen still: without it the rule would be of any link.
@@ -349,6 +355,15 @@ fn value(row: &Row, names: &Names, shell: &Shell) -> Value {
         }
         Kind::Rfm => Value::Scores(scores(row, shell)),
         Kind::Added | Kind::MessagedAtMost | Kind::MessagedAtLeast | Kind::Birthday => Value::None,
+    }
+}
+
+/// A link as one tells it from others of its title.
+pub fn link_label(link: &Titled, shell: &Shell) -> String {
+    let day = shell.when(&link.created_at);
+    match &link.associate_name {
+        Some(name) => format!("{} · {name} · {day}", link.title),
+        None => format!("{} · {day}", link.title),
     }
 }
 

@@ -113,13 +113,32 @@ impl Row {
     fn of_another(self, was: Kind) -> Self {
         let kept = |text: String, is_kept: bool| if is_kept { text } else { String::new() };
         let has_days = was.has_days() && self.kind.has_days();
-        let has_times = was.has_times() && self.kind.has_times();
+        let is_of_messages = |kind| matches!(kind, Kind::MessagedAtMost | Kind::MessagedAtLeast);
+        let has_times = is_of_messages(was) && is_of_messages(self.kind);
         Self {
             value: String::new(),
             days: kept(self.days, has_days),
             times: kept(self.times, has_times),
             amount: String::new(),
             ..self
+        }
+    }
+
+    /// What is left of it when it was filled in for another field of the corp's own.
+    fn of_another_field(self) -> Self {
+        Self {
+            days: String::new(),
+            times: String::new(),
+            amount: String::new(),
+            ..self
+        }
+    }
+
+    /// What it was shown as, for the form: its kind, and the field if it has one.
+    pub fn shown(&self) -> String {
+        match self.kind {
+            Kind::Field => format!("{}:{}", self.kind.as_str(), self.value),
+            kind => kind.as_str().to_owned(),
         }
     }
 }
@@ -136,7 +155,7 @@ pub struct Fields {
     pub name: String,
     pub group: Vec<String>,
     pub kind: Vec<String>,
-    /// The kind each row was shown as: what was said of another kind means nothing of this one.
+    /// What each row was shown as, see [`Row::shown`]: what was said of another kind means nothing of this one.
     #[serde(skip_serializing)]
     pub was: Vec<String>,
     pub op: Vec<String>,
@@ -147,17 +166,32 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// Whether there are more rows than a rule of the form has.
+    pub fn are_too_many(&self) -> bool {
+        self.kind.len() > MAX_ROWS
+    }
+
     pub fn rows(&self) -> Vec<Row> {
         let text = |list: &[String], index: usize| {
             list.get(index)
                 .map(|text| text.trim().to_owned())
                 .unwrap_or_default()
         };
+        // Counted anew: a row without a group has one of its own, so that nothing is wider than it was meant.
+        let mut groups: Vec<Result<usize, usize>> = Vec::new();
+        let mut group = |index: usize| {
+            let said = text(&self.group, index).parse::<usize>().map_err(|_| index);
+            let place = groups.iter().position(|group| *group == said);
+            place.unwrap_or_else(|| {
+                groups.push(said);
+                groups.len() - 1
+            })
+        };
         let kinds = self.kind.iter().enumerate().take(MAX_ROWS);
         kinds
             .map(|(index, kind)| {
                 let row = Row {
-                    group: text(&self.group, index).parse().unwrap_or(0),
+                    group: group(index),
                     kind: Kind::parse(kind).unwrap_or_default(),
                     is_not: text(&self.op, index) == "not",
                     value: text(&self.value, index),
@@ -165,8 +199,11 @@ impl Fields {
                     times: text(&self.times, index),
                     amount: text(&self.amount, index),
                 };
-                match self.was.get(index).and_then(|was| Kind::parse(was)) {
+                let was = self.was.get(index).map(String::as_str).unwrap_or_default();
+                let (was, field) = was.split_once(':').unwrap_or((was, ""));
+                match Kind::parse(was) {
                     Some(was) if was != row.kind => row.of_another(was),
+                    Some(Kind::Field) if field != row.value => row.of_another_field(),
                     _ => row,
                 }
             })
@@ -437,6 +474,18 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_counted_anew_and_a_row_without_one_is_alone() {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let fields = Fields {
+            kind: list(&["added"; 5]),
+            group: list(&["7", "18446744073709551615", "x", "7"]),
+            ..Fields::default()
+        };
+        let groups: Vec<usize> = fields.rows().iter().map(|row| row.group).collect();
+        assert_eq!(groups, [0, 1, 2, 0, 3]);
+    }
+
+    #[test]
     fn what_was_said_of_another_kind_means_nothing_of_this_one() {
         let of_kinds = |was: &str, kind: &str| {
             let one = |text: &str| vec![text.to_owned()];
@@ -455,7 +504,10 @@ mod tests {
         assert_eq!(of_kinds("ordered", "ordered"), [7, 30, 3, 500]);
         assert_eq!(of_kinds("", "ordered"), [7, 30, 3, 500]);
         assert_eq!(of_kinds("tag", "region"), [0; 4]);
-        assert_eq!(of_kinds("ordered", "messaged-at-most"), [0, 30, 3, 0]);
+        assert_eq!(of_kinds("ordered", "messaged-at-most"), [0, 30, 0, 0]);
+        assert_eq!(of_kinds("messaged-at-least", "messaged-at-most"), [0, 30, 3, 0]);
+        assert_eq!(of_kinds("field:7", "field"), [7, 30, 3, 500]);
+        assert_eq!(of_kinds("field:8", "field"), [7, 0, 0, 0]);
         assert_eq!(of_kinds("ordered", "added"), [0, 30, 0, 0]);
         assert_eq!(of_kinds("rfm", "ordered"), [0; 4]);
         assert_eq!(of_kinds("field", "added"), [0; 4]);

@@ -16,13 +16,15 @@ use crate::app::App;
 use crate::auth::{Operator, Permission, Policy};
 use crate::error::{Error, said};
 use crate::ids::SegmentId;
+use crate::links::Titled;
 use crate::page::PageOf;
 use crate::routes::Routes;
-use crate::segments::{self, Preview, Rule, rule};
+use crate::segments::{self, Clicked, Preview, Rule, rule};
 use crate::{campaigns, contacts, directory, links, orders, tags};
 
+pub(super) use builder::link_label;
 pub use builder::{Asked, BuilderPage, Count, Known, Use};
-use form::{Edit, Fields, Kind, Row};
+use form::{Edit, Fields, Kind, Reading, Row};
 pub use list::SegmentsPage;
 pub(super) use sample::{names as sample_names, rule as sample_rule};
 use words::Names;
@@ -33,7 +35,7 @@ const USES: i64 = 10;
 /// Associates in the select; a chain's thousands are found by store instead.
 const ASSOCIATES: i64 = 200;
 /// Links in the select, the newest.
-pub(super) const LINKS: i64 = 100;
+const LINKS: i64 = 100;
 /// Words of a list to choose from.
 const WORDS: i64 = 200;
 /// Categories that are named where another was asked for.
@@ -73,7 +75,9 @@ async fn show(
     Query(fields): Query<Fields>,
 ) -> Result<Show<BuilderPage>> {
     let segment = segments::find(&app.db, &me.scope, id).await?;
-    let (name, asked) = if fields.kind.is_empty() {
+    let (name, asked) = if !fields.rule.is_empty() {
+        (fields.name.clone(), asked(parse(&fields.rule)?))
+    } else if fields.kind.is_empty() {
         (segment.name, asked(segment.rule))
     } else {
         (fields.name.clone(), Asked::Rows(fields.rows()))
@@ -108,16 +112,18 @@ async fn count(
     me: Operator,
     Form(fields): Form<Fields>,
 ) -> Result<Show<Count>> {
-    let reading = form::read(&fields.rows());
-    let rule = reading.rule.as_ref();
+    let (deep, reading) = match fields.rule.as_str() {
+        "" => (None, form::read(&fields.rows())),
+        json => (Some(parse(json)?), Reading::default()),
+    };
+    let rule = deep.as_ref().or(reading.rule.as_ref());
     let preview = match preview(&app, &me, rule).await {
         Err(Error::Invalid(_)) => None,
         counted => counted?,
     };
     let mut count = Count::new(&shell, rule, &reading.groups, preview.as_ref());
-    count
-        .remarks
-        .splice(0..0, strange(&app, &shell, &me, rule).await?);
+    let strange = strange(&app, &shell, &me, rule, preview.as_ref()).await?;
+    count.remarks.splice(0..0, strange);
     Ok(Show(count))
 }
 
@@ -130,11 +136,20 @@ async fn press(
     fields: Fields,
 ) -> Result<Response> {
     let mut rows = fields.rows();
-    if !matches!(fields.action.as_str(), "save" | "use") {
+    let path = id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}"));
+    let is_saving = matches!(fields.action.as_str(), "save" | "use");
+    if !is_saving && !fields.rule.is_empty() {
+        // Nothing of it is a row that could be changed.
+        let (rule, name) = (shell.encode(&fields.rule), shell.encode(&fields.name));
+        return Ok(shell.go(&format!("{path}?rule={rule}&name={name}")));
+    }
+    if !is_saving {
         if let Some(edit) = Edit::parse(&fields.action) {
             edit.apply(&mut rows);
         }
-        let path = id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}"));
+        if rows.is_empty() {
+            rows.push(Row::default());
+        }
         return Ok(shell.go(&address(&shell, &path, &fields.name, &rows)));
     }
     let asked = if fields.rule.is_empty() {
@@ -142,7 +157,15 @@ async fn press(
     } else {
         asked(parse(&fields.rule)?)
     };
-    match save(app, &shell, me, id, fields.name.trim(), &asked).await? {
+    let saved = if fields.are_too_many() {
+        Err(vec![FieldProblem {
+            field: String::new(),
+            message: shell.t("segment-full"),
+        }])
+    } else {
+        save(app, &shell, me, id, fields.name.trim(), &asked).await?
+    };
+    match saved {
         Ok(saved) if fields.action == "use" => Ok(shell.go(&format!("/campaigns/new?segment={saved}"))),
         Ok(saved) => {
             let name = fields.name.trim().to_owned();
@@ -223,6 +246,7 @@ async fn write(
     name: &str,
     rule: &Rule,
 ) -> crate::error::Result<SegmentId> {
+    bounded(rule)?;
     rule::check(&app.db, &me.scope, rule, "/rule").await?;
     let tx = app.db.begin().await?;
     let act = app.act(me.actor());
@@ -250,8 +274,12 @@ async fn builder(
         Asked::Rows(rows) => form::read(rows).rule,
         Asked::Deep(rule) => Some(rule.clone()),
     };
-    let names = names(app, me, rule.as_ref()).await?;
+    let linked = linked(&asked);
+    let mut names = names(app, me, rule.iter().chain(&linked)).await?;
     let known = known(app, me, &asked).await?;
+    if known.has_links {
+        names.links = offered_links(app, me, names.links).await?;
+    }
     // What a rule names may be gone since: the page is where that is mended.
     let preview = match preview(app, me, rule.as_ref()).await {
         Err(error @ Error::Invalid(_)) if problems.is_empty() => {
@@ -265,7 +293,7 @@ async fn builder(
         Some(id) => uses(app, &shell, me, id).await?,
         None => Vec::new(),
     };
-    let strange = strange(app, &shell, me, rule.as_ref()).await?;
+    let strange = strange(app, &shell, me, rule.as_ref(), preview.as_ref()).await?;
     let mut page = BuilderPage::new(shell, id, name, asked, &names, preview.as_ref(), problems);
     page.count.remarks.splice(0..0, strange);
     Ok(Show(BuilderPage { uses, known, ..page }))
@@ -282,8 +310,15 @@ async fn uses(app: &App, shell: &Shell, me: &Operator, id: SegmentId) -> Result<
     Ok(used.collect())
 }
 
+/// What the form can say and no rule may: times that are none, texts that are too long.
+fn bounded(rule: &Rule) -> crate::error::Result<()> {
+    let written = serde_json::to_value(rule).map_err(Error::internal)?;
+    rule::read(&written, "/rule").map(drop)
+}
+
 async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error::Result<Option<Preview>> {
     let Some(rule) = rule else { return Ok(None) };
+    bounded(rule)?;
     let preview = segments::checked_preview(app, &me.scope, rule, "/rule", me.zone, app.now()).await?;
     Ok(Some(preview))
 }
@@ -291,7 +326,10 @@ async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error:
 /// What rows can be filled in with, for the kinds there are.
 async fn known(app: &App, me: &Operator, asked: &Asked) -> Result<Known> {
     let has = |kind| matches!(asked, Asked::Rows(rows) if rows.iter().any(|row| row.kind == kind));
-    let mut known = Known::default();
+    let mut known = Known {
+        has_links: has(Kind::Clicked),
+        ..Known::default()
+    };
     if has(Kind::Ordered) {
         known.categories = orders::product_categories(&app.db, &me.scope, WORDS).await?;
     }
@@ -301,13 +339,45 @@ async fn known(app: &App, me: &Operator, asked: &Asked) -> Result<Known> {
     Ok(known)
 }
 
-/// Remarks on categories that a rule asks for and no product is in: nobody can have bought them, or not by that name.
+/// The links of rows, of those too that say no days yet.
+fn linked(asked: &Asked) -> Vec<Rule> {
+    let link = |row: &Row| {
+        let is_link = row.kind == Kind::Clicked;
+        let link = is_link.then(|| row.value.parse().ok()).flatten()?;
+        Some(Rule::Clicked(Clicked {
+            within_days: 1,
+            link: Some(link),
+        }))
+    };
+    match asked {
+        Asked::Rows(rows) => rows.iter().filter_map(link).collect(),
+        Asked::Deep(_) => Vec::new(),
+    }
+}
+
+/// The newest links to choose from, and behind them those that are named already.
+pub(super) async fn offered_links(
+    app: &App,
+    me: &Operator,
+    mut named: Vec<Titled>,
+) -> crate::error::Result<Vec<Titled>> {
+    let mut offered = links::newest_titled(&app.db, &me.scope, LINKS).await?;
+    named.retain(|link| offered.iter().all(|new| new.id != link.id));
+    offered.append(&mut named);
+    Ok(offered)
+}
+
+/// Where nobody is found: remarks on categories that the rule asks for and no product has.
 async fn strange(
     app: &App,
     shell: &Shell,
     me: &Operator,
     rule: Option<&Rule>,
+    preview: Option<&Preview>,
 ) -> crate::error::Result<Vec<String>> {
+    if preview.is_none_or(|preview| preview.count > 0) {
+        return Ok(Vec::new());
+    }
     let category = |leaf: &Rule| match leaf {
         Rule::Ordered(ordered) => ordered.category.clone(),
         _ => None,
@@ -317,13 +387,17 @@ async fn strange(
         .flat_map(|rule| rule.leaves())
         .filter_map(category)
         .collect();
+    asked.sort_unstable();
     asked.dedup();
     if asked.is_empty() {
         return Ok(Vec::new());
     }
     let known = orders::product_categories(&app.db, &me.scope, i64::MAX).await?;
     asked.retain(|category| !known.is_empty() && !known.contains(category));
-    let named = known[..known.len().min(NAMED)].join(&shell.t("say-and"));
+    let mut named = known[..known.len().min(NAMED)].join(&shell.t("say-and"));
+    if known.len() > NAMED {
+        named.push('…');
+    }
     let remark = |category: &String| {
         shell.with(
             "segment-remark-category",
@@ -354,7 +428,7 @@ pub(super) async fn names<'r>(
         associates.items.extend(others);
     }
     Ok(Names {
-        links: links::titled(&app.db, &me.scope, LINKS, &links).await?,
+        links: links::titled_by_id(&app.db, &me.scope, &links).await?,
         tags: tags::groups(&app.db, &me.scope).await?,
         regions: directory::regions(&app.db, &me.scope).await?,
         stores: directory::all_stores(&app.db, &me.scope).await?,

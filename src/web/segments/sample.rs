@@ -71,6 +71,8 @@ pub fn names() -> Names {
         links: vec![Titled {
             id: LinkId(9),
             title: "冬日连衣裙 <新>".into(),
+            associate_name: Some("林晓雯".into()),
+            created_at: NOW,
         }],
     }
 }
@@ -187,6 +189,7 @@ impl BuilderPage {
         let known = Known {
             categories: vec!["外套".into(), "连衣裙".into()],
             channels: vec!["S1<till>".into()],
+            has_links: false,
         };
         vec![
             (

@@ -15,8 +15,8 @@ use crate::links::{self, Titled};
 use crate::marking::{self, OfOrder, OnLink, RuleChange, TagRule, When};
 use crate::money::Fen;
 use crate::tags::{self, TagGroup};
-use crate::web::segments::LINKS;
 use crate::web::segments::form::STAGES;
+use crate::web::segments::{link_label, offered_links};
 use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Result, Shell, Show, figures, format};
 use crate::{orders, segments};
@@ -136,7 +136,13 @@ pub struct RulesPage {
 }
 
 impl RulesPage {
-    pub fn new(shell: Shell, rules: &[TagRule], tag_groups: Vec<TagGroup>, links: Vec<Titled>) -> Self {
+    pub fn new(
+        shell: Shell,
+        rules: &[TagRule],
+        tag_groups: Vec<TagGroup>,
+        links: Vec<Titled>,
+        typed: Typed,
+    ) -> Self {
         let name = |id: TagId| {
             let mut tags = tag_groups.iter().flat_map(|group| &group.tags);
             tags.find(|tag| tag.id == id).map(|tag| tag.name.clone())
@@ -159,10 +165,7 @@ impl RulesPage {
                 false => shell.rich("rules-answer", &[("on", on.into()), ("set", set.into())]),
             },
             lines: rules.iter().map(line).collect(),
-            typed: Typed {
-                kind: KINDS[0].to_owned(),
-                ..Typed::default()
-            },
+            typed,
             problems: Vec::new(),
             categories: Vec::new(),
             channels: Vec::new(),
@@ -192,6 +195,15 @@ impl RulesPage {
         self.typed.tag == id.to_string()
     }
 
+    fn label(&self, link: &Titled) -> String {
+        link_label(link, &self.shell)
+    }
+
+    /// Chosen still: without it the rule would be of any link.
+    fn is_link_gone(&self) -> bool {
+        !self.typed.link.is_empty() && !self.links.iter().any(|link| self.is_link(&link.id))
+    }
+
     fn is_link(&self, id: &LinkId) -> bool {
         self.typed.link == id.to_string()
     }
@@ -202,19 +214,24 @@ impl RulesPage {
 }
 
 pub async fn list(app: State<App>, shell: Shell, me: Operator) -> Result<Show<RulesPage>> {
-    Ok(Show(page(&app, shell, &me).await?))
+    let first = Typed {
+        kind: KINDS[0].to_owned(),
+        ..Typed::default()
+    };
+    Ok(Show(page(&app, shell, &me, first).await?))
 }
 
-async fn page(app: &App, shell: Shell, me: &Operator) -> Result<RulesPage> {
+async fn page(app: &App, shell: Shell, me: &Operator, typed: Typed) -> Result<RulesPage> {
     let rules = marking::list_rules(&app.db, &me.scope, shell.now).await?;
     let tag_groups = tags::groups(&app.db, &me.scope).await?;
     let link = |rule: &TagRule| match rule.when {
         When::Clicked(OnLink { link }) => link,
         _ => None,
     };
-    let named: Vec<LinkId> = rules.iter().filter_map(link).collect();
-    let links = links::titled(&app.db, &me.scope, LINKS, &named).await?;
-    let page = RulesPage::new(shell, &rules, tag_groups, links);
+    let named: Vec<LinkId> = rules.iter().filter_map(link).chain(typed.link.parse()).collect();
+    let named = links::titled_by_id(&app.db, &me.scope, &named).await?;
+    let links = offered_links(app, me, named).await?;
+    let page = RulesPage::new(shell, &rules, tag_groups, links, typed);
     Ok(RulesPage {
         categories: orders::product_categories(&app.db, &me.scope, WORDS).await?,
         channels: segments::index::channels(app, &me.scope, me.zone, WORDS as usize).await?,
@@ -237,12 +254,8 @@ pub async fn add(app: State<App>, shell: Shell, me: Operator, Form(typed): Form<
             Err(error) => problems(&shell, error)?.into_iter().map(at_its_field).collect(),
         },
     };
-    let page = page(&app, shell.clone(), &me).await?;
-    Ok(shell.refused(Show(RulesPage {
-        problems,
-        typed,
-        ..page
-    })))
+    let page = page(&app, shell.clone(), &me, typed).await?;
+    Ok(shell.refused(Show(RulesPage { problems, ..page })))
 }
 
 /// Pointers of the API's body, at the form's fields.

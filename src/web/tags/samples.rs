@@ -187,7 +187,15 @@ impl RulesPage {
                 912,
             ),
         ];
-        let page = |rules: &[TagRule]| Self::new(shell.clone(), rules, sample_tag_groups(), vec![]);
+        let page = |rules: &[TagRule]| {
+            Self::new(
+                shell.clone(),
+                rules,
+                sample_tag_groups(),
+                vec![],
+                Typed::default(),
+            )
+        };
         let many: Vec<TagRule> = rules.iter().cycle().take(12).cloned().collect();
         let mut wrong = page(&rules);
         wrong.typed = Typed {
