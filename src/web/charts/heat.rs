@@ -17,7 +17,7 @@ pub struct Heat {
     pub description: String,
     pub show_numbers: String,
     pub days: Vec<String>,
-    /// `0 0 width 70`: ten units an hour.
+    /// Ten units an hour, ten a day.
     pub width: usize,
     pub cells: Vec<Cells>,
     /// Every second hour.
@@ -52,7 +52,7 @@ impl Heat {
         let mut paths = [const { String::new() }; CLASSES.len()];
         for (day, row) in shown.iter().enumerate() {
             for (index, count) in row.iter().enumerate() {
-                paths[step(*count, &limits)] += &format!("M{index}0.4 {day}0.6h9v9h-9z");
+                paths[step(*count, &limits)] += &format!("M{index}0 {day}0h9v9h-9z");
             }
         }
         let cells = CLASSES
@@ -124,7 +124,7 @@ mod tests {
     /// The step of each cell of the first row.
     fn steps(heat: &Heat) -> Vec<&'static str> {
         let cell = |index: usize| {
-            let start = format!("M{index}0.4 00.6h");
+            let start = format!("M{index}0 00h");
             heat.cells
                 .iter()
                 .find(|cells| cells.path.contains(&start))
