@@ -69,10 +69,6 @@ for (const form of document.querySelectorAll("form[data-rows]")) {
   form.addEventListener("change", ({ target }) => {
     if (!target.matches("[data-again]")) return;
     const row = target.closest(".rule");
-    if (target.name === "value") {
-      // What was asked of another field means nothing of this one.
-      for (const field of row.querySelectorAll("[name=days], [name=times], [name=amount]")) field.value = "";
-    }
     goOnAt(row.id);
     form.requestSubmit(form.querySelector("[name=do][value=update]"));
   });

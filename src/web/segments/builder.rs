@@ -149,8 +149,6 @@ pub struct BuilderPage {
 pub struct Known {
     pub categories: Vec<String>,
     pub channels: Vec<String>,
-    /// Links are chosen, too, each by its id.
-    pub has_links: bool,
 }
 
 /// A broadcast of a saved segment.
@@ -164,6 +162,12 @@ pub struct Use {
 pub enum Asked {
     Rows(Vec<Row>),
     Deep(Rule),
+}
+
+impl Asked {
+    pub fn has(&self, kind: Kind) -> bool {
+        matches!(self, Self::Rows(rows) if rows.iter().any(|row| row.kind == kind))
+    }
 }
 
 impl BuilderPage {

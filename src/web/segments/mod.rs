@@ -138,12 +138,12 @@ async fn press(
     let mut rows = fields.rows();
     let path = id.map_or_else(|| "/segments/new".to_owned(), |id| format!("/segments/{id}"));
     let is_saving = matches!(fields.action.as_str(), "save" | "use");
-    if !is_saving && !fields.rule.is_empty() {
-        // Nothing of it is a row that could be changed.
-        let (rule, name) = (shell.encode(&fields.rule), shell.encode(&fields.name));
-        return Ok(shell.go(&format!("{path}?rule={rule}&name={name}")));
-    }
     if !is_saving {
+        if !fields.rule.is_empty() {
+            // Nothing of it is a row that could be changed.
+            let (rule, name) = (shell.encode(&fields.rule), shell.encode(&fields.name));
+            return Ok(shell.go(&format!("{path}?rule={rule}&name={name}")));
+        }
         if let Some(edit) = Edit::parse(&fields.action) {
             edit.apply(&mut rows);
         }
@@ -276,8 +276,8 @@ async fn builder(
     };
     let linked = linked(&asked);
     let mut names = names(app, me, rule.iter().chain(&linked)).await?;
-    let known = known(app, me, &asked).await?;
-    if known.has_links {
+    let known = known(app, me, |kind| asked.has(kind)).await?;
+    if asked.has(Kind::Clicked) {
         names.links = offered_links(app, me, names.links).await?;
     }
     // What a rule names may be gone since: the page is where that is mended.
@@ -323,13 +323,13 @@ async fn preview(app: &App, me: &Operator, rule: Option<&Rule>) -> crate::error:
     Ok(Some(preview))
 }
 
-/// What rows can be filled in with, for the kinds there are.
-async fn known(app: &App, me: &Operator, asked: &Asked) -> Result<Known> {
-    let has = |kind| matches!(asked, Asked::Rows(rows) if rows.iter().any(|row| row.kind == kind));
-    let mut known = Known {
-        has_links: has(Kind::Clicked),
-        ..Known::default()
-    };
+/// The words there are for the kinds of conditions that a page asks for.
+pub(super) async fn known(
+    app: &App,
+    me: &Operator,
+    has: impl Fn(Kind) -> bool,
+) -> crate::error::Result<Known> {
+    let mut known = Known::default();
     if has(Kind::Ordered) {
         known.categories = orders::product_categories(&app.db, &me.scope, WORDS).await?;
     }

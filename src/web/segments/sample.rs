@@ -189,7 +189,6 @@ impl BuilderPage {
         let known = Known {
             categories: vec!["外套".into(), "连衣裙".into()],
             channels: vec!["S1<till>".into()],
-            has_links: false,
         };
         vec![
             (

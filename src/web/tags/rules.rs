@@ -16,14 +16,11 @@ use crate::marking::{self, OfOrder, OnLink, RuleChange, TagRule, When};
 use crate::money::Fen;
 use crate::tags::{self, TagGroup};
 use crate::web::segments::form::STAGES;
-use crate::web::segments::{link_label, offered_links};
+use crate::web::segments::{Known, known, link_label, offered_links};
 use crate::web::shell::{FieldProblem, problems};
 use crate::web::{Form, Path, Result, Shell, Show, figures, format};
-use crate::{orders, segments};
 
 pub(super) const HERE: &str = "/tags/rules";
-/// Words of a list to choose from.
-const WORDS: i64 = 200;
 /// What a rule may wait for, as the form names it.
 const KINDS: [&str; 4] = ["channel", "clicked", "ordered", "stage"];
 
@@ -129,8 +126,7 @@ pub struct RulesPage {
     pub lines: Vec<Line>,
     pub tag_groups: Vec<TagGroup>,
     pub links: Vec<Titled>,
-    pub categories: Vec<String>,
-    pub channels: Vec<String>,
+    pub known: Known,
     pub typed: Typed,
     pub problems: Vec<FieldProblem>,
 }
@@ -167,8 +163,7 @@ impl RulesPage {
             lines: rules.iter().map(line).collect(),
             typed,
             problems: Vec::new(),
-            categories: Vec::new(),
-            channels: Vec::new(),
+            known: Known::default(),
             tag_groups,
             links,
             shell,
@@ -233,8 +228,7 @@ async fn page(app: &App, shell: Shell, me: &Operator, typed: Typed) -> Result<Ru
     let links = offered_links(app, me, named).await?;
     let page = RulesPage::new(shell, &rules, tag_groups, links, typed);
     Ok(RulesPage {
-        categories: orders::product_categories(&app.db, &me.scope, WORDS).await?,
-        channels: segments::index::channels(app, &me.scope, me.zone, WORDS as usize).await?,
+        known: known(app, me, |_| true).await?,
         ..page
     })
 }
